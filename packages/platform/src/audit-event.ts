@@ -1,0 +1,51 @@
+/** What the audit trail knows about, from the sign-in to the tool call (SP-37). */
+export const AUDIT_EVENT_TYPES = [
+  'setup.completed',
+  'user.password_set',
+  'user.signed_in',
+  'client.registered',
+  'client.authentication_failed',
+  'consent.decided',
+  'consent.reused',
+  'code.issued',
+  'token.issued',
+  'token.refused',
+  'token.refreshed',
+  'token.reuse_detected',
+  'token.revoked',
+  'grant.revoked',
+  'tool.called',
+] as const;
+
+/** One of {@link AUDIT_EVENT_TYPES}. */
+export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
+
+/** How it ended: done, failed by a fault, or refused. */
+export type AuditOutcome = 'success' | 'error' | 'denied';
+
+/** One record of who did what. It never holds a token, code, secret or password. */
+export type AuditEvent = {
+  time: Date;
+  type: AuditEventType;
+  outcome: AuditOutcome;
+  /** The user, or the client where it acts for itself. */
+  subject?: string;
+  client?: string;
+  resource?: string;
+  tool?: string;
+  /** The network address the request came from. */
+  address?: string;
+  correlationId?: string;
+  durationMs?: number;
+  sizeBytes?: number;
+  /** Arguments with secrets and personal values already taken out. */
+  arguments?: Readonly<Record<string, unknown>>;
+  /** What else an investigator needs, redacted likewise. */
+  detail?: Readonly<Record<string, unknown>>;
+};
+
+/** Where audit events go. */
+export type AuditSink = {
+  /** Resolves when the event is durable. */
+  record(event: AuditEvent): Promise<void>;
+};

@@ -1,0 +1,15 @@
+export {
+  AUDIT_EVENT_TYPES,
+  type AuditEvent,
+  type AuditEventType,
+  type AuditOutcome,
+  type AuditSink,
+} from './audit-event.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { type EnvironmentReader, environmentReader, isLoopbackHost } from './environment.ts';
+export { type FolderLock, lockFolder } from './folder-lock.ts';
+export { type Listening, type ListenOptions, listen } from './listen.ts';
+export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
+export { type ProcessOptions, type Running, runProcess } from './process.ts';
+export { Secret } from './secret.ts';
+export { StartupError } from './startup-error.ts';
