@@ -1,0 +1,54 @@
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    {
+      jsc: { target: 'es2024', parser: { syntax: 'typescript' } },
+      module: { type: 'es6' },
+      sourceMaps: 'inline',
+    },
+  ],
+};
+
+/** Settings that every project has; `tests` are globs below the workspace's folder. */
+function project(displayName, folder, tests = ['test/**/*.test.ts']) {
+  return {
+    displayName,
+    rootDir: `<rootDir>/${folder}`,
+    testMatch: tests.map((glob) => (glob.startsWith('!') ? `!**/${folder}/${glob.slice(1)}` : `**/${folder}/${glob}`)),
+    testEnvironment: 'node',
+    extensionsToTreatAsEsm: ['.ts'],
+    transform,
+    testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  };
+}
+
+/**
+ * The same tests on both databases, but for those in `test/sqlite/` and `test/postgresql/`.
+ * Only a PostgreSQL project starts a PostgreSQL server.
+ */
+function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
+  const kinds = process.env.PORTCULLIS_TEST_WITHOUT_POSTGRESQL ? ['sqlite'] : ['sqlite', 'postgresql'];
+  return kinds.map((kind) => ({
+    ...project(`${displayName} (${kind})`, folder, [...tests, `!test/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`]),
+    globals: { portcullisTestDatabase: kind },
+    ...(kind === 'postgresql' && {
+      globalSetup: '<rootDir>/../../scripts/jest/start-postgresql.mjs',
+      globalTeardown: '<rootDir>/../../scripts/jest/stop-postgresql.mjs',
+    }),
+  }));
+}
+
+export default {
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  projects: [
+    project('platform', 'packages/platform'),
+    project('guard', 'packages/guard'),
+    ...onBothDatabases('test-database', 'packages/test-database'),
+    ...onBothDatabases('persistence', 'packages/persistence'),
+    ...onBothDatabases('authorization-server', 'apps/authorization-server'),
+    ...onBothDatabases('mcp-server', 'apps/mcp-server'),
+    project('testkit', 'packages/testkit', ['test/**/*.test.ts', '!test/stack/**']),
+    ...onBothDatabases('testkit-stack', 'packages/testkit', ['test/stack/**/*.test.ts']),
+  ],
+};
