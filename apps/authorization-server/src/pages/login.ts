@@ -1,0 +1,36 @@
+import type { Page } from './document.ts';
+import { foreignName } from './foreign-text.ts';
+import { emailField, formTitle, formTokenField, passwordField, problemSummary } from './form-parts.ts';
+import { html } from './html.ts';
+import { clientOrigin } from './requesting-client.ts';
+
+/** What the login page shows. */
+export type LoginPageInput = Readonly<{
+  /** Path that the form posts to. */
+  action: string;
+  formToken: string;
+  clientName: string;
+  /** Host that vouches for the client; `undefined` shows the word “unverified”. */
+  clientHost: string | undefined;
+  resourceName: string;
+  email?: string | undefined;
+  problem?: string | undefined;
+}>;
+
+/** The login page; posts `email`, `password` and `action`, which is `login` or `cancel`. */
+export function loginPage(input: LoginPageInput): Page {
+  const title = 'Sign in';
+  const body = html`${problemSummary(input.problem)}
+<h1>${title}</h1>
+<p>${foreignName(input.clientName)} (${clientOrigin(input.clientHost)}) sent you here, to use ${foreignName(input.resourceName)} as you. You decide what it may do on the next page.</p>
+<form method="post" action="${input.action}">
+${formTokenField(input.formToken)}
+${emailField(input)}
+${passwordField('current-password', input.problem)}
+<div class="actions">
+<button type="submit" class="main" name="action" value="login">Sign in</button>
+<button type="submit" name="action" value="cancel" formnovalidate>Cancel</button>
+</div>
+</form>`;
+  return { title: formTitle(title, input.problem), body };
+}

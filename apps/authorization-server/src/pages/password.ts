@@ -1,0 +1,31 @@
+import type { Page } from './document.ts';
+import { foreignText } from './foreign-text.ts';
+import { formTitle, formTokenField, passwordField, problemSummary } from './form-parts.ts';
+import { html } from './html.ts';
+
+/** What the page for choosing a password shows. */
+export type PasswordPageInput = Readonly<{ formToken: string; email: string; problem?: string | undefined }>;
+
+/** The page on which somebody with a one-time link chooses a password; posts `password` to its own path. */
+export function passwordPage({ formToken, email, problem }: PasswordPageInput): Page {
+  const title = 'Choose a password';
+  const body = html`${problemSummary(problem)}
+<h1>${title}</h1>
+<p>For the account <strong>${foreignText(email)}</strong>.</p>
+<form method="post">
+${formTokenField(formToken)}
+<input type="email" value="${email}" autocomplete="username" aria-label="E-mail" readonly hidden>
+${passwordField('new-password', problem)}
+<div class="actions"><button type="submit" class="main">Save password</button></div>
+</form>`;
+  return { title: formTitle(title, problem), body };
+}
+
+/** Says that the password is set, and that signing in begins at the client. */
+export function passwordDonePage({ email }: Readonly<{ email: string }>): Page {
+  const title = 'Your password is set';
+  const body = html`<h1>${title}</h1>
+<p>From now on you sign in as <strong>${foreignText(email)}</strong> with the password you have just chosen.</p>
+<p>Go back to your app and connect it: it brings you to the sign-in page. You can close this page.</p>`;
+  return { title, body };
+}

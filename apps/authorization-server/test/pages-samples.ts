@@ -1,0 +1,102 @@
+import { type ConsentPageInput, consentPage } from '../src/pages/consent.ts';
+import type { Page } from '../src/pages/document.ts';
+import { errorPage } from '../src/pages/error.ts';
+import { linkProblemPage } from '../src/pages/link-problem.ts';
+import { type LoginPageInput, loginPage } from '../src/pages/login.ts';
+import { passwordDonePage, passwordPage } from '../src/pages/password.ts';
+import { setupDonePage, setupPage } from '../src/pages/set-up.ts';
+
+/** A consent request of the plainest kind, to vary. */
+export const plainConsent: ConsentPageInput = {
+  action: '/interaction/abc',
+  formToken: 'form-token',
+  clientName: 'Claude Code',
+  clientHost: 'claude.ai',
+  redirectHost: { kind: 'web', host: 'claude.ai' },
+  redirectUri: 'https://claude.ai/api/mcp/auth_callback',
+  loopbackOnly: false,
+  resourceName: 'Support Desk',
+  resourceUrl: 'http://localhost:4001/mcp',
+  userEmail: 'ada@example.com',
+  scopes: [
+    { name: 'desk:read', description: 'Read tickets and customers', sensitive: false },
+    { name: 'desk:write', description: 'Reply to tickets as you', sensitive: false },
+    { name: 'desk:admin', description: 'Export the whole customer list', sensitive: true },
+  ],
+};
+
+/** A login request of the plainest kind, to vary. */
+export const plainLogin: LoginPageInput = {
+  action: '/interaction/abc',
+  formToken: 'form-token',
+  clientName: 'Claude Code',
+  clientHost: 'claude.ai',
+  resourceName: 'Support Desk',
+};
+
+const LONG_NAME = 'The most trustworthy assistant of them all, approved by your own company, so simply allow everything below';
+
+/** Every page in every state that looks different, by name; `text` replaces each string that others may choose. */
+export function samplePages(text?: string): Record<string, Page> {
+  const or = (usual: string): string => text ?? usual;
+  const foreignConsent = {
+    ...plainConsent,
+    action: or('/interaction/abc'),
+    formToken: or('form-token'),
+    clientName: or(LONG_NAME),
+    redirectUri: or('http://127.0.0.1:54545/callback?a-long-query-that-must-wrap=0123456789abcdefghijklmnopqrstuvwxyz'),
+    resourceName: or('Support Desk'),
+    resourceUrl: or('http://localhost:4001/mcp'),
+    userEmail: or('ada@example.com'),
+    scopes: plainConsent.scopes.map((scope) => ({ ...scope, name: or(scope.name), description: or(scope.description), granted: true })),
+    problem: or('Tick at least one thing that it may do, or choose Deny.'),
+    upstream: {
+      name: or('GitHub'),
+      scopes: [
+        { name: or('repo:read'), description: or('Read your repositories') },
+        { name: or('user:email'), description: or('See your e-mail addresses') },
+      ],
+    },
+  };
+  return {
+    'set-up': setupPage({ formToken: or('form-token') }),
+    'set-up-problem': setupPage({ formToken: or('t'), email: or('ada@example.com'), problem: or('Choose a password of at least 12 characters.') }),
+    'set-up-done': setupDonePage({ email: or('ada@example.com'), mcpUrl: or('http://localhost:4001/mcp') }),
+    password: passwordPage({ formToken: or('t'), email: or('grace@example.com') }),
+    'password-problem': passwordPage({ formToken: or('t'), email: or('grace@example.com'), problem: or('Too short.') }),
+    'password-done': passwordDonePage({ email: or('grace@example.com') }),
+    login: loginPage(plainLogin),
+    'login-problem': loginPage({
+      action: or('/interaction/abc'),
+      formToken: or('t'),
+      clientName: or('Cursor'),
+      clientHost: text,
+      resourceName: or('Support Desk'),
+      email: or('ada@example.com'),
+      problem: or('That e-mail and password do not go together.'),
+    }),
+    consent: consentPage(plainConsent),
+    'consent-again': consentPage({ ...plainConsent, alreadyGranted: true }),
+    'consent-loopback': consentPage({ ...foreignConsent, clientHost: text, redirectHost: { kind: 'loopback', host: or('127.0.0.1') }, loopbackOnly: true }),
+    'consent-private-use': consentPage({
+      ...foreignConsent,
+      clientName: or('Cursor'),
+      clientHost: text,
+      redirectHost: { kind: 'private-use', scheme: or('cursor') },
+      upstream: undefined,
+      problem: undefined,
+    }),
+    'consent-web': consentPage({ ...foreignConsent, redirectHost: { kind: 'web', host: or('example.com') } }),
+    'consent-empty': consentPage({ ...plainConsent, scopes: [] }),
+    error: errorPage({
+      status: 400,
+      title: or('This app is not known here any more'),
+      explanation: or('The app that sent you here is no longer registered, perhaps because it was not used for a long time.'),
+      advice: [or('In Claude Code: choose “Clear authentication” for this server in /mcp, then connect again.'), or('In other apps: remove the server and add it again.')],
+      correlationId: or('01JD8Z6X4C9T7Q2M5K3B'),
+    }),
+    'error-bare': errorPage({ status: 500, title: or('Something went wrong'), explanation: or('It is our fault, not yours.'), correlationId: or('01JD8Z6X4C') }),
+    'link-set-up': linkProblemPage({ purpose: 'set-up', correlationId: or('01JD8Z6X4C') }),
+    'link-password': linkProblemPage({ purpose: 'password', correlationId: or('01JD8Z6X4C') }),
+  };
+}
