@@ -29,7 +29,10 @@ function project(displayName, folder, tests = ['test/**/*.test.ts']) {
 function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
   const kinds = process.env.PORTCULLIS_TEST_WITHOUT_POSTGRESQL ? ['sqlite'] : ['sqlite', 'postgresql'];
   return kinds.map((kind) => ({
-    ...project(`${displayName} (${kind})`, folder, [...tests, `!test/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`]),
+    ...project(`${displayName} (${kind})`, folder, [
+      ...tests,
+      `!test/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`,
+    ]),
     globals: { portcullisTestDatabase: kind },
     ...(kind === 'postgresql' && {
       globalSetup: '<rootDir>/../../scripts/jest/start-postgresql.mjs',

@@ -78,12 +78,16 @@ type ParsedUrl = { ok: true; url: URL } | { ok: false; problem: string };
 function parseUrl(text: string): ParsedUrl {
   if (!URL.canParse(text)) return { ok: false, problem: 'must be an absolute URL, such as https://login.example.com.' };
   const url = new URL(text);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return { ok: false, problem: 'must be an http or https URL.' };
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    return { ok: false, problem: 'must be an http or https URL.' };
   if (url.username || url.password || url.search || url.hash) {
     return { ok: false, problem: 'must have no user name, query or fragment.' };
   }
   if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
-    return { ok: false, problem: 'must use https: plain http is allowed on a loopback host (localhost, 127.0.0.1) only.' };
+    return {
+      ok: false,
+      problem: 'must use https: plain http is allowed on a loopback host (localhost, 127.0.0.1) only.',
+    };
   }
   return { ok: true, url };
 }

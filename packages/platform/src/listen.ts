@@ -40,7 +40,9 @@ function close(server: Server, graceMs: number): Promise<void> {
 
 function explain({ host, port, variable }: ListenOptions, cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (code === 'EADDRINUSE') return `Port ${port} on ${host} is taken. Stop what listens there, or set ${variable} to another port.`;
-  if (code === 'EACCES') return `Port ${port} on ${host} needs more rights than this process has. Set ${variable} to a port above 1023.`;
+  if (code === 'EADDRINUSE')
+    return `Port ${port} on ${host} is taken. Stop what listens there, or set ${variable} to another port.`;
+  if (code === 'EACCES')
+    return `Port ${port} on ${host} needs more rights than this process has. Set ${variable} to a port above 1023.`;
   return `Cannot listen on ${host}:${port} (${String(code)}). Check the address, or set ${variable} to another port.`;
 }

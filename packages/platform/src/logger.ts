@@ -9,8 +9,22 @@ export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 
 
 /** Names under which a secret could reach a log line; they are masked at the top and two levels down. */
 const SECRET_NAMES = [
-  'authorization', 'cookie', 'set-cookie', 'password', 'token', 'access_token', 'refresh_token', 'id_token',
-  'code', 'code_verifier', 'client_secret', 'client_assertion', 'secret', 'query', 'querystring', 'search',
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'password',
+  'token',
+  'access_token',
+  'refresh_token',
+  'id_token',
+  'code',
+  'code_verifier',
+  'client_secret',
+  'client_assertion',
+  'secret',
+  'query',
+  'querystring',
+  'search',
 ];
 
 /** How a log is set up. */

@@ -17,6 +17,9 @@ export type ProcessOptions = {
 /**
  * Runs a process to its end: a failed start prints its problems, one line each, and exits 1;
  * `SIGTERM`, `SIGINT` and `SIGHUP` drain and exit 0; an unhandled fault is logged, drains and exits 1.
+ *
+ * Where a parent keeps a channel to us, it is told `listening` once we are, and its end is ours: nobody is left
+ * behind holding the ports and the data folder.
  */
 export function runProcess({ start, logger, drainMs = 10_000 }: ProcessOptions): void {
   let ending = false;
@@ -43,15 +46,20 @@ export function runProcess({ start, logger, drainMs = 10_000 }: ProcessOptions):
   process.on('uncaughtException', fault);
   process.on('unhandledRejection', fault);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+  process.once('disconnect', () => void end(0));
 
   start().then(
     (started) => {
       running = started;
       if (ending) void started.close();
+      else process.send?.('listening');
     },
     (cause: unknown) => {
       if (!(cause instanceof StartupError)) report(logger(), 'start failed', cause);
-      const lines = cause instanceof StartupError ? cause.problems : ['The start failed unexpectedly; the log line above says more.'];
+      const lines =
+        cause instanceof StartupError
+          ? cause.problems
+          : ['The start failed unexpectedly; the log line above says more.'];
       for (const line of lines) process.stderr.write(`portcullis: ${line}\n`);
       process.exit(1);
     },

@@ -45,7 +45,8 @@ type Running = { readonly child: ChildProcess; readonly port: number };
  */
 export async function startPostgresql({ durable = true }: PostgresqlOptions = {}): Promise<PostgresqlCluster> {
   const programs = postgresqlPrograms();
-  if (programs === undefined) throw new Error('PostgreSQL 15 or newer (initdb, postgres) is not installed on this machine');
+  if (programs === undefined)
+    throw new Error('PostgreSQL 15 or newer (initdb, postgres) is not installed on this machine');
   const owner = unprivilegedUser();
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-postgresql-'));
   if (owner) chownSync(folder, owner.uid, owner.gid);
@@ -119,7 +120,13 @@ async function startOn(cluster: Cluster, port: number): Promise<Running> {
     'shared_buffers=32MB',
     ...(cluster.durable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
   ];
-  const child = run(cluster, 'postgres', ['-D', join(cluster.folder, 'data'), '-p', String(port), ...settings.flatMap((s) => ['-c', s])]);
+  const child = run(cluster, 'postgres', [
+    '-D',
+    join(cluster.folder, 'data'),
+    '-p',
+    String(port),
+    ...settings.flatMap((s) => ['-c', s]),
+  ]);
   const output = outputOf(child);
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await answers(clusterUrl(cluster, port)))) {
@@ -136,7 +143,7 @@ async function startOn(cluster: Cluster, port: number): Promise<Running> {
 function run(cluster: Cluster, program: string, args: string[]): ChildProcess {
   return spawn(join(cluster.programs, program), args, {
     cwd: cluster.folder,
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
+    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...cluster.owner,
   });
@@ -184,7 +191,9 @@ function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }

@@ -11,7 +11,7 @@ const VERSIONED_ROOTS = ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local
  *
  * Looks where Debian and Homebrew put versions 15 and newer (newest first), then along `PATH`.
  */
-export function postgresqlPrograms(searchPath = process.env['PATH'] ?? ''): string | undefined {
+export function postgresqlPrograms(searchPath = process.env.PATH ?? ''): string | undefined {
   const onPath = searchPath.split(delimiter).filter((folder) => folder !== '');
   return [...versionedFolders(), ...onPath].find(
     (folder) => isExecutable(join(folder, 'initdb')) && isExecutable(join(folder, 'postgres')),

@@ -24,7 +24,9 @@ export type TestDatabase = {
  *
  * @throws {Error} for PostgreSQL, when no throwaway server was started (`PORTCULLIS_TEST_POSTGRESQL_URL` is unset)
  */
-export async function createTestDatabase(kind: DatabaseKind = globalThis.portcullisTestDatabase ?? 'sqlite'): Promise<TestDatabase> {
+export async function createTestDatabase(
+  kind: DatabaseKind = globalThis.portcullisTestDatabase ?? 'sqlite',
+): Promise<TestDatabase> {
   return kind === 'sqlite' ? createSqlite() : createPostgresql();
 }
 
@@ -37,8 +39,11 @@ function createSqlite(): TestDatabase {
 }
 
 async function createPostgresql(): Promise<TestDatabase> {
-  const clusterUrl = process.env['PORTCULLIS_TEST_POSTGRESQL_URL'];
-  if (!clusterUrl) throw new Error('PORTCULLIS_TEST_POSTGRESQL_URL is not set: run this test through Jest, in a "(postgresql)" project');
+  const clusterUrl = process.env.PORTCULLIS_TEST_POSTGRESQL_URL;
+  if (!clusterUrl)
+    throw new Error(
+      'PORTCULLIS_TEST_POSTGRESQL_URL is not set: run this test through Jest, in a "(postgresql)" project',
+    );
   const name = `test_${randomBytes(8).toString('hex')}`;
   await execute(clusterUrl, `CREATE DATABASE "${name}"`);
   const url = new URL(clusterUrl);

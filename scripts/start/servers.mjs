@@ -1,0 +1,36 @@
+/** Secrets are kept from the process that has no use for them; each name also ends the names of its `_FILE` form. */
+const AUTHORIZATION_SERVER_SECRETS =
+  /^(PORTCULLIS_MASTER_KEY|DATABASE_URL|PORTCULLIS_MIGRATE_DATABASE_URL)(_FILE)?$|^PORTCULLIS_ADMIN_/;
+const MCP_SERVER_SECRETS =
+  /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN|CLIENT_\w+)$|^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)_FILE$/;
+
+/** The authorization server as a process: what to run, with which environment, and where it answers. */
+export function authorizationServer(env) {
+  return {
+    name: 'authorization server',
+    program: 'apps/authorization-server/dist/main.js',
+    env: without(MCP_SERVER_SECRETS, env),
+    readyUrl: `${listeningAt(env.PORTCULLIS_HOST, env.PORTCULLIS_PORT ?? '4000')}/readyz`,
+    url: env.PORTCULLIS_ISSUER ?? 'http://localhost:4000',
+  };
+}
+
+/** The MCP server as a process. */
+export function mcpServer(env) {
+  return {
+    name: 'MCP server',
+    program: 'apps/mcp-server/dist/main.js',
+    env: without(AUTHORIZATION_SERVER_SECRETS, env),
+    readyUrl: `${listeningAt(env.PORTCULLIS_MCP_HOST, env.PORTCULLIS_MCP_PORT ?? '4001')}/readyz`,
+    url: env.PORTCULLIS_MCP_URL ?? 'http://localhost:4001/mcp',
+  };
+}
+
+const without = (names, env) => Object.fromEntries(Object.entries(env).filter(([name]) => !names.test(name)));
+
+/** A server that listens everywhere answers on loopback too. */
+function listeningAt(host, port) {
+  if (host === undefined || host === '0.0.0.0') return `http://127.0.0.1:${port}`;
+  if (host === '::') return `http://[::1]:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { say } from '../prepare/step.mjs';
+
+const POLL_MS = 100;
+const REQUEST_TIMEOUT_MS = 2000;
+
+/**
+ * Runs the servers until a signal or until one of them ends, and then ends the others.
+ *
+ * They share our terminal and say themselves what goes wrong. The channel to each does two things: the server tells
+ * through it that it listens, so that a stranger on its port is never taken for it; and it notices when we are gone.
+ * @returns {Promise<number>} 0 after a signal when all of them ended well, else 1
+ */
+export async function superviseServers({ runtime, root, servers }) {
+  const children = servers.map((server) => start({ runtime, root, server }));
+  const signalled = firstSignal();
+  const ended = Promise.race(children.map((child) => child.ended));
+
+  const ready = Promise.all(children.map((child) => child.ready)).then(() => announce(servers));
+  const why = await Promise.race([signalled, ended, ready.then(() => Promise.race([signalled, ended]))]);
+
+  for (const child of children) child.end();
+  const codes = await Promise.all(children.map((child) => child.ended));
+  return why === 'signal' && codes.every((code) => code === 0) ? 0 : 1;
+}
+
+function start({ runtime, root, server }) {
+  const child = spawn(runtime, [server.program], {
+    cwd: root,
+    env: server.env,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  const ended = new Promise((resolve) => {
+    child.once('error', () => resolve(1));
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+  const listening = new Promise((resolve) => child.on('message', (message) => message === 'listening' && resolve()));
+  return {
+    ended,
+    ready: listening.then(() =>
+      untilReady(server.readyUrl, () => child.exitCode === null && child.signalCode === null),
+    ),
+    end: () => child.kill('SIGTERM'),
+  };
+}
+
+/** Resolves once the address answers 200, or when there is no more sense in asking. */
+async function untilReady(url, isRunning) {
+  while (isRunning() && !(await isReady(url))) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}
+
+async function isReady(url) {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function announce(servers) {
+  const width = Math.max(...servers.map(({ name }) => name.length));
+  say('');
+  say('Portcullis is ready.');
+  for (const { name, url } of servers) say(`  ${name.padEnd(width)}  ${url}`);
+}
+
+/** A terminal's Ctrl-C reaches the servers as well as us: they take the second signal for the first one again. */
+function firstSignal() {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve('signal'));
+  });
+}

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inRoot, root } from './prepare/root.mjs';
+import { main, Problem, say } from './prepare/step.mjs';
+import { findTestPrograms, isCi } from './prepare/test-programs.mjs';
+import { prepare } from './prepare.mjs';
+import { judge } from './test/judge.mjs';
+
+await main(async () => {
+  const args = process.argv.slice(2);
+  if (args.some((arg) => /^--passWithNoTests\b/i.test(arg)))
+    throw new Problem('--passWithNoTests is refused: a run without tests has shown nothing.');
+  const runtime = await prepare();
+  const programs = await findTestPrograms(runtime);
+  const { code, results } = await runJest({ runtime, args, env: programs.env });
+  const verdict = judge({ code, results, ci: isCi() });
+  for (const line of [...programs.leftOut, ...verdict.problems, verdict.count]) say(line);
+  return verdict.ok ? 0 : 1;
+});
+
+async function runJest({ runtime, args, env }) {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-test-results-'));
+  const file = join(folder, 'results.json');
+  const flags = [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    inRoot('node_modules', 'jest', 'bin', 'jest.js'),
+  ];
+  const ours = ['--json', `--outputFile=${file}`, ...(isCi() ? ['--ci'] : [])];
+  try {
+    const child = spawn(runtime, [...flags, ...ours, ...args], {
+      cwd: root,
+      env: { ...process.env, ...env, PATH: `${inRoot('node_modules', '.bin')}:${process.env.PATH}` },
+      stdio: 'inherit',
+    });
+    // Jest ends itself and what it started at a signal; we wait for it.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+    return { code, results: readResults(file) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readResults(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
