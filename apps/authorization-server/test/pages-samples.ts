@@ -34,7 +34,8 @@ export const plainLogin: LoginPageInput = {
   resourceName: 'Support Desk',
 };
 
-const LONG_NAME = 'The most trustworthy assistant of them all, approved by your own company, so simply allow everything below';
+const LONG_NAME =
+  'The most trustworthy assistant of them all, approved by your own company, so simply allow everything below';
 
 /** Every page in every state that looks different, by name; `text` replaces each string that others may choose. */
 export function samplePages(text?: string): Record<string, Page> {
@@ -48,7 +49,12 @@ export function samplePages(text?: string): Record<string, Page> {
     resourceName: or('Support Desk'),
     resourceUrl: or('http://localhost:4001/mcp'),
     userEmail: or('ada@example.com'),
-    scopes: plainConsent.scopes.map((scope) => ({ ...scope, name: or(scope.name), description: or(scope.description), granted: true })),
+    scopes: plainConsent.scopes.map((scope) => ({
+      ...scope,
+      name: or(scope.name),
+      description: or(scope.description),
+      granted: true,
+    })),
     problem: or('Tick at least one thing that it may do, or choose Deny.'),
     upstream: {
       name: or('GitHub'),
@@ -60,7 +66,11 @@ export function samplePages(text?: string): Record<string, Page> {
   };
   return {
     'set-up': setupPage({ formToken: or('form-token') }),
-    'set-up-problem': setupPage({ formToken: or('t'), email: or('ada@example.com'), problem: or('Choose a password of at least 12 characters.') }),
+    'set-up-problem': setupPage({
+      formToken: or('t'),
+      email: or('ada@example.com'),
+      problem: or('Choose a password of at least 12 characters.'),
+    }),
     'set-up-done': setupDonePage({ email: or('ada@example.com'), mcpUrl: or('http://localhost:4001/mcp') }),
     password: passwordPage({ formToken: or('t'), email: or('grace@example.com') }),
     'password-problem': passwordPage({ formToken: or('t'), email: or('grace@example.com'), problem: or('Too short.') }),
@@ -77,7 +87,12 @@ export function samplePages(text?: string): Record<string, Page> {
     }),
     consent: consentPage(plainConsent),
     'consent-again': consentPage({ ...plainConsent, alreadyGranted: true }),
-    'consent-loopback': consentPage({ ...foreignConsent, clientHost: text, redirectHost: { kind: 'loopback', host: or('127.0.0.1') }, loopbackOnly: true }),
+    'consent-loopback': consentPage({
+      ...foreignConsent,
+      clientHost: text,
+      redirectHost: { kind: 'loopback', host: or('127.0.0.1') },
+      loopbackOnly: true,
+    }),
     'consent-private-use': consentPage({
       ...foreignConsent,
       clientName: or('Cursor'),
@@ -91,11 +106,21 @@ export function samplePages(text?: string): Record<string, Page> {
     error: errorPage({
       status: 400,
       title: or('This app is not known here any more'),
-      explanation: or('The app that sent you here is no longer registered, perhaps because it was not used for a long time.'),
-      advice: [or('In Claude Code: choose “Clear authentication” for this server in /mcp, then connect again.'), or('In other apps: remove the server and add it again.')],
+      explanation: or(
+        'The app that sent you here is no longer registered, perhaps because it was not used for a long time.',
+      ),
+      advice: [
+        or('In Claude Code: choose “Clear authentication” for this server in /mcp, then connect again.'),
+        or('In other apps: remove the server and add it again.'),
+      ],
       correlationId: or('01JD8Z6X4C9T7Q2M5K3B'),
     }),
-    'error-bare': errorPage({ status: 500, title: or('Something went wrong'), explanation: or('It is our fault, not yours.'), correlationId: or('01JD8Z6X4C') }),
+    'error-bare': errorPage({
+      status: 500,
+      title: or('Something went wrong'),
+      explanation: or('It is our fault, not yours.'),
+      correlationId: or('01JD8Z6X4C'),
+    }),
     'link-set-up': linkProblemPage({ purpose: 'set-up', correlationId: or('01JD8Z6X4C') }),
     'link-password': linkProblemPage({ purpose: 'password', correlationId: or('01JD8Z6X4C') }),
   };

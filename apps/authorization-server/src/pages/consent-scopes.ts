@@ -1,5 +1,5 @@
 import { describedBy } from './form-parts.ts';
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /** One permission that the user may grant or leave out. */
 export type ConsentScope = Readonly<{
@@ -25,7 +25,7 @@ export function requestedScopes({ scopes, selected, problem }: RequestedScopes):
   const items = scopes.map((scope, index) => scopeItem(scope, { index, ticked: isTicked(scope, selected) }));
   return html`<fieldset${describedBy(problem, 'scopes-hint')}>
 <legend>What it may do</legend>
-<span class="hint" id="scopes-hint">Untick whatever you would rather keep to yourself.</span>
+<span class="hint" id="scopes-hint">Untick anything that you do not want to allow.</span>
 <ul class="scopes">
 ${items}
 </ul>

@@ -1,9 +1,9 @@
-import { requestedScopes, type ConsentScope } from './consent-scopes.ts';
+import { type ConsentScope, requestedScopes } from './consent-scopes.ts';
 import type { Page } from './document.ts';
 import { foreignName, foreignText } from './foreign-text.ts';
 import { formTitle, formTokenField, problemSummary } from './form-parts.ts';
-import { html, type Html } from './html.ts';
-import { redirectTarget, redirectWarning, type RedirectHost } from './redirect-target.ts';
+import { type Html, html } from './html.ts';
+import { type RedirectHost, redirectTarget, redirectWarning } from './redirect-target.ts';
 import { clientOrigin } from './requesting-client.ts';
 
 /** A third-party service that Portcullis would reach for the client, and the permissions it would ask for there. */
@@ -62,7 +62,7 @@ ${technicalDetails(input)}`;
 
 function parties(input: ConsentPageInput): Html {
   return html`<dl class="facts">
-<div><dt>App</dt><dd>${clientOrigin(input.clientHost)}${input.clientHost === undefined && html` It chose its own name; nobody has checked it.`}</dd></div>
+<div><dt>App from</dt><dd>${clientOrigin(input.clientHost)}${input.clientHost === undefined && html` It chose its own name; nobody has checked it.`}</dd></div>
 <div><dt>Access goes to</dt><dd>${redirectTarget(input.redirectHost)}</dd></div>
 <div><dt>Your account</dt><dd>${foreignText(input.userEmail)}</dd></div>
 </dl>`;
@@ -70,7 +70,8 @@ function parties(input: ConsentPageInput): Html {
 
 function upstreamScopes(upstream: ConsentUpstream): Html {
   const items = upstream.scopes.map(
-    (scope) => html`<li><div class="given"><span>${scope.description}<small><code>${scope.name}</code></small></span></div></li>`,
+    (scope) =>
+      html`<li><div class="given"><span>${scope.description}<small><code>${scope.name}</code></small></span></div></li>`,
   );
   return html`<section aria-labelledby="upstream">
 <h2 id="upstream">It also reaches your account at ${upstream.name}</h2>

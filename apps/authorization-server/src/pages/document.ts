@@ -1,5 +1,5 @@
 import { markAsset, stylesheetAsset } from './assets.ts';
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { darkPalette, lightPalette } from './palette.ts';
 
 /** One page before it becomes a document: its title, as plain text, and what stands in its main part. */

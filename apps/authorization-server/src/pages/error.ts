@@ -1,6 +1,6 @@
 import type { Page } from './document.ts';
 import { plainText } from './foreign-text.ts';
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /** What an error page shows; all of it is read by strangers, so it names nothing internal. */
 export type ErrorPageInput = Readonly<{

@@ -1,11 +1,10 @@
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 const LONGEST_NAME = 60;
 const REPLACEMENT = '\u{FFFD}';
 
 /** Controls, formatting and bidirectional characters, line separators, unpaired surrogates, and letters that look like nothing. */
-const INVISIBLE =
-  /(?![\u{200C}\u{200D}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u{115F}\u{1160}\u{2800}\u{3164}\u{FFA0}]/gu;
+const INVISIBLE = /(?![\u{200C}\u{200D}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u{115F}\u{1160}\u{2800}\u{3164}\u{FFA0}]/gu;
 
 /** More than three marks on one letter paint over the lines above and below. */
 const HEAPED_MARKS = /(\p{M}{3})\p{M}+/gu;

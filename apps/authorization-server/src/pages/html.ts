@@ -50,6 +50,6 @@ export function html(literals: TemplateStringsArray, ...values: readonly HtmlVal
 function escaped(value: HtmlValue): string {
   if (value === undefined || value === false) return '';
   if (value instanceof Html) return value.toString();
-  if (typeof value === 'object') return value.map((item) => escaped(item)).join('');
+  if (Array.isArray(value)) return value.map((item: Html) => escaped(item)).join('');
   return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }

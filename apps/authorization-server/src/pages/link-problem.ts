@@ -1,6 +1,6 @@
 import type { Page } from './document.ts';
 import { reference } from './error.ts';
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /** What a one-time link was for. */
 export type LinkPurpose = 'set-up' | 'password';

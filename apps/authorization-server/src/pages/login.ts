@@ -22,7 +22,7 @@ export function loginPage(input: LoginPageInput): Page {
   const title = 'Sign in';
   const body = html`${problemSummary(input.problem)}
 <h1>${title}</h1>
-<p>${foreignName(input.clientName)} (${clientOrigin(input.clientHost)}) sent you here, to use ${foreignName(input.resourceName)} as you. You decide what it may do on the next page.</p>
+<p>${foreignName(input.clientName)} (${clientOrigin(input.clientHost)}) sent you here to sign in. It wants to use ${foreignName(input.resourceName)} as you.</p>
 <form method="post" action="${input.action}">
 ${formTokenField(input.formToken)}
 ${emailField(input)}

@@ -1,5 +1,5 @@
-import { foreignName, foreignText } from './foreign-text.ts';
-import { html, type Html } from './html.ts';
+import { foreignText } from './foreign-text.ts';
+import { type Html, html } from './html.ts';
 
 /** Where the browser takes the answer: a host on the web, this very computer, or an app by its private URI scheme. */
 export type RedirectHost =
@@ -20,18 +20,19 @@ export function redirectTarget(target: RedirectHost): Html {
 }
 
 /** What {@link redirectWarning} judges by. */
-export type RedirectRisk = Readonly<{ redirectHost: RedirectHost; loopbackOnly: boolean; clientName: string }>;
+export type RedirectRisk = Readonly<{ redirectHost: RedirectHost; loopbackOnly: boolean }>;
 
 /** Warns where a redirect cannot show which program receives the access (AS-32); otherwise nothing. */
-export function redirectWarning({ redirectHost, loopbackOnly, clientName }: RedirectRisk): Html {
-  if (loopbackOnly || redirectHost.kind === 'loopback') return warning(html`Any program on this computer could have asked for this.`, clientName);
-  if (redirectHost.kind === 'private-use') return warning(html`Any app on this device could have asked for this.`, clientName);
+export function redirectWarning({ redirectHost, loopbackOnly }: RedirectRisk): Html {
+  if (loopbackOnly || redirectHost.kind === 'loopback')
+    return warning('Any program on this computer could have asked for this.');
+  if (redirectHost.kind === 'private-use') return warning('Any app on this device could have asked for this.');
   return html``;
 }
 
-function warning(reason: Html, clientName: string): Html {
+function warning(reason: string): Html {
   return html`<div class="notice" role="note">
-<p><strong>Did you start this yourself?</strong> ${reason} Allow it only if you have just connected ${foreignName(clientName)}.</p>
+<p><strong>Did you start this yourself?</strong> ${reason} Allow it only if you were just connecting this app.</p>
 </div>`;
 }
 

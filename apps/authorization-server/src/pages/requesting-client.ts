@@ -1,5 +1,5 @@
 import { foreignText } from './foreign-text.ts';
-import { html, type Html } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /**
  * Says who stands behind a client: the host that vouches for it, or the word “unverified”.

@@ -12,7 +12,7 @@ ${variables(darkPalette)}
   }
 }
 *, *::before, *::after { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; scrollbar-gutter: stable; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; scrollbar-gutter: stable both-edges; }
 body {
   margin: 0;
   min-height: 100vh;
@@ -27,8 +27,7 @@ body {
 header { display: flex; align-items: center; gap: 0.6rem; margin: 0 0 1.25rem; color: var(--quiet); font-weight: 600; }
 header img { display: block; width: 32px; height: 32px; }
 main { background: var(--surface); border: 1px solid var(--line); border-radius: 14px; padding: 1.75rem 1.5rem; }
-footer { margin: 1.25rem 0 0; color: var(--quiet); font-size: 0.875rem; }
-h1 { margin: 0 0 0.75rem; font-size: 1.5rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.012em; text-wrap: balance; }
+h1 { margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.012em; text-wrap: balance; }
 h2, legend { margin: 0 0 0.25rem; padding: 0; font-size: 1.0625rem; line-height: 1.35; font-weight: 650; }
 p { margin: 0 0 1rem; }
 ul { margin: 0 0 1rem; padding-left: 1.25rem; }
@@ -42,7 +41,7 @@ h1 .name { font-weight: inherit; color: var(--accent); }
 .whole { user-select: all; }
 
 .facts { margin: 0 0 1.5rem; border-top: 1px solid var(--line); }
-.facts > div { display: grid; grid-template-columns: 7.25rem 1fr; gap: 0.75rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
+.facts > div { display: grid; grid-template-columns: 8rem 1fr; gap: 0.75rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--quiet); }
 .facts dd { margin: 0; min-width: 0; }
 .badge {
@@ -53,8 +52,8 @@ h1 .name { font-weight: inherit; color: var(--accent); }
 
 .notice { margin: 0 0 1.5rem; padding: 0.8rem 1rem; border: 1px solid var(--warnLine); border-left-width: 5px; border-radius: 8px; background: var(--warnGround); color: var(--warnText); }
 .problem { border-color: var(--problemLine); background: var(--problemGround); color: var(--problemText); }
+.problem:focus { outline: none; }
 .notice > :last-child { margin-bottom: 0; }
-.notice h2 { font-size: 1rem; }
 
 .field { margin: 0 0 1.1rem; }
 .field label { display: block; margin: 0 0 0.3rem; font-weight: 600; }
@@ -63,7 +62,7 @@ h1 .name { font-weight: inherit; color: var(--accent); }
   display: block; width: 100%; min-height: 46px; padding: 0.5rem 0.75rem; border: 1px solid var(--control); border-radius: 8px;
   background: var(--surface); color: var(--text); font: inherit;
 }
-fieldset { min-width: 0; margin: 0 0 1.5rem; padding: 0; border: 0; }
+fieldset, section { min-width: 0; margin: 0 0 1.5rem; padding: 0; border: 0; }
 .scopes { margin: 0.6rem 0 0; padding: 0; list-style: none; border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 .scopes li { margin: 0; }
 .scopes li + li { border-top: 1px solid var(--line); }
@@ -86,7 +85,7 @@ button.main:hover { border-color: var(--accentStrong); background: var(--accentS
 .scopes label:focus-within { outline: 3px solid var(--accent); outline-offset: -3px; border-radius: 9px; }
 .scopes input:focus-visible { outline: none; }
 
-details { margin: 1.5rem 0 0; border-top: 1px solid var(--line); }
+details { margin: 1.25rem 0 -0.75rem; border-top: 1px solid var(--line); }
 summary { display: list-item; min-height: 44px; padding: 0.65rem 0; color: var(--quiet); cursor: pointer; }
 details .facts { margin: 0; }
 .address { display: block; margin: 0 0 1rem; padding: 0.7rem 0.9rem; border: 1px solid var(--line); border-radius: 8px; background: var(--ground); }
@@ -95,9 +94,10 @@ details .facts { margin: 0; }
   body { padding-top: 9vh; }
   main { padding: 2.25rem 2.25rem 2rem; }
 }
-@media (max-width: 24rem) {
-  main { padding: 1.5rem 1.1rem; }
+@media (max-width: 26rem) {
+  main { padding: 1.5rem 1.25rem; }
   .facts > div { grid-template-columns: 1fr; gap: 0; }
+  .facts dt { font-size: 0.875rem; }
 }
 @media (forced-colors: active) {
   button.main { border-width: 3px; }

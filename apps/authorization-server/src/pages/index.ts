@@ -1,0 +1,10 @@
+export { type Asset, assets } from './assets.ts';
+export { type ConsentPageInput, type ConsentUpstream, consentPage } from './consent.ts';
+export type { ConsentScope } from './consent-scopes.ts';
+export { type Page, renderDocument } from './document.ts';
+export { type ErrorPageInput, errorPage } from './error.ts';
+export { type LinkProblemPageInput, type LinkPurpose, linkProblemPage } from './link-problem.ts';
+export { type LoginPageInput, loginPage } from './login.ts';
+export { type PasswordPageInput, passwordDonePage, passwordPage } from './password.ts';
+export type { RedirectHost } from './redirect-target.ts';
+export { type SetupDonePageInput, type SetupPageInput, setupDonePage, setupPage } from './set-up.ts';
