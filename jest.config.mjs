@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 const transform = {
   '^.+\\.ts$': [
     '@swc/jest',
@@ -9,6 +11,9 @@ const transform = {
   ],
 };
 
+/** Where there is no Chromium, the tests that drive one are left out; the test script says so. */
+const leftOut = process.env.PORTCULLIS_TEST_WITHOUT_CHROMIUM ? ['\\.browser\\.test\\.ts$'] : [];
+
 /** Settings that every project has; `tests` are globs below the workspace's folder. */
 function project(displayName, folder, tests = ['test/**/*.test.ts']) {
   return {
@@ -18,7 +23,7 @@ function project(displayName, folder, tests = ['test/**/*.test.ts']) {
     testEnvironment: 'node',
     extensionsToTreatAsEsm: ['.ts'],
     transform,
-    testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+    testPathIgnorePatterns: ['/node_modules/', '/dist/', ...leftOut],
   };
 }
 
@@ -35,8 +40,8 @@ function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
     ]),
     globals: { portcullisTestDatabase: kind },
     ...(kind === 'postgresql' && {
-      globalSetup: '<rootDir>/../../scripts/jest/start-postgresql.mjs',
-      globalTeardown: '<rootDir>/../../scripts/jest/stop-postgresql.mjs',
+      globalSetup: join(import.meta.dirname, 'scripts/jest/start-postgresql.mjs'),
+      globalTeardown: join(import.meta.dirname, 'scripts/jest/stop-postgresql.mjs'),
     }),
   }));
 }
@@ -45,6 +50,7 @@ export default {
   maxWorkers: 2,
   testTimeout: 60_000,
   projects: [
+    project('scripts', 'scripts', ['test/**/*.test.mjs']),
     project('platform', 'packages/platform'),
     project('guard', 'packages/guard'),
     ...onBothDatabases('test-database', 'packages/test-database'),

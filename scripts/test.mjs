@@ -6,7 +6,7 @@ import { inRoot, root } from './prepare/root.mjs';
 import { main, Problem, say } from './prepare/step.mjs';
 import { findTestPrograms, isCi } from './prepare/test-programs.mjs';
 import { prepare } from './prepare.mjs';
-import { judge } from './test/judge.mjs';
+import { judge } from './run-tests/judge.mjs';
 
 await main(async () => {
   const args = process.argv.slice(2);

@@ -1,0 +1,41 @@
+import { foreignAddresses } from './check/lockfile.mjs';
+import { inRoot, readJson } from './prepare/root.mjs';
+import { main, run, say } from './prepare/step.mjs';
+import { prepare } from './prepare.mjs';
+
+/** Everything a change must satisfy beside its tests. All steps run, so that one look shows all there is to mend. */
+await main(async () => {
+  const runtime = await prepare();
+  const tool = (program, ...args) =>
+    run(runtime, [inRoot('node_modules', program), ...args], { env: { PATH: path() } });
+  const steps = [
+    [
+      'format and lint',
+      () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--max-diagnostics=200', '.'),
+    ],
+    ['types', () => tool('typescript/bin/tsc', '--build')],
+    ['types of the tests', () => tool('typescript/bin/tsc', '--project', 'tsconfig.tests.json')],
+    ['allowed directions', () => tool('turbo/bin/turbo', 'boundaries')],
+    [
+      'unused exports and dependencies',
+      () => tool('knip/bin/knip.js', '--no-progress', '--treat-config-hints-as-errors'),
+    ],
+    ['lockfile', lockfile],
+  ];
+  const failed = [];
+  for (const [name, check] of steps) {
+    const { ok, output } = await check();
+    say(`${ok ? 'ok    ' : 'FAILED'} ${name}`);
+    if (ok) continue;
+    say(output);
+    failed.push(name);
+  }
+  return failed.length === 0 ? 0 : 1;
+});
+
+const path = () => `${inRoot('node_modules', '.bin')}:${process.env.PATH}`;
+
+function lockfile() {
+  const found = foreignAddresses(readJson('package-lock.json'));
+  return { ok: found.length === 0, output: found.map((line) => `package-lock.json: ${line}`).join('\n') };
+}

@@ -1,0 +1,48 @@
+import { describe, expect, test } from '@jest/globals';
+import { authorizationServer, mcpServer } from '../start/servers.mjs';
+
+const env = {
+  PATH: '/bin',
+  PORTCULLIS_ISSUER: 'https://login.example',
+  PORTCULLIS_MCP_URL: 'https://desk.example/mcp',
+  PORTCULLIS_MASTER_KEY: 'secret',
+  PORTCULLIS_MASTER_KEY_FILE: '/run/secrets/master',
+  DATABASE_URL: 'postgresql://secret',
+  DATABASE_URL_FILE: '/run/secrets/database',
+  PORTCULLIS_MIGRATE_DATABASE_URL: 'postgresql://owner',
+  PORTCULLIS_ADMIN_EMAIL: 'ada@example.com',
+  PORTCULLIS_ADMIN_PASSWORD: 'secret',
+  PORTCULLIS_ADMIN_PASSWORD_FILE: '/run/secrets/admin',
+  PORTCULLIS_MCP_DATABASE_URL: 'postgresql://desk',
+  PORTCULLIS_MCP_DATABASE_URL_FILE: '/run/secrets/desk',
+  PORTCULLIS_MCP_TOKEN: 'pct_secret',
+};
+
+describe('each server is started without the other’s secrets', () => {
+  test('the MCP server', () => {
+    expect(Object.keys(mcpServer(env).env).sort()).toEqual([
+      'PATH',
+      'PORTCULLIS_ISSUER',
+      'PORTCULLIS_MCP_DATABASE_URL',
+      'PORTCULLIS_MCP_DATABASE_URL_FILE',
+      'PORTCULLIS_MCP_TOKEN',
+      'PORTCULLIS_MCP_URL',
+    ]);
+  });
+
+  test('the authorization server', () => {
+    const names = Object.keys(authorizationServer(env).env);
+    expect(names.filter((name) => name.startsWith('PORTCULLIS_MCP_'))).toEqual(['PORTCULLIS_MCP_URL']);
+    expect(names).toContain('PORTCULLIS_MASTER_KEY');
+  });
+});
+
+test.each([
+  [{}, 'http://127.0.0.1:4000/readyz'],
+  [{ PORTCULLIS_HOST: '0.0.0.0', PORTCULLIS_PORT: '80' }, 'http://127.0.0.1:80/readyz'],
+  [{ PORTCULLIS_HOST: '::' }, 'http://[::1]:4000/readyz'],
+  [{ PORTCULLIS_HOST: '::1' }, 'http://[::1]:4000/readyz'],
+  [{ PORTCULLIS_HOST: '10.0.0.7' }, 'http://10.0.0.7:4000/readyz'],
+])('with %p it is asked at %s', (settings, url) => {
+  expect(authorizationServer(settings).readyUrl).toBe(url);
+});
