@@ -1,0 +1,66 @@
+import { type EnvironmentReader, environmentReader, LOG_LEVELS, type Secret } from '@portcullis/platform';
+
+/** Everything that an operator can set, checked and frozen. */
+export type Config = {
+  /** The authorization server's issuer, exactly as its metadata writes it. */
+  readonly issuer: string;
+  /** The canonical URL of this server: the audience that tokens must be issued for. */
+  readonly mcpUrl: string;
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly dataDir: string;
+  /** A `postgresql://` URL; without one the tables live in SQLite under `dataDir`. */
+  readonly databaseUrl: Secret | undefined;
+  /** Origins whose scripts may call this server, besides its own. */
+  readonly allowedOrigins: readonly string[];
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+};
+
+/**
+ * Reads the configuration.
+ * @throws {StartupError} with every problem at once.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const reader = environmentReader(env);
+  const config: Config = {
+    issuer: withoutBareSlash(reader.url('PORTCULLIS_ISSUER', 'http://localhost:4000')),
+    mcpUrl: withoutBareSlash(reader.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp')),
+    host: reader.string('PORTCULLIS_MCP_HOST', '127.0.0.1'),
+    port: reader.port('PORTCULLIS_MCP_PORT', 4001),
+    dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
+    databaseUrl: databaseUrl(reader),
+    allowedOrigins: origins(reader),
+    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+  };
+  reader.finish();
+  return Object.freeze(config);
+}
+
+/** `URL` puts a slash behind a bare host; identifiers are compared as strings and are written without it. */
+function withoutBareSlash(url: URL): string {
+  return url.pathname === '/' ? url.origin : url.href;
+}
+
+function databaseUrl(reader: EnvironmentReader): Secret | undefined {
+  const secret = reader.secret('PORTCULLIS_MCP_DATABASE_URL');
+  if (secret === undefined) return undefined;
+  const text = secret.reveal();
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
+    reader.problem('PORTCULLIS_MCP_DATABASE_URL must be a postgresql:// URL. Leave it unset to use SQLite.');
+  }
+  return secret;
+}
+
+function origins(reader: EnvironmentReader): readonly string[] {
+  const name = 'PORTCULLIS_MCP_ALLOWED_ORIGINS';
+  const entries = reader.string(name, '').split(/[\s,]+/).filter((entry) => entry !== '');
+  if (!entries.every(isOrigin)) {
+    reader.problem(`${name} must list origins such as https://app.example.com, separated by commas, without paths.`);
+  }
+  return Object.freeze(entries);
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}

@@ -1,0 +1,90 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { insertSeed } from './seed.ts';
+import type { DeskTables } from './tables.ts';
+
+/** Which database a store runs on. */
+export type DatabaseKind = 'sqlite' | 'postgresql';
+
+type Step = { name: string; up(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> };
+
+/** Applied in this order, each once. A step that shipped is never edited: a change is a new step. */
+const STEPS: readonly Step[] = [
+  { name: '0001-desk-tables', up: createDeskTables },
+  { name: '0002-invented-tickets', up: insertSeed },
+];
+
+/** Any number will do, as long as nothing else in the database locks the same. */
+const ADVISORY_LOCK = 7_268_534_201;
+
+/**
+ * Brings the tables up to date in one transaction, so that a process killed midway leaves nothing half done.
+ * Of several starts at once one does the work while the others wait; each step runs exactly once.
+ */
+export async function migrate(db: Kysely<DeskTables>, options: { kind: DatabaseKind; now: Date }): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await lockSchema(transaction, options.kind);
+    const applied = await transaction.selectFrom('schema_migration').select('name').execute();
+    const done = new Set(applied.map((row) => row.name));
+    for (const step of STEPS.filter(({ name }) => !done.has(name))) {
+      await step.up(transaction, options.kind);
+      await transaction
+        .insertInto('schema_migration')
+        .values({ name: step.name, applied_at: options.now.toISOString() })
+        .execute();
+    }
+  });
+}
+
+async function lockSchema(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> {
+  if (kind === 'postgresql') await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(transaction);
+  await transaction.schema
+    .createTable('schema_migration')
+    .ifNotExists()
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('applied_at', moment(kind), (column) => column.notNull())
+    .execute();
+  // SQLite takes its write lock with the first write, so write before the first read: another process waits here.
+  await transaction.deleteFrom('schema_migration').where('name', '=', '').execute();
+}
+
+async function createDeskTables(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> {
+  const { schema } = transaction;
+  await schema
+    .createTable('customer')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('company', 'text', (column) => column.notNull())
+    .addColumn('email', 'text', (column) => column.notNull())
+    .addColumn('phone', 'text', (column) => column.notNull())
+    .addColumn('notes', 'text', (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable('ticket')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('customer_id', 'integer', (column) => column.notNull().references('customer.id'))
+    .addColumn('subject', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull().check(sql`status in ('open', 'pending', 'solved')`))
+    .addColumn('priority', 'text', (column) =>
+      column.notNull().check(sql`priority in ('low', 'normal', 'high', 'urgent')`),
+    )
+    .addColumn('created_at', moment(kind), (column) => column.notNull())
+    .addColumn('updated_at', moment(kind), (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable('ticket_message')
+    .addColumn('id', 'integer', (column) =>
+      kind === 'postgresql' ? column.generatedAlwaysAsIdentity().primaryKey() : column.primaryKey().autoIncrement(),
+    )
+    .addColumn('ticket_id', 'integer', (column) => column.notNull().references('ticket.id'))
+    .addColumn('author_kind', 'text', (column) => column.notNull().check(sql`author_kind in ('customer', 'agent')`))
+    .addColumn('author', 'text', (column) => column.notNull())
+    .addColumn('body', 'text', (column) => column.notNull())
+    .addColumn('created_at', moment(kind), (column) => column.notNull())
+    .execute();
+  await schema.createIndex('ticket_message_of_ticket').on('ticket_message').columns(['ticket_id', 'id']).execute();
+  await schema.createIndex('ticket_of_customer').on('ticket').column('customer_id').execute();
+}
+
+function moment(kind: DatabaseKind): 'timestamptz' | 'text' {
+  return kind === 'postgresql' ? 'timestamptz' : 'text';
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { type Clock, type Logger, type Secret, StartupError } from '@portcullis/platform';
+import { type Dialect, Kysely } from 'kysely';
+import { type DeskStore, deskStore } from './desk-store.ts';
+import { type DatabaseKind, migrate } from './migrations.ts';
+import { postgresqlDialect } from './postgresql-dialect.ts';
+import { sqliteDialect } from './sqlite-dialect.ts';
+import type { DeskTables } from './tables.ts';
+
+/** Where the desk's tables live. */
+export type StoreOptions = {
+  /** SQLite's file, `mcp-server.sqlite`, is created here when there is no `databaseUrl`. */
+  dataDir: string;
+  /** A `postgresql://` URL. */
+  databaseUrl: Secret | undefined;
+};
+
+/**
+ * Opens the desk's database, creates its tables and fills them at the first start.
+ * @throws {StartupError} when the database cannot be reached or its tables cannot be brought up to date.
+ */
+export async function openStore(options: StoreOptions, deps: { logger: Logger; now: Clock }): Promise<DeskStore> {
+  const kind: DatabaseKind = options.databaseUrl ? 'postgresql' : 'sqlite';
+  let db: Kysely<DeskTables> | undefined;
+  try {
+    db = new Kysely<DeskTables>({ dialect: dialectFor(options, deps.logger) });
+    await migrate(db, { kind, now: deps.now() });
+    return deskStore(db);
+  } catch (cause) {
+    await db?.destroy();
+    deps.logger.debug({ err: cause }, 'the database could not be opened');
+    throw new StartupError(explain(kind, options.dataDir, cause), { cause });
+  }
+}
+
+function dialectFor({ databaseUrl, dataDir }: StoreOptions, logger: Logger): Dialect {
+  if (databaseUrl) return postgresqlDialect(databaseUrl, logger);
+  return sqliteDialect(join(dataDir, 'mcp-server.sqlite'));
+}
+
+/** Names the database's own code (`ECONNREFUSED`, `28P01`), never its URL, which carries a password. */
+function explain(kind: DatabaseKind, dataDir: string, cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+  return kind === 'postgresql'
+    ? `The MCP server's database cannot be used${code}. Start it, or correct PORTCULLIS_MCP_DATABASE_URL.`
+    : `The MCP server's database in ${dataDir} cannot be used${code}. Check the folder, or set PORTCULLIS_DATA_DIR to another one.`;
+}

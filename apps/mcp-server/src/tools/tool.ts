@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { AccessDeclaration } from '../access/tool-access.ts';
+import type { DeskStore } from '../store/desk-store.ts';
+
+/** Who calls a tool, as its token says. Never the token itself. */
+export type ToolPrincipal = {
+  readonly subject: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly roles: readonly string[] | undefined;
+  readonly expiresAt: Date;
+};
+
+/** What a tool works with in one call. */
+export type ToolContext = { principal: ToolPrincipal; store: DeskStore; now: Date };
+
+/** How a call ended: with a value, with words for the model (no such ticket), or with arguments that do not fit. */
+export type ToolOutcome<Value> =
+  | { ok: true; value: Value }
+  | { ok: false; refusal: { reason: 'invalid-arguments' | 'impossible'; message: string } };
+
+/** What `tools/list` says about a tool. */
+export type ToolListing = {
+  name: string;
+  title: string;
+  description: string;
+  inputSchema: JsonObjectSchema;
+  outputSchema: JsonObjectSchema;
+  annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
+};
+
+/** A tool as the server sees it, whatever its arguments are. */
+export type Tool = AccessDeclaration & {
+  name: string;
+  listing: ToolListing;
+  /** Checks `args` against the input schema, runs the tool, and checks the answer against the output schema. */
+  call(args: unknown, context: ToolContext): Promise<ToolOutcome<Record<string, unknown>>>;
+};
+
+/** What one file in this folder says about its tool. */
+export type ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> = AccessDeclaration &
+  Omit<ToolListing, 'inputSchema' | 'outputSchema'> & {
+    input: Input;
+    output: Output;
+    run(args: z.output<Input>, context: ToolContext): Promise<ToolOutcome<z.input<Output>>>;
+  };
+
+type JsonObjectSchema = { type: 'object'; [keyword: string]: unknown };
+
+const MESSAGE_CAP_CHARACTERS = 600;
+
+/**
+ * Makes a tool of a definition. Both schemas must be strict objects: a property that no schema names is refused
+ * on the way in and is a fault on the way out.
+ * @throws {TypeError} where a schema would let unknown properties through.
+ */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  definition: ToolDefinition<Input, Output>,
+): Tool {
+  const { name, title, description, annotations, input, output, scopes } = definition;
+  return {
+    name,
+    scopes,
+    whenScopeMissing: definition.whenScopeMissing ?? 'hide',
+    listing: { name, title, description, annotations, inputSchema: strictSchema(input), outputSchema: strictSchema(output) },
+    async call(args, context) {
+      const parsed = input.safeParse(args ?? {});
+      if (!parsed.success) {
+        return { ok: false, refusal: { reason: 'invalid-arguments', message: describeIssues(parsed.error) } };
+      }
+      const outcome = await definition.run(parsed.data, context);
+      return outcome.ok ? { ok: true, value: output.parse(outcome.value) } : outcome;
+    },
+  };
+}
+
+function strictSchema(schema: z.ZodObject): JsonObjectSchema {
+  const json = z.toJSONSchema(schema, { io: 'input' });
+  if (json.additionalProperties !== false) throw new TypeError('a tool schema must refuse unknown properties');
+  return { ...json, type: 'object' };
+}
+
+function describeIssues(error: z.ZodError): string {
+  const lines = error.issues.map((issue) => `${issue.path.join('.') || 'arguments'}: ${issue.message}`);
+  return lines.join('; ').slice(0, MESSAGE_CAP_CHARACTERS);
+}

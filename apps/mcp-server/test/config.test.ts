@@ -1,0 +1,54 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { readConfig } from '../src/config.ts';
+
+describe('configuration', () => {
+  test('nothing needs to be set', () => {
+    expect(readConfig({})).toMatchObject({
+      issuer: 'http://localhost:4000',
+      mcpUrl: 'http://localhost:4001/mcp',
+      host: '127.0.0.1',
+      port: 4001,
+      dataDir: './data',
+      databaseUrl: undefined,
+      allowedOrigins: [],
+      logLevel: 'info',
+    });
+  });
+
+  test('a bare host keeps no slash, a path stays as it is', () => {
+    const config = readConfig({ PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com/a/b' });
+    expect(config).toMatchObject({ issuer: 'https://login.example.com', mcpUrl: 'https://mcp.example.com/a/b' });
+  });
+
+  test('every problem is told at once, and no value', () => {
+    const read = () =>
+      readConfig({
+        PORTCULLIS_ISSUER: 'http://login.example.com',
+        PORTCULLIS_MCP_URL: 'http://user:hunter2@localhost/mcp',
+        PORTCULLIS_MCP_PORT: 'hunter2',
+        PORTCULLIS_MCP_DATABASE_URL: 'mysql://root:hunter2@db/desk',
+        PORTCULLIS_MCP_ALLOWED_ORIGINS: 'https://app.example.com/hunter2',
+        LOG_LEVEL: 'hunter2',
+      });
+    const names = ['ISSUER', 'MCP_URL', 'MCP_PORT', 'MCP_DATABASE_URL', 'MCP_ALLOWED_ORIGINS'].map((name) => `PORTCULLIS_${name}`);
+    let message = '';
+    try {
+      read();
+    } catch (error) {
+      message = String(error);
+    }
+    for (const name of [...names, 'LOG_LEVEL']) expect(message).toContain(name);
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('the database URL can come from a file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'portcullis-config-')), 'url');
+    writeFileSync(file, 'postgresql://desk:secret@127.0.0.1/desk\n');
+    const { databaseUrl } = readConfig({ PORTCULLIS_MCP_DATABASE_URL_FILE: file });
+    expect(databaseUrl?.reveal()).toBe('postgresql://desk:secret@127.0.0.1/desk');
+    expect(JSON.stringify({ databaseUrl })).not.toContain('secret@');
+  });
+});
