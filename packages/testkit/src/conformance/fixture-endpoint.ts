@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { McpServer } from '@modelcontextprotocol/server';
 import { createMcpHandler, createRequestStateCodec, InMemoryServerEventBus, isLegacyRequest } from '@modelcontextprotocol/server';
 import { createFixtureMcp } from './fixture-mcp.ts';
 import type { RoundState } from './input-required-tools.ts';
@@ -8,15 +9,21 @@ import type { ListChanges } from './list-changes.ts';
 /** The fixture as a web-standard handler, with nothing in front of it. */
 export type FixtureEndpoint = { fetch(request: Request): Promise<Response>; close(): Promise<void> };
 
-/** Serves both protocol eras on one URL: 2026-07-28 without state, older revisions with sessions. */
+/** The endpoint with every tool, resource and prompt that the suite asks for. */
 export function createFixtureEndpoint(): FixtureEndpoint {
   const states = createRequestStateCodec<RoundState>({ key: randomBytes(32) });
-  const changes: ListChanges = { extraTool: false, extraPrompt: false, toolsChanged() {}, promptsChanged() {} };
-  const createMcp = () => createFixtureMcp({ changes, states });
-
   const bus = new InMemoryServerEventBus();
-  changes.toolsChanged = () => bus.publish({ kind: 'tools_list_changed' });
-  changes.promptsChanged = () => bus.publish({ kind: 'prompts_list_changed' });
+  const changes: ListChanges = {
+    extraTool: false,
+    extraPrompt: false,
+    toolsChanged: () => bus.publish({ kind: 'tools_list_changed' }),
+    promptsChanged: () => bus.publish({ kind: 'prompts_list_changed' }),
+  };
+  return createEndpoint(() => createFixtureMcp({ changes, states }), bus);
+}
+
+/** Serves both protocol eras of any MCP server on one URL: 2026-07-28 without state, older revisions with sessions. */
+export function createEndpoint(createMcp: () => McpServer, bus = new InMemoryServerEventBus()): FixtureEndpoint {
   const modern = createMcpHandler(createMcp, { legacy: 'reject', bus });
   const streaming = createMcpHandler(createMcp, { legacy: 'reject', bus, responseMode: 'sse' });
   const legacy = createLegacySessions(createMcp);
