@@ -1,0 +1,115 @@
+import { join, resolve } from 'node:path';
+import { type EnvironmentReader, environmentReader, isLoopbackHost, LOG_LEVELS, type Secret } from '@portcullis/platform';
+import { type ConfigurationFile, readConfigurationFile } from './configuration-file.ts';
+import { type Resource, supportDesk } from './resources.ts';
+import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
+import { type Site, siteOf } from './site.ts';
+
+/** Everything that the authorization server is told from outside. */
+export type Config = Readonly<{
+  site: Site;
+  host: string;
+  port: number;
+  /** The built-in resource first; it is what a request without `resource` gets. */
+  resources: readonly [Resource, ...Resource[]];
+  roles: RolePermissions;
+  dataFolder: string;
+  /** A `file:` or `postgresql:` URL. */
+  databaseUrl: Secret | undefined;
+  migrateDatabaseUrl: Secret | undefined;
+  /** 32 bytes as base64url; generated in the data folder when it is unset and the database is empty. */
+  masterKey: Secret | undefined;
+  /** How many reverse proxies stand in front. */
+  trustedProxies: number;
+  accessTokenTtlSeconds: number;
+  firstAdministrator: { email: string; password: Secret } | undefined;
+  logLevel: (typeof LOG_LEVELS)[number];
+}>;
+
+/**
+ * Reads the environment and the configuration file. The only place that does.
+ * @throws {StartupError} listing every problem at once, without a value.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const read = environmentReader(env);
+  const issuer = issuerOf(read);
+  const mcpUrl = read.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp');
+  const file = configurationFileOf(read);
+  const masterKey = read.secret('PORTCULLIS_MASTER_KEY');
+  if (masterKey === undefined && !isLoopbackHost(new URL(issuer).hostname)) {
+    read.problem('PORTCULLIS_MASTER_KEY (or PORTCULLIS_MASTER_KEY_FILE, outside the data folder) must be set when the issuer is not loopback.');
+  }
+  const dataFolder = resolve(read.string('PORTCULLIS_DATA_DIR', './data'));
+  refuseKeyInsideDataFolder(read, { issuer, dataFolder });
+
+  const config: Config = {
+    site: siteOf(issuer),
+    host: read.string('PORTCULLIS_HOST', '127.0.0.1'),
+    port: read.port('PORTCULLIS_PORT', 4000),
+    resources: resourcesOf(read.string('PORTCULLIS_MCP_URL', mcpUrl.href), file),
+    roles: { ...BUILT_IN_ROLES, ...file.roles },
+    dataFolder,
+    databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
+    migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
+    masterKey,
+    trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
+    accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
+    firstAdministrator: firstAdministratorOf(read),
+    logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+  };
+  read.finish();
+  return Object.freeze(config);
+}
+
+function issuerOf(read: EnvironmentReader): string {
+  const fallback = 'http://localhost:4000';
+  read.url('PORTCULLIS_ISSUER', fallback);
+  const issuer = read.string('PORTCULLIS_ISSUER', fallback);
+  if (!URL.canParse(issuer)) return fallback;
+  const { origin, pathname } = new URL(issuer);
+  const canonical = pathname === '/' ? origin : `${origin}${pathname}`;
+  if (issuer !== canonical || issuer.endsWith('/')) {
+    read.problem('PORTCULLIS_ISSUER must be in canonical form: lower-case host, no default port, no trailing slash.');
+  }
+  return issuer;
+}
+
+function refuseKeyInsideDataFolder(read: EnvironmentReader, { issuer, dataFolder }: { issuer: string; dataFolder: string }): void {
+  const file = read.optional('PORTCULLIS_MASTER_KEY_FILE');
+  if (file === undefined || isLoopbackHost(new URL(issuer).hostname)) return;
+  if (resolve(file).startsWith(join(dataFolder, '/'))) {
+    read.problem('PORTCULLIS_MASTER_KEY_FILE must lie outside the data folder when the issuer is not loopback.');
+  }
+}
+
+function configurationFileOf(read: EnvironmentReader): ConfigurationFile {
+  const path = read.optional('PORTCULLIS_CONFIG');
+  const result = readConfigurationFile(resolve(path ?? 'portcullis.config.json'), path !== undefined);
+  if (result.ok) return result.file;
+  for (const problem of result.problems) read.problem(problem);
+  return { resources: {}, roles: {} };
+}
+
+function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Resource[]] {
+  const configured = Object.entries(file.resources).map(([url, resource]) => ({ url, ...resource }));
+  const own = configured.find(({ url }) => url === mcpUrl);
+  return [own ?? supportDesk(mcpUrl), ...configured.filter(({ url }) => url !== mcpUrl)];
+}
+
+function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefined {
+  const secret = read.secret(name);
+  if (secret !== undefined && !/^postgres(ql)?:\/\//.test(secret.reveal())) {
+    read.problem(`${name} must be a postgresql:// URL. Leave it unset to use SQLite in the data folder.`);
+  }
+  return secret;
+}
+
+function firstAdministratorOf(read: EnvironmentReader): Config['firstAdministrator'] {
+  const email = read.optional('PORTCULLIS_ADMIN_EMAIL');
+  const password = read.secret('PORTCULLIS_ADMIN_PASSWORD');
+  if (email !== undefined && password !== undefined) return { email, password };
+  if (email !== undefined || password !== undefined) {
+    read.problem('PORTCULLIS_ADMIN_EMAIL and PORTCULLIS_ADMIN_PASSWORD must be set together.');
+  }
+  return undefined;
+}

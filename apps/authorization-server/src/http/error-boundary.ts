@@ -1,0 +1,52 @@
+import type { Logger } from '@portcullis/platform';
+import type { Context, Middleware } from 'koa';
+import { type ErrorPage, sendErrorPage } from './send-page.ts';
+import { requestContext } from './request-context.ts';
+
+/** A refusal that one of our own pages explains to the person who sees it. */
+export class PageProblem extends Error {
+  override readonly name = 'PageProblem';
+  readonly page: ErrorPage;
+
+  constructor(page: ErrorPage) {
+    super(page.title);
+    this.page = page;
+  }
+}
+
+/** Turns refusals into pages, and faults into a plain 500 with a correlation id; details go to the log only. */
+export function errorBoundary(log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (cause) {
+      answer(ctx, cause, log);
+    }
+  };
+}
+
+function answer(ctx: Context, cause: unknown, log: Logger): void {
+  if (cause instanceof PageProblem) {
+    sendErrorPage(ctx, cause.page);
+    return;
+  }
+  const status = clientFault(cause);
+  if (status) {
+    sendErrorPage(ctx, { status, title: 'This request cannot be read', explanation: 'What your browser sent is not what this page expects. Go back and try again.' });
+    return;
+  }
+  log.error({ err: cause, correlationId: requestContext(ctx).correlationId }, 'request failed');
+  sendErrorPage(ctx, SERVER_FAULT);
+}
+
+/** What a person sees when we are at fault. */
+export const SERVER_FAULT: ErrorPage = {
+  status: 500,
+  title: 'Something went wrong here',
+  explanation: 'This is not your fault, and nothing was granted. Go back to your app and start again in a moment.',
+};
+
+function clientFault(cause: unknown): number | undefined {
+  const status = cause instanceof Error && 'status' in cause ? cause.status : undefined;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}

@@ -1,0 +1,64 @@
+import type { Database } from '@portcullis/persistence';
+import { RateLimiterPrisma, RateLimiterRes } from 'rate-limiter-flexible';
+
+/** Whether one more try is allowed, and how long to wait otherwise. */
+export type Allowance = { allowed: true } | { allowed: false; retryAfterSeconds: number };
+
+/** Counts failures under a key, over all replicas, in a window that starts with the first one. */
+export type FailureLimit = {
+  /** Takes one try before its outcome is known, so that simultaneous tries are all counted. */
+  take(key: string): Promise<Allowance>;
+  /** Tells whether a try would be allowed, without taking one. */
+  check(key: string): Promise<Allowance>;
+  /** Gives a try back that turned out to be no failure. */
+  giveBack(key: string): Promise<void>;
+};
+
+/** How many failures, in how long. */
+export type FailureLimitOptions = { name: string; failures: number; windowSeconds: number };
+
+/** Makes a limit over the database. */
+export function createFailureLimit({ prisma }: Database, { name, failures, windowSeconds }: FailureLimitOptions): FailureLimit {
+  const limiter = new RateLimiterPrisma({
+    storeClient: prisma,
+    tableName: 'rateLimit',
+    keyPrefix: name,
+    points: failures,
+    duration: windowSeconds,
+    clearExpiredByTimeout: false,
+  });
+  return {
+    async take(key) {
+      try {
+        await limiter.consume(key);
+        return { allowed: true };
+      } catch (cause) {
+        if (cause instanceof RateLimiterRes) return refusal(cause);
+        throw cause;
+      }
+    },
+    async check(key) {
+      const state = await limiter.get(key);
+      return state && state.consumedPoints >= failures ? refusal(state) : { allowed: true };
+    },
+    async giveBack(key) {
+      await limiter.reward(key);
+    },
+  };
+}
+
+function refusal({ msBeforeNext }: RateLimiterRes): Allowance {
+  return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) };
+}
+
+/** The part of an address that one subscriber holds: an IPv4 address, or the first 64 bits of an IPv6 one. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped?.[1]) return mapped[1];
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const left = head.split(':').filter(Boolean);
+  const right = tail?.split(':').filter(Boolean) ?? [];
+  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
+  return [...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4).join(':');
+}

@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { Clock, Logger } from '@portcullis/platform';
+import type { Middleware } from 'koa';
+
+/** What is known about a request, wherever it is handled. */
+export type RequestContext = {
+  /** Shown on error pages and written into logs and the audit trail, so that the three can be joined. */
+  correlationId: string;
+  /** The issuer's path, in front of every link. */
+  basePath: string;
+  /** The client's address, behind the trusted proxies. */
+  address: string;
+  /** The `scope` of a registration request, which the engine never sees. */
+  registeredScope?: unknown;
+  /** Work that must be done before the answer leaves. */
+  pending: Promise<unknown>[];
+};
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+/** The context of a request; the engine sees the same Node request in a Koa context of its own. */
+export function requestContext({ req }: { req: IncomingMessage }): RequestContext {
+  const context = contexts.get(req);
+  if (!context) throw new Error('a request was handled outside the request context');
+  return context;
+}
+
+/** Gives every request a context, and logs it once it is answered: method, path without query, status, time. */
+export function openRequestContext({ log, clock, basePath }: { log: Logger; clock: Clock; basePath: string }): Middleware {
+  return async (ctx, next) => {
+    const correlationId = randomUUID();
+    const startedAt = clock().getTime();
+    const path = ctx.path;
+    contexts.set(ctx.req, { correlationId, basePath, address: ctx.ip, pending: [] });
+    ctx.set('X-Correlation-Id', correlationId);
+    ctx.res.once('finish', () => {
+      const durationMs = clock().getTime() - startedAt;
+      log.info({ correlationId, method: ctx.method, path: pathForLog(path), status: ctx.res.statusCode, durationMs }, 'request');
+    });
+    await next();
+  };
+}
+
+/** Interaction ids are worth as little as the cookie beside them, but a log needs none of them. */
+function pathForLog(path: string): string {
+  return path.replace(/\/(interaction|authorize)\/[^/]+/, '/$1/:uid');
+}

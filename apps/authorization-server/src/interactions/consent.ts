@@ -1,0 +1,118 @@
+import type { ConsentStore, UserStore } from '@portcullis/persistence';
+import type { AuditSink, Clock } from '@portcullis/platform';
+import type { Context } from 'koa';
+import type { InteractionResults, default as Provider } from 'oidc-provider';
+import { PageProblem } from '../http/error-boundary.ts';
+import { requestContext } from '../http/request-context.ts';
+import { sendPage } from '../http/send-page.ts';
+import { consentPage } from '../pages/consent.ts';
+import { CONSENT_TTL_SECONDS, mayRememberConsent } from '../provider/prompts.ts';
+import { redirectTarget } from '../redirect-uri.ts';
+import { permittedScopes, type RolePermissions } from '../roles.ts';
+import { formOf } from './form.ts';
+import { EXPIRED, type Step } from './step.ts';
+
+/** What asking for consent needs. */
+export type ConsentDeps = {
+  provider: Provider;
+  users: UserStore;
+  consents: ConsentStore;
+  roles: RolePermissions;
+  audit: AuditSink;
+  clock: Clock;
+};
+
+type Decision = { userId: string; email: string; offered: string[] };
+
+const NOT_PERMITTED = { error: 'access_denied', error_description: "the user's roles permit none of the requested scopes" };
+
+/** Shows what the client wants; nothing is offered that the user's roles do not permit. */
+export async function showConsent(ctx: Context, step: Step, deps: ConsentDeps): Promise<InteractionResults | undefined> {
+  const decision = await decisionOf(step, deps);
+  if (decision.offered.length === 0) return NOT_PERMITTED;
+  render(ctx, step, { decision });
+  return undefined;
+}
+
+/** Handles the posted form; returns the result for the engine, or nothing when the form was shown again. */
+export async function submitConsent(ctx: Context, step: Step, deps: ConsentDeps): Promise<InteractionResults | undefined> {
+  const form = formOf(ctx);
+  const decision = await decisionOf(step, deps);
+  if (form.text('action') !== 'approve') {
+    await recordDecision(ctx, step, { deps, decision, granted: [] });
+    return { error: 'access_denied', error_description: 'the user refused' };
+  }
+  const ticked = form.all('scope');
+  const granted = decision.offered.filter((scope) => ticked.includes(scope));
+  if (granted.length === 0) {
+    render(ctx, step, { decision, problem: 'Tick at least one thing that the app may do, or choose Deny.' });
+    return undefined;
+  }
+  const grantId = await storeGrant(step, { deps, decision, granted });
+  await recordDecision(ctx, step, { deps, decision, granted, grantId });
+  return { consent: { grantId } };
+}
+
+async function decisionOf(step: Step, { users, roles }: ConsentDeps): Promise<Decision> {
+  const user = step.userId === undefined ? undefined : await users.findById(step.userId);
+  if (!user || user.disabledAt) throw new PageProblem(EXPIRED);
+  return { userId: user.id, email: user.email, offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: roles }) };
+}
+
+function render(ctx: Context, step: Step, { decision, problem }: { decision: Decision; problem?: string }): void {
+  const redirectHost = redirectTarget(step.redirectUri);
+  if (!redirectHost) throw new PageProblem(EXPIRED);
+  const page = consentPage({
+    action: step.action,
+    formToken: step.formToken,
+    clientName: step.clientName,
+    clientHost: step.clientHost,
+    redirectHost,
+    redirectUri: step.redirectUri,
+    loopbackOnly: step.redirectUris.every((uri) => redirectTarget(uri)?.kind === 'loopback'),
+    resourceName: step.resource.name,
+    resourceUrl: step.resource.url,
+    userEmail: decision.email,
+    scopes: decision.offered.map((name) => ({ name, ...(step.resource.scopes[name] ?? { description: name, sensitive: true }) })),
+    ...(problem !== undefined && { problem, selected: [] }),
+  });
+  sendPage(ctx, page, problem === undefined ? 200 : 400);
+}
+
+/** A grant of its own for this authorization. What was not ticked is rejected in it, or the engine would ask for ever. */
+async function storeGrant(step: Step, { deps, decision, granted }: { deps: ConsentDeps; decision: Decision; granted: string[] }): Promise<string> {
+  const { provider, consents, clock } = deps;
+  const grant = new provider.Grant({ accountId: decision.userId, clientId: step.clientId });
+  grant.addResourceScope(step.resource.url, granted.join(' '));
+  const rejected = step.requestedScopes.filter((scope) => !granted.includes(scope));
+  if (rejected.length > 0) grant.rejectResourceScope(step.resource.url, rejected.join(' '));
+  if (mayRememberConsent(step.redirectUri)) {
+    await consents.remember({
+      userId: decision.userId,
+      clientId: step.clientId,
+      resource: step.resource.url,
+      redirectUri: step.redirectUri,
+      scopes: granted,
+      now: clock(),
+      ttlSeconds: CONSENT_TTL_SECONDS,
+    });
+  }
+  return grant.save();
+}
+
+type DecisionRecord = { deps: ConsentDeps; decision: Decision; granted: string[]; grantId?: string };
+
+async function recordDecision(ctx: Context, step: Step, { deps, decision, granted, grantId }: DecisionRecord): Promise<void> {
+  const { address, correlationId } = requestContext(ctx);
+  await deps.audit.record({
+    time: deps.clock(),
+    type: 'consent.decided',
+    outcome: granted.length > 0 ? 'success' : 'denied',
+    subject: decision.userId,
+    client: step.clientId,
+    resource: step.resource.url,
+    address,
+    correlationId,
+    detail: { requested: step.requestedScopes.join(' '), granted: granted.join(' '), ...(grantId && { grantId }) },
+  });
+}

@@ -1,0 +1,87 @@
+import Router from '@koa/router';
+import type { Context, Middleware } from 'koa';
+import { errors, type InteractionResults } from 'oidc-provider';
+import { PageProblem } from '../http/error-boundary.ts';
+import { type ConsentDeps, showConsent, submitConsent } from './consent.ts';
+import { formOf } from './form.ts';
+import { type LoginDeps, showLogin, submitLogin } from './login.ts';
+import { describeStep, EXPIRED, type Step, type StepDeps } from './step.ts';
+
+/** What the pages between the authorization request and the code need. */
+export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & { acceptForms: Middleware };
+
+/**
+ * The pages between the authorization request and the code. Each step ends by handing a result to the engine, which
+ * decides what comes next; the steps never call one another.
+ */
+export function interactionRouter(deps: InteractionDeps): Router {
+  const router = new Router();
+  router.use(deps.acceptForms);
+  router.get('/interaction/:uid', async (ctx) => {
+    const { step, answered } = await currentStep(ctx, deps);
+    const result = answered ? undefined : await show(ctx, step, deps);
+    await handOver(ctx, { deps, result, answered });
+  });
+  router.post('/interaction/:uid', async (ctx) => {
+    const { step, uid, answered } = await currentStep(ctx, deps);
+    if (!deps.formTokens.verify(formOf(ctx).text('form_token'), 'interaction', uid, step.prompt)) throw new PageProblem(EXPIRED);
+    const result = answered ? undefined : await submit(ctx, step, deps);
+    await handOver(ctx, { deps, result, answered });
+  });
+  return router;
+}
+
+async function show(ctx: Context, step: Step, deps: InteractionDeps): Promise<InteractionResults | undefined> {
+  switch (step.prompt) {
+    case 'login':
+      showLogin(ctx, step);
+      return undefined;
+    case 'consent':
+      return showConsent(ctx, step, deps);
+    default:
+      throw new Error(`no page for the prompt ${step.prompt}`);
+  }
+}
+
+function submit(ctx: Context, step: Step, deps: InteractionDeps): Promise<InteractionResults | undefined> {
+  switch (step.prompt) {
+    case 'login':
+      return submitLogin(ctx, step, deps);
+    case 'consent':
+      return submitConsent(ctx, step, deps);
+    default:
+      throw new Error(`no page for the prompt ${step.prompt}`);
+  }
+}
+
+/**
+ * The step that this browser is at. The engine finds it by the cookie alone, so the address must name the same one:
+ * otherwise a form could be answered for another decision than the one that was shown.
+ */
+async function currentStep(ctx: Context, deps: InteractionDeps): Promise<{ step: Step; uid: string; answered: boolean }> {
+  const interaction = await findInteraction(ctx, deps);
+  if (interaction.uid !== ctx.params.uid) throw new PageProblem(EXPIRED);
+  const step = await describeStep(interaction, deps);
+  return { step, uid: interaction.uid, answered: interaction.result !== undefined };
+}
+
+async function findInteraction(ctx: Context, { provider }: InteractionDeps) {
+  try {
+    return await provider.interactionDetails(ctx.req, ctx.res);
+  } catch (cause) {
+    if (cause instanceof errors.SessionNotFound) throw new PageProblem(EXPIRED);
+    throw cause;
+  }
+}
+
+type HandOver = { deps: InteractionDeps; result: InteractionResults | undefined; answered: boolean };
+
+/** Sends the browser back to the engine, with 303 so that no form is sent on (AS-11). A second answer changes nothing. */
+async function handOver(ctx: Context, { deps, result, answered }: HandOver): Promise<void> {
+  if (!result && !answered) return;
+  const returnTo = result
+    ? await deps.provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true })
+    : (await findInteraction(ctx, deps)).returnTo;
+  ctx.status = 303;
+  ctx.redirect(returnTo);
+}

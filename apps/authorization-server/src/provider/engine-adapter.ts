@@ -1,0 +1,59 @@
+import { type Adapter, type AdapterFactory, type AdapterPayload, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
+import type { FailureLimit } from '../http/failure-limit.ts';
+import type { Resource } from '../resources.ts';
+import { refuseExhaustedClient } from './client-authentication.ts';
+import { canonicaliseTokenResource } from './resources.ts';
+
+/** What the seams around the adapter need. */
+export type EngineAdapterOptions = {
+  store: AdapterFactory;
+  resources: readonly Resource[];
+  clientAuthenticationLimit: FailureLimit;
+};
+
+/**
+ * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
+ * looking up the code or refresh token are its first steps, and both come before anything is consumed.
+ */
+export function engineAdapter({ store, resources, clientAuthenticationLimit }: EngineAdapterOptions): AdapterFactory {
+  return (model) => {
+    const adapter = store(model);
+    if (model === 'AuthorizationCode' || model === 'RefreshToken') {
+      return withFind(adapter, async (id) => {
+        const ctx = tokenRequest();
+        if (ctx) canonicaliseTokenResource(ctx, resources);
+        return adapter.find(id);
+      });
+    }
+    if (model === 'Client') {
+      return withFind(adapter, async (clientId) => {
+        const client = await adapter.find(clientId);
+        const ctx = tokenRequest();
+        if (ctx && client && client.token_endpoint_auth_method !== 'none') {
+          await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
+        }
+        return client;
+      });
+    }
+    return adapter;
+  };
+}
+
+function tokenRequest(): KoaContextWithOIDC | undefined {
+  const ctx = Provider.ctx;
+  return ctx?.oidc.route === 'token' ? ctx : undefined;
+}
+
+type Find = (id: string) => Promise<AdapterPayload | undefined | void>;
+
+function withFind(adapter: Adapter, find: Find): Adapter {
+  return {
+    find,
+    upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),
+    findByUserCode: (userCode) => adapter.findByUserCode(userCode),
+    findByUid: (uid) => adapter.findByUid(uid),
+    consume: (id) => adapter.consume(id),
+    destroy: (id) => adapter.destroy(id),
+    revokeByGrantId: (grantId) => adapter.revokeByGrantId(grantId),
+  };
+}

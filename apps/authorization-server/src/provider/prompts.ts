@@ -1,0 +1,48 @@
+import type { ConsentStore } from '@portcullis/persistence';
+import type { Clock } from '@portcullis/platform';
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { redirectTarget } from '../redirect-uri.ts';
+
+/** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
+export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
+
+/** Whether a decision may be remembered: not where the redirect proves nothing about who receives the code (PX-14). */
+export function mayRememberConsent(redirectUri: string): boolean {
+  return redirectTarget(redirectUri)?.kind === 'web';
+}
+
+/** Whether what was allowed before covers what is asked now; more than that must be asked again. */
+export function coversRequest(remembered: readonly string[], requested: readonly string[]): boolean {
+  return requested.length > 0 && requested.every((scope) => remembered.includes(scope));
+}
+
+/**
+ * The engine's `loadExistingGrant`: the grant that was just consented to, or a new one out of a remembered consent.
+ *
+ * Every authorization gets a grant of its own, so that the tokens of one installation share no fate with those of
+ * another one under the same client id.
+ */
+export function loadExistingGrant({ consents, clock }: { consents: ConsentStore; clock: Clock }) {
+  return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
+    const { oidc } = ctx;
+    const decided = oidc.result?.consent?.grantId;
+    if (decided !== undefined) return oidc.provider.Grant.find(decided);
+    return oidc.prompts.has('consent') ? undefined : grantFromMemory(ctx, { consents, clock });
+  };
+}
+
+async function grantFromMemory({ oidc }: KoaContextWithOIDC, { consents, clock }: { consents: ConsentStore; clock: Clock }): Promise<Grant | undefined> {
+  const userId = oidc.session?.accountId;
+  const clientId = oidc.client?.clientId;
+  const { redirect_uri: redirectUri, scope } = oidc.params ?? {};
+  const [resource] = Object.keys(oidc.resourceServers ?? {});
+  if (!userId || !clientId || !resource || typeof redirectUri !== 'string' || typeof scope !== 'string') return undefined;
+  if (!mayRememberConsent(redirectUri)) return undefined;
+  const remembered = await consents.find({ userId, clientId, resource, redirectUri, now: clock() });
+  const requested = scope.split(' ');
+  if (!remembered || !coversRequest(remembered.scopes, requested)) return undefined;
+  const grant = new oidc.provider.Grant({ accountId: userId, clientId });
+  grant.addResourceScope(resource, requested.join(' '));
+  await grant.save();
+  return grant;
+}

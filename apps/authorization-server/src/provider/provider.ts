@@ -1,0 +1,178 @@
+import type { ConsentStore, UserStore } from '@portcullis/persistence';
+import type { AuditSink, Clock, Logger } from '@portcullis/platform';
+import type { JWK } from 'jose';
+import Keygrip from 'keygrip';
+import { type AdapterFactory, type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { FailureLimit } from '../http/failure-limit.ts';
+import { requestContext } from '../http/request-context.ts';
+import { redirectTarget } from '../redirect-uri.ts';
+import type { Resource } from '../resources.ts';
+import type { RolePermissions } from '../roles.ts';
+import { pageUrl, type Site } from '../site.ts';
+import { findAccount, rolesOf } from './accounts.ts';
+import { recordEngineEvents, settlePending } from './audit-events.ts';
+import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import { engineAdapter } from './engine-adapter.ts';
+import { renderEngineError, renderNotFound } from './engine-errors.ts';
+import { loadExistingGrant } from './prompts.ts';
+import { admitRegistration, knownScopes } from './registration.ts';
+import { resourceIndicators } from './resources.ts';
+
+const DAY_SECONDS = 24 * 3600;
+
+/** How long things live, in seconds. */
+const TTL = {
+  code: 60,
+  interaction: 10 * 60,
+  session: DAY_SECONDS,
+  refreshTokenIdle: 30 * DAY_SECONDS,
+  refreshTokenAbsolute: 180 * DAY_SECONDS,
+};
+
+/** What the engine is built from. */
+export type EngineOptions = {
+  site: Site;
+  resources: readonly [Resource, ...Resource[]];
+  roles: RolePermissions;
+  accessTokenTtlSeconds: number;
+  store: AdapterFactory;
+  users: UserStore;
+  consents: ConsentStore;
+  audit: AuditSink;
+  clientAuthenticationLimit: FailureLimit;
+  signingKeys: JWK[];
+  /** Current key first; the others verify cookies that were signed before. */
+  cookieKeys: string[];
+  clock: Clock;
+  log: Logger;
+};
+
+/** Builds the engine: one factory, so that the whole of it can be made anew when keys change. */
+export function createEngine(options: EngineOptions): Provider {
+  const provider = new Provider(options.site.issuer, configuration(options));
+  provider.proxy = true;
+  // The engine's types want a list; Koa takes a Keygrip too, and its default is HMAC with SHA-1.
+  Object.assign(provider, { keys: new Keygrip(options.cookieKeys, 'sha256') });
+  compareHashedSecrets(provider);
+  recordEngineEvents(provider, {
+    audit: options.audit,
+    clock: options.clock,
+    onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
+  });
+  provider.on('server_error', (ctx, error) => options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'));
+  provider.use(finishAnswer(options.resources));
+  return provider;
+}
+
+function configuration(options: EngineOptions): Configuration {
+  const { site } = options;
+  return {
+    adapter: engineAdapter(options),
+    findAccount: findAccount(options.users),
+    jwks: { keys: options.signingKeys },
+    responseTypes: ['code'],
+    // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
+    scopes: [],
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientDefaults: {
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      response_modes: ['query'],
+      id_token_signed_response_alg: 'ES256',
+    },
+    clientBasedCORS: (_ctx, origin, client) => (client.redirectUris ?? []).some((uri) => isOriginOf(origin, uri)),
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => {
+      if (claims.aud !== site.issuer) throw new errors.InvalidClientAuth('the audience of a client assertion must be the issuer');
+    },
+    extraTokenClaims: (ctx, token) => {
+      const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
+      return { ...(grantId && { gid: grantId }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
+    },
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    expiresWithSession: async () => false,
+    loadExistingGrant: loadExistingGrant(options),
+    interactions: {
+      policy: interactionPolicy.base(),
+      url: (_ctx, interaction) => pageUrl(site, `/interaction/${interaction.uid}`),
+    },
+    ttl: {
+      AuthorizationCode: TTL.code,
+      Interaction: TTL.interaction,
+      Session: TTL.session,
+      Grant: TTL.refreshTokenAbsolute,
+      RefreshToken: (_ctx, token) => refreshTokenTtl(token.iiat, Math.floor(options.clock().getTime() / 1000)),
+    },
+    cookies: cookies(site),
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      registration: '/register',
+      revocation: '/revoke',
+      jwks: '/jwks',
+      end_session: '/session/end',
+    },
+    discovery: {
+      scopes_supported: [...new Set(options.resources.flatMap(({ scopes }) => Object.keys(scopes)))],
+    },
+    renderError: renderEngineError,
+    // Nothing is fetched on a client's word.
+    fetch: () => Promise.reject(new Error('outgoing requests are switched off')),
+    features: {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      revocation: { enabled: true },
+      registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: admitRegistration },
+      resourceIndicators: resourceIndicators(options),
+    },
+  };
+}
+
+/** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
+function refreshTokenTtl(firstIssuedAt: number | undefined, now: number): number {
+  const sinceSignIn = now - (firstIssuedAt ?? now);
+  return Math.max(1, Math.min(TTL.refreshTokenIdle, TTL.refreshTokenAbsolute - sinceSignIn));
+}
+
+/** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
+function cookies({ secure }: Site): Configuration['cookies'] {
+  const flags = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
+  return {
+    names: secure
+      ? { session: '__Host-portcullis', interaction: '__Secure-portcullis-interaction', resume: '__Secure-portcullis-resume' }
+      : { session: 'portcullis', interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
+    long: { ...flags, path: '/' },
+    short: flags,
+  };
+}
+
+/** Whether a browser app at `origin` is the client that redirects to `uri`; on loopback any port is the same app. */
+function isOriginOf(origin: string, uri: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const target = redirectTarget(uri);
+  if (target?.kind === 'loopback') return new URL(origin).protocol === 'http:' && new URL(origin).hostname === target.host;
+  return target?.kind === 'web' && new URL(uri).origin === origin;
+}
+
+/** The last look at an answer of the engine: audit written, caching stated, registration hints answered, 404 in words. */
+function finishAnswer(resources: readonly Resource[]) {
+  const known = new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)));
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
+    await next();
+    await settlePending(ctx);
+    const route: string | undefined = ctx.oidc?.route;
+    if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
+    if (route === 'registration' && ctx.status === 201) answerScopeHint(ctx, known);
+    if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
+  };
+}
+
+function answerScopeHint(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
+  const scope = knownScopes(requestContext(ctx).registeredScope, known);
+  if (scope !== undefined && typeof ctx.body === 'object') Object.assign(ctx.body ?? {}, { scope });
+}

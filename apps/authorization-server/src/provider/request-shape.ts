@@ -1,0 +1,58 @@
+import type { Middleware } from 'koa';
+import { effectiveScopes, findResource, type Resource } from '../resources.ts';
+import type { Site } from '../site.ts';
+
+/** Parameters that only OpenID Connect defines. Unknown parameters are ignored (RFC 6749 §3.1), not errors. */
+const OPENID_PARAMETERS = ['nonce', 'max_age', 'acr_values', 'claims', 'claims_locales', 'id_token_hint', 'display', 'ui_locales'];
+
+const PROMPTS = new Set(['login', 'consent', 'none']);
+
+/**
+ * Rewrites an authorization request into what the engine can answer: the canonical resource, and scopes that
+ * exist. Clients spell resources differently, ask for scopes of other servers, or for none; each would otherwise
+ * end in a bare `access_denied` or `invalid_target`. What is malformed or repeated is left for the engine to refuse.
+ */
+export function shapeAuthorizationQuery(query: URLSearchParams, resources: readonly [Resource, ...Resource[]]): URLSearchParams {
+  const shaped = new URLSearchParams(query);
+  for (const name of OPENID_PARAMETERS) shaped.delete(name);
+  shapePrompt(shaped);
+  const asked = [...new Set(query.getAll('resource').filter(Boolean).map((identifier) => findResource(resources, identifier)?.url ?? identifier))];
+  shaped.delete('resource');
+  for (const identifier of asked.length > 0 ? asked : [resources[0].url]) shaped.append('resource', identifier);
+  const resource = resources.find(({ url }) => url === (asked[0] ?? resources[0].url));
+  if (resource && query.getAll('scope').length <= 1) {
+    shaped.set('scope', effectiveScopes(resource, query.get('scope') ?? undefined).join(' '));
+  }
+  return shaped;
+}
+
+function shapePrompt(query: URLSearchParams): void {
+  const asked = query.getAll('prompt');
+  if (asked.length !== 1) return;
+  const known = (asked[0] ?? '').split(' ').filter((word) => PROMPTS.has(word));
+  if (known.length > 0) query.set('prompt', known.join(' '));
+  else query.delete('prompt');
+}
+
+const WELL_KNOWN = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'];
+
+/** The path as the engine knows it, for an issuer with or without a path of its own; `undefined` where it has none (AS-4). */
+export function enginePath(path: string, basePath: string): string | undefined {
+  if (basePath === '') return path;
+  const wellKnown = WELL_KNOWN.find((prefix) => path === `${prefix}${basePath}`);
+  if (wellKnown) return wellKnown;
+  return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : undefined;
+}
+
+/** Strips the issuer's path from a request, so that routes are written once, and shapes authorization requests. */
+export function shapeRequest(site: Site, resources: readonly [Resource, ...Resource[]]): Middleware {
+  return async (ctx, next) => {
+    const path = enginePath(ctx.path, site.basePath);
+    if (path === undefined) return;
+    const query = ctx.method === 'GET' && path === '/authorize' ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString() : ctx.querystring;
+    ctx.req.url = query ? `${path}?${query}` : path;
+    // The engine finds the path under which it is mounted by comparing these two.
+    Object.assign(ctx.req, { originalUrl: `${site.basePath}${ctx.req.url}` });
+    await next();
+  };
+}

@@ -1,0 +1,52 @@
+/** A scope in the words that the consent page shows. */
+export type ScopeDescription = { description: string; sensitive: boolean };
+
+/** A protected MCP server: its canonical URL is the audience of every token for it. */
+export type Resource = {
+  url: string;
+  name: string;
+  scopes: Readonly<Record<string, ScopeDescription>>;
+  /** What a request without `scope` gets. */
+  defaultScopes: readonly string[];
+};
+
+/** The support desk that Portcullis ships. */
+export function supportDesk(url: string): Resource {
+  return {
+    url,
+    name: 'Support desk',
+    scopes: {
+      'desk:read': { description: 'Search and read tickets and customers', sensitive: false },
+      'desk:write': { description: 'Reply to tickets in your name', sensitive: false },
+      'desk:admin': { description: 'Export customer data and administer the desk', sensitive: true },
+    },
+    defaultScopes: ['desk:read'],
+  };
+}
+
+/**
+ * Finds the resource that a `resource` parameter means.
+ *
+ * This is the one place where spellings are forgiven: case of scheme and host, a default port, and one trailing
+ * slash (AS-15), because clients differ in them. What is stored and signed is always the canonical string.
+ */
+export function findResource(resources: readonly Resource[], identifier: string): Resource | undefined {
+  const wanted = comparable(identifier);
+  return wanted === undefined ? undefined : resources.find((resource) => comparable(resource.url) === wanted);
+}
+
+function comparable(identifier: string): string | undefined {
+  if (!URL.canParse(identifier) || identifier.includes('#')) return undefined;
+  const url = new URL(identifier);
+  if (url.username || url.password) return undefined;
+  return `${url.origin}${url.pathname.replace(/\/$/, '')}${url.search}`;
+}
+
+/**
+ * The scopes to ask the user for: those of `requested` that the resource has, in their order; its defaults when
+ * none is left, because a request that ends up with no scope could only be answered with `access_denied` (CL-12).
+ */
+export function effectiveScopes(resource: Resource, requested: string | undefined): string[] {
+  const known = [...new Set(requested?.split(' '))].filter((scope) => Object.hasOwn(resource.scopes, scope));
+  return known.length > 0 ? known : [...resource.defaultScopes];
+}

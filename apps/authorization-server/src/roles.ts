@@ -1,0 +1,24 @@
+/** Which scopes a role lets its holder grant to a client. */
+export type RolePermissions = Readonly<Record<string, readonly string[]>>;
+
+/** The roles that are always there; a configuration file may change them or add others. */
+export const BUILT_IN_ROLES: RolePermissions = {
+  agent: ['desk:read', 'desk:write'],
+  lead: ['desk:read', 'desk:write', 'desk:admin'],
+  admin: ['admin:*'],
+};
+
+/** The roles of the first administrator. */
+export const FIRST_ADMINISTRATOR_ROLES = ['admin', 'lead'] as const;
+
+/**
+ * The scopes out of `scopes` that a holder of `roles` may grant, in their given order.
+ * A role names scopes exactly; only `admin:*` stands for a family, and only in the role `admin`.
+ */
+export function permittedScopes(
+  scopes: readonly string[],
+  { roles, permissions }: { roles: readonly string[]; permissions: RolePermissions },
+): string[] {
+  const allowed = new Set(roles.flatMap((role) => permissions[role] ?? []));
+  return scopes.filter((scope) => allowed.has(scope) || (scope.startsWith('admin:') && allowed.has('admin:*')));
+}

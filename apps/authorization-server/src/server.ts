@@ -1,0 +1,130 @@
+import { createServer, type RequestListener } from 'node:http';
+import {
+  clean,
+  createAuditLog,
+  createConsentStore,
+  createEngineAdapter,
+  createEnvelope,
+  createOneTimeLinkStore,
+  createSigningKeyStore,
+  createUserStore,
+  type Database,
+  deriveKey,
+} from '@portcullis/persistence';
+import type { Clock, Logger } from '@portcullis/platform';
+import Koa, { type Middleware } from 'koa';
+import type { Config } from './config.ts';
+import { assetsRouter } from './http/assets.ts';
+import { errorBoundary } from './http/error-boundary.ts';
+import { createFailureLimit } from './http/failure-limit.ts';
+import { acceptForms } from './http/forms.ts';
+import { healthRouter } from './http/health.ts';
+import { pinHost } from './http/host.ts';
+import { registrationCors } from './http/registration-cors.ts';
+import { openRequestContext } from './http/request-context.ts';
+import { securityHeaders } from './http/security-headers.ts';
+import { createFormTokens } from './interactions/form-token.ts';
+import { createKnownDevices } from './interactions/known-device.ts';
+import { interactionRouter } from './interactions/router.ts';
+import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createPasswordVerifier } from './passwords.ts';
+import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
+import { createEngine } from './provider/provider.ts';
+import { shapeRequest } from './provider/request-shape.ts';
+import { loadSigningKeys } from './provider/signing-keys.ts';
+import { prepareFirstAdministrator } from './setup/first-administrator.ts';
+import { setupRouter } from './setup/router.ts';
+
+export { type Config, readConfig } from './config.ts';
+
+/** What the process gives the server. */
+export type ServerDeps = { database: Database; masterKey: Buffer; clock: Clock; log: Logger };
+
+/** An authorization server that is ready for requests. */
+export type AuthorizationServer = {
+  listener: RequestListener;
+  /** The link for the first administrator, while there is none; write it to the operator and nowhere else. */
+  setupLink: string | undefined;
+  /** Removes what has expired; returns how many rows went. */
+  clean(): Promise<number>;
+};
+
+/** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
+export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
+  const { database, masterKey, clock, log } = deps;
+  const { site, resources, roles, accessTokenTtlSeconds } = config;
+  const envelope = createEnvelope(masterKey);
+  const users = createUserStore(database);
+  const consents = createConsentStore(database);
+  const links = createOneTimeLinkStore(database);
+  const audit = createAuditLog(database);
+  const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
+
+  const provider = createEngine({
+    site,
+    resources,
+    roles,
+    accessTokenTtlSeconds,
+    store: createEngineAdapter(database, { clock, envelope }),
+    users,
+    consents,
+    audit,
+    clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
+    signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),
+    cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
+    clock,
+    log,
+  });
+  const linkDeps = { site, links, clock };
+  const interactions = interactionRouter({
+    acceptForms: acceptForms(site),
+    provider,
+    site,
+    resources,
+    roles,
+    formTokens,
+    users,
+    consents,
+    audit,
+    clock,
+    verifyPassword: await createPasswordVerifier(),
+    limits: createSignInLimits(database),
+    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+  });
+  const setup = setupRouter({ ...linkDeps, acceptForms: acceptForms(site), users, formTokens, audit, mcpUrl: resources[0].url });
+
+  const app = new Koa();
+  app.proxy = config.trustedProxies > 0;
+  app.maxIpsCount = config.trustedProxies;
+  app.use(openRequestContext({ log, clock, basePath: site.basePath }));
+  app.use(securityHeaders(site));
+  app.use(errorBoundary(log));
+  app.use(healthRouter(() => database.ready()).routes());
+  app.use(pinHost(site));
+  app.use(shapeRequest(site, resources));
+  app.use(assetsRouter().routes());
+  app.use(registrationCors().routes());
+  app.use(interactions.routes());
+  app.use(setup.routes());
+  app.use(handOverTo(provider.callback()));
+  app.on('error', (cause: unknown) => log.error({ err: cause }, 'request failed'));
+
+  return {
+    listener: app.callback(),
+    setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
+    clean: () => clean(database, clock()),
+  };
+}
+
+/** The last stop: the engine answers on the raw request, in a Koa context of its own. */
+function handOverTo(engine: RequestListener): Middleware {
+  return async (ctx) => {
+    ctx.respond = false;
+    await engine(ctx.req, ctx.res);
+  };
+}
+
+/** An HTTP server with the time limits of a server on the open internet. */
+export function createHttpServer(listener: RequestListener) {
+  return createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 }, listener);
+}
