@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
@@ -53,8 +54,7 @@ export function readConfigurationFile(path: string, required: boolean): Configur
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    if (missing && !required) return { ok: true, file: configurationFileSchema.parse({}) };
+    if (errorCode(cause) === 'ENOENT' && !required) return { ok: true, file: configurationFileSchema.parse({}) };
     return { ok: false, problems: ['PORTCULLIS_CONFIG names a file that cannot be read.'] };
   }
   return checkConfiguration(text);
@@ -71,6 +71,11 @@ function checkConfiguration(text: string): ConfigurationFileResult {
   if (parsed.success) return { ok: true, file: parsed.data };
   return {
     ok: false,
-    problems: parsed.error.issues.map((issue) => `Configuration file, ${issue.path.join(' → ') || 'top level'}: ${issue.message}.`),
+    problems: parsed.error.issues.map((issue) => `Configuration file, ${issue.path.join(' → ') || 'top level'}: ${messageOf(issue)}.`),
   };
+}
+
+/** Zod wraps what is wrong with a key of a record; the person who reads it wants the reason inside. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join(', ') : issue.message;
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bindMasterKey, createMasterKey, type Database, formatMasterKey, masterKeyState, parseMasterKey } from '@portcullis/persistence';
-import { type Secret, StartupError } from '@portcullis/platform';
+import { errorCode, type Secret, StartupError } from '@portcullis/platform';
 
 const FILE_NAME = 'master-key';
 
@@ -25,7 +25,7 @@ async function readKeyFile(dataFolder: string): Promise<string | undefined> {
   try {
     return (await readFile(join(dataFolder, FILE_NAME), 'utf8')).trim();
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (errorCode(cause) === 'ENOENT') return undefined;
     throw new StartupError('The master key in the data folder cannot be read. Check its owner and permissions.', { cause });
   }
 }

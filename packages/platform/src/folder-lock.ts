@@ -31,7 +31,7 @@ export function lockFolder(folder: string, name: string): FolderLock {
 const SQLITE_BUSY = 5;
 
 function explain(folder: string, cause: unknown): string {
-  const busy = cause instanceof Error && 'errcode' in cause && cause.errcode === SQLITE_BUSY;
+  const busy = typeof cause === 'object' && cause !== null && 'errcode' in cause && cause.errcode === SQLITE_BUSY;
   return busy
     ? `The data folder ${folder} is in use by another process. Stop that process, or set PORTCULLIS_DATA_DIR to another folder.`
     : `The data folder ${folder} cannot be written. Check its permissions, or set PORTCULLIS_DATA_DIR to another folder.`;

@@ -7,6 +7,7 @@ export {
 } from './audit-event.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type EnvironmentReader, environmentReader, isLoopbackHost } from './environment.ts';
+export { errorCode } from './error-code.ts';
 export { type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { errorCode } from './error-code.ts';
 import { StartupError } from './startup-error.ts';
 
 /** A server that accepts connections. */
@@ -39,7 +40,7 @@ function close(server: Server, graceMs: number): Promise<void> {
 }
 
 function explain({ host, port, variable }: ListenOptions, cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const code = errorCode(cause);
   if (code === 'EADDRINUSE')
     return `Port ${port} on ${host} is taken. Stop what listens there, or set ${variable} to another port.`;
   if (code === 'EACCES')

@@ -47,6 +47,6 @@ export const SERVER_FAULT: ErrorPage = {
 };
 
 function clientFault(cause: unknown): number | undefined {
-  const status = cause instanceof Error && 'status' in cause ? cause.status : undefined;
+  const status: unknown = typeof cause === 'object' && cause !== null && 'status' in cause ? cause.status : undefined;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }

@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { StartupError } from '@portcullis/platform';
+import { readConfig } from '../src/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'portcullis-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function problems(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof StartupError) return [...error.problems];
+    throw error;
+  }
+}
+
+function withFile(content: unknown): Record<string, string> {
+  const path = join(folder, `${crypto.randomUUID()}.json`);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return { PORTCULLIS_CONFIG: path };
+}
+
+describe('the environment', () => {
+  test('nothing need be set', () => {
+    const config = readConfig({});
+    expect(config.site).toEqual({ issuer: 'http://localhost:4000', origin: 'http://localhost:4000', host: 'localhost:4000', basePath: '', secure: false });
+    expect(config.resources.map(({ url }) => url)).toEqual(['http://localhost:4001/mcp']);
+    expect(config.accessTokenTtlSeconds).toBe(300);
+  });
+
+  test('all problems are listed at once, and no value is printed', () => {
+    const found = problems({ PORTCULLIS_PORT: '70000x', PORTCULLIS_ACCESS_TOKEN_TTL: '3601', DATABASE_URL: 'mysql://u:hunter2@h/d', PORTCULLIS_ADMIN_EMAIL: 'a@b.example', LOG_LEVEL: 'loud' });
+    expect(found).toHaveLength(5);
+    expect(found.join()).not.toMatch(/hunter2|70000x|loud|a@b/);
+  });
+
+  test.each([
+    ['SP-6: plain http on a public host', { PORTCULLIS_ISSUER: 'http://login.example.com' }, /https/],
+    ['a trailing slash', { PORTCULLIS_ISSUER: 'http://localhost:4000/' }, /canonical/],
+    ['upper case', { PORTCULLIS_ISSUER: 'http://LOCALHOST:4000' }, /canonical/],
+    ['a query', { PORTCULLIS_ISSUER: 'http://localhost:4000?x=1' }, /query/],
+    ['no URL', { PORTCULLIS_ISSUER: 'localhost' }, /URL/],
+    ['SP-2: tokens that live too long', { PORTCULLIS_ACCESS_TOKEN_TTL: '3601' }, /3600/],
+    ['a master key beside the data of a public issuer', { PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com' }, /MASTER_KEY/],
+  ])('refuses %s', (_what, env, message) => {
+    expect(problems(env).join('\n')).toMatch(message);
+  });
+
+  test('an issuer may have a path', () => {
+    expect(readConfig({ PORTCULLIS_ISSUER: 'http://localhost:4000/tenant' }).site.basePath).toBe('/tenant');
+  });
+
+  test('a secret may come from a file, but not from two places', () => {
+    const path = join(folder, 'key');
+    writeFileSync(path, 'k\n');
+    expect(readConfig({ PORTCULLIS_MASTER_KEY_FILE: path }).masterKey?.reveal()).toBe('k');
+    expect(problems({ PORTCULLIS_MASTER_KEY_FILE: path, PORTCULLIS_MASTER_KEY: 'x' })).toHaveLength(1);
+  });
+});
+
+describe('the configuration file', () => {
+  const resource = { name: 'Wiki', scopes: { 'wiki:read': { description: 'Read pages' } }, defaultScopes: ['wiki:read'] };
+
+  test('adds resources and roles', () => {
+    const config = readConfig(withFile({ resources: { 'https://wiki.example/mcp': resource }, roles: { writer: ['wiki:read'] } }));
+    expect(config.resources.map(({ url }) => url)).toEqual(['http://localhost:4001/mcp', 'https://wiki.example/mcp']);
+    expect(config.roles).toMatchObject({ writer: ['wiki:read'], lead: expect.any(Array) });
+  });
+
+  test.each([
+    ['no JSON', '{', /JSON/],
+    ['an unknown key', { resurces: {} }, /resurces/],
+    ['SP-7: an omnibus scope', { resources: { 'https://w.example': { ...resource, scopes: { '*': { description: 'x' } }, defaultScopes: ['*'] } } }, /SP-7/],
+    ['SP-7: a role of everything', { roles: { king: ['full-access'] } }, /roles/],
+    ['SP-20: a resource that is no absolute URL', { resources: { api: resource } }, /absolute URL/],
+    ['a default scope that does not exist', { resources: { 'https://w.example': { ...resource, defaultScopes: ['wiki:write'] } } }, /defaultScopes/],
+  ])('is refused for %s', (_what, content, message) => {
+    expect(problems(withFile(content)).join('\n')).toMatch(message);
+  });
+
+  test('a file that is named must be there', () => {
+    expect(problems({ PORTCULLIS_CONFIG: join(folder, 'missing.json') })).toHaveLength(1);
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, test } from '@jest/globals';
+import { knownScopes, readRegistration } from '../src/provider/registration.ts';
+
+function accepted(body: Record<string, unknown>): Record<string, unknown> {
+  const result = readRegistration(body);
+  if (!result.ok) throw new Error(result.description);
+  return result.metadata;
+}
+
+describe('registrations as real clients send them', () => {
+  test('AS-41: Cursor registers a custom scheme, https and loopback at once, as web', () => {
+    const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'https://www.cursor.com/agents/mcp/oauth/callback', 'http://localhost:8787/callback'];
+    expect(accepted({ client_name: 'Cursor', redirect_uris: uris, application_type: 'web', token_endpoint_auth_method: 'none' })).toMatchObject({
+      redirect_uris: uris,
+      application_type: 'native',
+      token_endpoint_auth_method: 'none',
+    });
+  });
+
+  test('CL-20: a loopback redirect without application_type makes a native app', () => {
+    expect(accepted({ redirect_uris: ['http://localhost:54545/callback'] }).application_type).toBe('native');
+  });
+
+  test('AS-37: an https redirect alone makes a web app', () => {
+    expect(accepted({ redirect_uris: ['https://app.example/cb'], application_type: 'native' }).application_type).toBe('web');
+  });
+
+  test('one refused redirect URI does not cost the registration', () => {
+    const metadata = accepted({ redirect_uris: ['javascript:alert(1)', 'https://app.example/cb', 'http://evil.example/cb', 17, null] });
+    expect(metadata.redirect_uris).toEqual(['https://app.example/cb']);
+  });
+
+  test.each([
+    ['a script', 'javascript:alert(1)'],
+    ['data', 'data:text/html,x'],
+    ['a file', 'file:///etc/passwd'],
+    ['plain http on another host', 'http://evil.example/cb'],
+    ['a host that only begins with localhost', 'http://localhost.evil.example/cb'],
+    ['a user name', 'https://app.example@evil.example/cb'],
+    ['a fragment', 'https://app.example/cb#x'],
+    ['a wildcard host', 'https://*.example/cb'],
+    ['white space', 'https://app.example/ cb'],
+    ['a relative reference', '/cb'],
+  ])('AS-40: refuses a redirect URI that is %s', (_what, uri) => {
+    expect(readRegistration({ redirect_uris: [uri] })).toMatchObject({ ok: false, error: 'invalid_redirect_uri' });
+  });
+
+  test.each([[undefined], [[]], ['https://app.example/cb'], [Array(33).fill('https://app.example/cb')]])('refuses redirect_uris %j', (redirectUris) => {
+    expect(readRegistration({ redirect_uris: redirectUris })).toMatchObject({ ok: false, error: 'invalid_redirect_uri' });
+  });
+
+  test('unknown grant types, empty members and foreign members are left out', () => {
+    const metadata = accepted({
+      redirect_uris: ['https://app.example/cb'],
+      client_uri: '',
+      tos_uri: null,
+      logo_uri: 'javascript:alert(1)',
+      grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+      response_types: ['code', 'token'],
+      software_statement: 'x',
+      resource: 'https://rs.example',
+      client_secret: 'mine',
+    });
+    expect(metadata).toEqual({
+      redirect_uris: ['https://app.example/cb'],
+      application_type: 'web',
+      token_endpoint_auth_method: 'client_secret_basic',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+    });
+  });
+
+  test('AS-21: a client that registers the code grant alone gets no refresh tokens', () => {
+    expect(accepted({ redirect_uris: ['https://app.example/cb'], grant_types: ['authorization_code'] }).grant_types).toEqual(['authorization_code']);
+  });
+
+  test('AS-30: keys by reference are refused, since nothing is fetched on a client’s word', () => {
+    const body = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://169.254.169.254/keys' };
+    expect(readRegistration(body)).toMatchObject({ ok: false, error: 'invalid_client_metadata' });
+  });
+
+  test('CL-23: the registered scope is a hint of which the known part is answered', () => {
+    const known = new Set(['desk:read', 'desk:write']);
+    expect(knownScopes('openid desk:read unknown', known)).toBe('desk:read');
+    expect(knownScopes('', known)).toBeUndefined();
+    expect(knownScopes(['desk:read'], known)).toBeUndefined();
+  });
+});

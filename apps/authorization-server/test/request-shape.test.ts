@@ -1,0 +1,65 @@
+import { describe, expect, test } from '@jest/globals';
+import { enginePath, shapeAuthorizationQuery } from '../src/provider/request-shape.ts';
+import { supportDesk } from '../src/resources.ts';
+
+const desk = supportDesk('http://localhost:4001/mcp');
+const other = { ...supportDesk('https://other.example/mcp'), scopes: { 'other:read': { description: 'Read', sensitive: false } }, defaultScopes: ['other:read'] };
+
+function shaped(query: string): Record<string, string[]> {
+  const result = shapeAuthorizationQuery(new URLSearchParams(query), [desk, other]);
+  return Object.fromEntries([...new Set(result.keys())].map((key) => [key, result.getAll(key)]));
+}
+
+describe('authorization requests as real clients send them', () => {
+  test('CL-12: a request without scope and resource gets the defaults', () => {
+    expect(shaped('client_id=a')).toEqual({ client_id: ['a'], resource: [desk.url], scope: ['desk:read'] });
+  });
+
+  test.each([['http://localhost:4001/mcp/'], ['HTTP://LOCALHOST:4001/mcp'], ['http://localhost:4001/mcp']])('AS-15: %s means the canonical resource', (resource) => {
+    expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([desk.url]);
+  });
+
+  test.each([['http://localhost:4001/mcp/x'], ['http://localhost:4001/MCP'], ['http://localhost:4002/mcp'], ['http://localhost.evil.example:4001/mcp'], ['http://a@localhost:4001/mcp']])(
+    'AS-14: %s is not the resource, and is left for the engine to refuse',
+    (resource) => {
+      expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([resource]);
+    },
+  );
+
+  test('scopes that the resource does not have are dropped; the defaults stand in when none is left', () => {
+    expect(shaped('scope=openid+desk:write+offline_access').scope).toEqual(['desk:write']);
+    expect(shaped('scope=openid+offline_access').scope).toEqual(['desk:read']);
+    expect(shaped('scope=constructor').scope).toEqual(['desk:read']);
+    expect(shaped(`scope=desk:read&resource=${encodeURIComponent(other.url)}`).scope).toEqual(['other:read']);
+  });
+
+  test('several resources are left for the engine to refuse', () => {
+    expect(shaped(`resource=${desk.url}&resource=${other.url}`).resource).toHaveLength(2);
+  });
+
+  test('repeated parameters are left for the engine to refuse', () => {
+    expect(shaped('scope=a&scope=b').scope).toEqual(['a', 'b']);
+    expect(shaped('prompt=consent&prompt=login').prompt).toEqual(['consent', 'login']);
+  });
+
+  test('parameters that only OpenID Connect defines are ignored (RFC 6749 §3.1)', () => {
+    expect(shaped('nonce=n&max_age=1&prompt=select_account')).not.toHaveProperty('nonce');
+    expect(shaped('prompt=select_account')).not.toHaveProperty('prompt');
+    expect(shaped('prompt=consent+select_account').prompt).toEqual(['consent']);
+  });
+});
+
+describe('paths of an issuer with and without a path', () => {
+  test('AS-4: the three well-known documents of an issuer with a path', () => {
+    expect(enginePath('/.well-known/oauth-authorization-server/t', '/t')).toBe('/.well-known/oauth-authorization-server');
+    expect(enginePath('/.well-known/openid-configuration/t', '/t')).toBe('/.well-known/openid-configuration');
+    expect(enginePath('/t/.well-known/openid-configuration', '/t')).toBe('/.well-known/openid-configuration');
+  });
+
+  test('nothing answers beside the path', () => {
+    expect(enginePath('/token', '/t')).toBeUndefined();
+    expect(enginePath('/tt/token', '/t')).toBeUndefined();
+    expect(enginePath('/t/token', '/t')).toBe('/token');
+    expect(enginePath('/token', '')).toBe('/token');
+  });
+});
