@@ -1,0 +1,193 @@
+import { type TokenVerdict, verifyAccessToken } from './access-token.ts';
+import { isAllowedOrigin, isOwnHost } from './caller-site.ts';
+import { readCredentials } from './credentials.ts';
+import { crossOriginHeaders, preflightResponse } from './cross-origin.ts';
+import { createIssuerKeys } from './issuer-keys.ts';
+import { createMetadataMirror } from './metadata-mirror.ts';
+import { type GuardOptions, type GuardSettings, readOptions } from './options.ts';
+import type { Principal } from './principal.ts';
+import { publicDocument } from './public-document.ts';
+import type { Refusal } from './refusal.ts';
+import { refusalResponse } from './refusal-response.ts';
+import { bufferBody, judgeAnnouncedLength, judgeBodyHeaders } from './request-body.ts';
+import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
+
+/** Who is calling, or why nobody is let in, with the answer to send. */
+export type Authentication = { ok: true; principal: Principal } | { ok: false; refusal: Refusal; response: Response };
+
+/** Whether a request goes on to the handler (`headers` belong on its answer), or what the guard itself answers. */
+export type Admission =
+  | { admitted: true; principal: Principal; headers: Readonly<Record<string, string>> }
+  | { admitted: false; response: Response };
+
+/** Protects one MCP server. Holds no state but the issuer's public keys and metadata. */
+export type Guard = Readonly<{
+  /** The audience that tokens must have. */
+  resource: string;
+  /** Where the protected-resource metadata is. */
+  resourceMetadataUrl: string;
+  /**
+   * Answers the protected-resource metadata, at the path-inserted and at the root URL.
+   *
+   * @returns undefined for every other path
+   * @see RFC 9728 section 3
+   */
+  metadata(request: Request): Response | undefined;
+  /**
+   * Answers `/.well-known/oauth-authorization-server` with a copy of the issuer's metadata, or with 503 when it
+   * cannot be had. Only with `mirrorIssuerMetadata`.
+   *
+   * @returns undefined for every other path
+   */
+  authorizationServerMetadata(request: Request): Promise<Response | undefined>;
+  /** Answers `OPTIONS` on the MCP route. Checks the origin, not the token. undefined for every other method. */
+  preflight(request: Request): Response | undefined;
+  /**
+   * Judges `Host`, `Origin` and the access token of one request. The token is verified anew each time.
+   *
+   * Not checked: whether the token was revoked, whether its scopes are enough for what is asked, and the body.
+   */
+  authenticate(request: Request): Promise<Authentication>;
+  /** Verifies a token that came by another way. Not checked: `Host`, `Origin`, revocation, scopes. */
+  verifyToken(token: string): Promise<TokenVerdict>;
+  /**
+   * Whether the issuer's keys are at hand, for a readiness probe. Fetches them if there are none yet, as often as
+   * a token would.
+   */
+  keysAvailable(): Promise<boolean>;
+  /**
+   * The 403 that makes a client ask for more scopes: `required` and the baseline in one challenge.
+   *
+   * @param step.required all scopes that the operation needs, also those that the token has
+   * @see RFC 6750 section 3.1
+   */
+  insufficientScope(step: { request: Request; required: readonly string[] }): Response;
+  /**
+   * Everything but the body, for a handler that reads it itself: host, metadata, origin, preflight, credentials,
+   * media type, announced length.
+   *
+   * @param options.lengthRequired refuse a POST without `Content-Length` (411), because nobody will count its bytes
+   */
+  admit(request: Request, options?: { lengthRequired?: boolean }): Promise<Admission>;
+  /** The whole way of a request: `admit`, then the body up to the limit, then the handler; CORS on its answer. */
+  protect(
+    request: Request,
+    handler: (request: Request, principal: Principal) => Promise<Response> | Response,
+  ): Promise<Response>;
+}>;
+
+/**
+ * Makes a guard. Nothing is fetched before the first token comes.
+ *
+ * @throws TypeError when the options cannot work
+ */
+export function createGuard(options: GuardOptions): Guard {
+  const settings = readOptions(options);
+  const { metadata, authorizationServerMetadata } = documents(settings);
+  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings);
+
+  function preflight(request: Request): Response | undefined {
+    if (request.method !== 'OPTIONS') return undefined;
+    return refusedSite(request) ?? preflightResponse(request);
+  }
+
+  async function admit(request: Request, { lengthRequired = false } = {}): Promise<Admission> {
+    if (!isOwnHost(request, settings.allowedHosts)) return turnAway(refuse({ reason: 'foreign_host' }, request));
+    // The documents come before the origin is judged: a page of any origin may read them.
+    const answered = metadata(request) ?? (await authorizationServerMetadata(request)) ?? preflight(request);
+    if (answered !== undefined) return turnAway(answered);
+    const authentication = await authenticate(request);
+    if (!authentication.ok) return turnAway(authentication.response);
+    const unread =
+      judgeBodyHeaders(request, settings.bodyLimitBytes) ??
+      (lengthRequired ? judgeAnnouncedLength(request) : undefined);
+    if (unread !== undefined) return turnAway(refuse(unread, request));
+    return { admitted: true, principal: authentication.principal, headers: crossOriginHeaders(request) };
+  }
+
+  return Object.freeze({
+    resource: settings.resource,
+    resourceMetadataUrl: resourceMetadataUrl(settings.resource),
+    metadata,
+    authorizationServerMetadata,
+    preflight,
+    authenticate,
+    verifyToken,
+    keysAvailable,
+    insufficientScope: ({ request, required }) => refuse({ reason: 'insufficient_scope', required }, request),
+    admit,
+    async protect(request, handler) {
+      const admission = await admit(request);
+      if (!admission.admitted) return admission.response;
+      const body = await bufferBody(request, settings.bodyLimitBytes);
+      if (!body.ok) return refuse(body.refusal, request);
+      return withHeaders(await handler(body.request, admission.principal), admission.headers);
+    },
+  } satisfies Guard);
+}
+
+function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authorizationServerMetadata'> {
+  const paths = resourceMetadataPaths(settings.resource);
+  const document = resourceMetadataDocument({ ...settings, scopes: settings.supportedScopes });
+  const mirror = createMetadataMirror(settings);
+  return {
+    metadata: (request) =>
+      paths.has(new URL(request.url).pathname) ? publicDocument(request, document, 300) : undefined,
+    authorizationServerMetadata: mirror,
+  };
+}
+
+function judges(settings: GuardSettings) {
+  const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
+  const deps = { rules: { ...settings, audience: settings.resource }, keys, now: settings.now };
+
+  function refuse(refusal: Refusal, request: Request): Response {
+    settings.onRefusal(refusal, request);
+    return refusalResponse(refusal, request, settings);
+  }
+
+  function siteRefusal(request: Request): Refusal | undefined {
+    if (!isOwnHost(request, settings.allowedHosts)) return { reason: 'foreign_host' };
+    return isAllowedOrigin(request, settings.allowedOrigins) ? undefined : { reason: 'foreign_origin' };
+  }
+
+  function turned(refusal: Refusal, request: Request): Authentication {
+    return { ok: false, refusal, response: refuse(refusal, request) };
+  }
+
+  return {
+    refuse,
+    keysAvailable: () => keys.available(),
+    refusedSite(request: Request): Response | undefined {
+      const refusal = siteRefusal(request);
+      return refusal && refuse(refusal, request);
+    },
+    async verifyToken(token: string): Promise<TokenVerdict> {
+      const verdict = await verifyAccessToken(token, deps);
+      if (!verdict.ok) settings.onRefusal(verdict.refusal);
+      return verdict;
+    },
+    async authenticate(request: Request): Promise<Authentication> {
+      const foreign = siteRefusal(request);
+      if (foreign !== undefined) return turned(foreign, request);
+      const credentials = readCredentials(request);
+      if (!credentials.ok) return turned(credentials.refusal, request);
+      const verdict = await verifyAccessToken(credentials.token, deps);
+      return verdict.ok ? verdict : turned(verdict.refusal, request);
+    },
+  };
+}
+
+function turnAway(response: Response): Admission {
+  return { admitted: false, response };
+}
+
+// A response that came from fetch has headers that cannot be changed, hence the copy.
+function withHeaders(response: Response, extra: Readonly<Record<string, string>>): Response {
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(extra)) {
+    if (name === 'vary') headers.append(name, value);
+    else headers.set(name, value);
+  }
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}

@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Guard } from './guard.ts';
+import { sendResponse, webRequest } from './node-message.ts';
+import type { Principal } from './principal.ts';
+
+export { webRequest } from './node-message.ts';
+
+/**
+ * Puts a guard in front of a Node.js or Express handler. The result resolves to the principal, with CORS headers
+ * already on the answer; or it has answered itself and resolves to undefined. Give it every request of the MCP route
+ * and of `/.well-known/`.
+ *
+ * The body is left to the handler, so a POST must announce its length (else 411) and keep it within the limit.
+ */
+export function nodeGuard(
+  guard: Guard,
+): (request: IncomingMessage, response: ServerResponse) => Promise<Principal | undefined> {
+  const { origin } = new URL(guard.resource);
+  return async (message, out) => {
+    const request = toRequest(message, origin);
+    const admission = request && (await guard.admit(request, { lengthRequired: true }));
+    if (admission === undefined) {
+      await sendResponse(new Response(null, { status: 405, headers: { allow: 'GET, POST, DELETE, OPTIONS' } }), out);
+      return undefined;
+    }
+    if (!admission.admitted) {
+      await sendResponse(admission.response, out);
+      return undefined;
+    }
+    for (const [name, value] of Object.entries(admission.headers)) out.setHeader(name, value);
+    return admission.principal;
+  };
+}
+
+function toRequest(message: IncomingMessage, origin: string): Request | undefined {
+  try {
+    return webRequest(message, origin);
+  } catch {
+    return undefined;
+  }
+}

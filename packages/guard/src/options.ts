@@ -1,0 +1,195 @@
+import { QUOTABLE } from './challenge.ts';
+import type { Refusal } from './refusal.ts';
+import { canonicalHost, isProtected } from './web-address.ts';
+
+/** What a guard is told once, at the start. */
+export type GuardOptions = {
+  /**
+   * The authorization server's issuer identifier, exactly as its tokens and its metadata have it. `https:`, or
+   * `http:` on loopback; may have a path; no query, no fragment.
+   */
+  issuer: string;
+  /**
+   * The canonical URL of the protected MCP server: the one audience that tokens may have. Absolute, lower-case
+   * scheme and host, no query, no fragment; `https:`, or `http:` on loopback.
+   */
+  resource: string;
+  scopes: {
+    /** `scopes_supported` of the metadata: the smallest set that is of use. May be empty; never `offline_access`. */
+    supported: readonly string[];
+    /** What the challenge without credentials asks for. May be empty; never `offline_access`. */
+    baseline: readonly string[];
+  };
+  /** `realm` of every challenge: printable ASCII without `"` and `\`. Default: `mcp`. */
+  realm?: string;
+  /** `resource_name` of the metadata, for people. Default: none. */
+  resourceName?: string;
+  /** Browser origins that may call, besides the resource's own, as browsers write them. `*` is refused. Default: none. */
+  allowedOrigins?: readonly string[];
+  /** `Host` values that are taken, with the port if it is not the scheme's own. Default: the resource's host. */
+  allowedHosts?: readonly string[];
+  /** By how much two clocks may differ when `exp`, `nbf` and `iat` are judged: 0 to 60 seconds. Default: 5. */
+  clockToleranceSeconds?: number;
+  /** JWS algorithms that are taken, of the asymmetric ones. Default: ES256, EdDSA, Ed25519, PS256, RS256. */
+  algorithms?: readonly string[];
+  /** The largest request body: 1 to 64 MiB, in bytes. Default: 1 MiB. */
+  bodyLimitBytes?: number;
+  /**
+   * Whether the guard also answers `/.well-known/oauth-authorization-server` on the resource's origin with a copy of
+   * the issuer's metadata. Clients of the 2025-03-26 protocol look only there. Default: false.
+   */
+  mirrorIssuerMetadata?: boolean;
+  jwks?: {
+    /** Where the keys are. Default: `jwks_uri` of the issuer's metadata. */
+    url?: string;
+    /** For how long the issuer is left alone after a fetch, whatever keys tokens name: 1000 to 600,000 ms. Default: 30,000. */
+    cooldownMs?: number;
+    /** How long one fetch may take: 100 to 60,000 ms. Default: 5000. */
+    timeoutMs?: number;
+    /** For how long fetched keys are taken without asking again: 1000 to 86,400,000 ms. Default: 600,000. */
+    maxAgeMs?: number;
+    /**
+     * For how much longer known keys are taken while the issuer cannot be reached: 0 to 86,400,000 ms. Default:
+     * 3,600,000. It bounds how long a key that the issuer has withdrawn can still be used by somebody who also keeps
+     * us from reaching the issuer.
+     */
+    maxStaleMs?: number;
+  };
+  /** Makes the requests to the issuer. Default: the runtime's own. */
+  fetch?: typeof globalThis.fetch;
+  /** The clock. Default: the system's. */
+  now?: () => Date;
+  /** Told of every refusal, for a log or a counter. What it throws, the guard throws. */
+  onRefusal?: (refusal: Refusal, request?: Request) => void;
+};
+
+/** The options, judged and complete. */
+export type GuardSettings = Readonly<{
+  issuer: string;
+  resource: string;
+  supportedScopes: readonly string[];
+  baselineScopes: readonly string[];
+  realm: string;
+  resourceName: string | undefined;
+  allowedOrigins: ReadonlySet<string>;
+  allowedHosts: ReadonlySet<string>;
+  clockToleranceSeconds: number;
+  algorithms: readonly string[];
+  bodyLimitBytes: number;
+  mirrorIssuerMetadata: boolean;
+  keys: Readonly<{
+    url: string | undefined;
+    cooldownMs: number;
+    timeoutMs: number;
+    maxAgeMs: number;
+    maxStaleMs: number;
+  }>;
+  fetch: typeof globalThis.fetch;
+  now: () => Date;
+  onRefusal: (refusal: Refusal, request?: Request) => void;
+}>;
+
+const DEFAULT_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'];
+const ASYMMETRIC = new Set([...DEFAULT_ALGORITHMS, 'ES384', 'ES512', 'PS384', 'PS512', 'RS384', 'RS512']);
+const DAY_MS = 86_400_000;
+
+/**
+ * Judges the options and fills in what is left out.
+ *
+ * @throws TypeError that names every problem at once
+ */
+export function readOptions(options: GuardOptions): GuardSettings {
+  const problems = [...addressProblems(options), ...nameProblems(options), ...numberProblems(options)];
+  if (problems.length > 0) throw new TypeError(`The guard cannot work with these options: ${problems.join('; ')}.`);
+  const { protocol, host, origin } = new URL(options.resource);
+  const hosts = (options.allowedHosts ?? [host]).map((entry) => canonicalHost(entry, protocol) ?? entry);
+  return Object.freeze({
+    issuer: options.issuer,
+    resource: options.resource,
+    supportedScopes: [...options.scopes.supported],
+    baselineScopes: [...options.scopes.baseline],
+    realm: options.realm ?? 'mcp',
+    resourceName: options.resourceName,
+    allowedOrigins: new Set([origin, ...(options.allowedOrigins ?? [])]),
+    allowedHosts: new Set(hosts),
+    clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
+    algorithms: [...(options.algorithms ?? DEFAULT_ALGORITHMS)],
+    bodyLimitBytes: options.bodyLimitBytes ?? 1024 * 1024,
+    mirrorIssuerMetadata: options.mirrorIssuerMetadata ?? false,
+    keys: {
+      url: options.jwks?.url,
+      cooldownMs: options.jwks?.cooldownMs ?? 30_000,
+      timeoutMs: options.jwks?.timeoutMs ?? 5000,
+      maxAgeMs: options.jwks?.maxAgeMs ?? 600_000,
+      maxStaleMs: options.jwks?.maxStaleMs ?? 3_600_000,
+    },
+    fetch: options.fetch ?? globalThis.fetch,
+    now: options.now ?? (() => new Date()),
+    onRefusal: options.onRefusal ?? (() => undefined),
+  });
+}
+
+function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks }: GuardOptions): string[] {
+  const keysUrl = jwks?.url;
+  return [
+    ...(isIdentifier(issuer) ? [] : ['issuer must be an https URL (or http on loopback) without query and fragment']),
+    ...(isIdentifier(resource) && isCanonical(resource)
+      ? []
+      : ['resource must be a canonical https URL (or http on loopback) without query and fragment']),
+    ...(keysUrl === undefined || (URL.canParse(keysUrl) && isProtected(new URL(keysUrl)))
+      ? []
+      : ['jwks.url must be an https URL (or http on loopback)']),
+    ...(allowedHosts ?? []).flatMap((host) =>
+      canonicalHost(host, 'https:') === undefined ? [`allowedHosts: ${host} is no host`] : [],
+    ),
+    ...(allowedOrigins ?? []).flatMap((origin) => (isOrigin(origin) ? [] : [`allowedOrigins: ${origin} is no origin`])),
+  ];
+}
+
+function nameProblems({ scopes, realm, algorithms }: GuardOptions): string[] {
+  const named = [...scopes.supported, ...scopes.baseline];
+  return [
+    ...named.flatMap((scope) => (isScope(scope) ? [] : [`scopes: ${scope} is no scope token`])),
+    ...(named.includes('offline_access') ? ['scopes: offline_access is between the client and the issuer'] : []),
+    ...(QUOTABLE.test(realm ?? '') ? [] : ['realm must be printable ASCII without quote and backslash']),
+    ...(algorithms?.length === 0 ? ['algorithms must not be empty'] : []),
+    ...(algorithms ?? []).flatMap((name) => (ASYMMETRIC.has(name) ? [] : [`algorithms: ${name} is not asymmetric`])),
+  ];
+}
+
+function numberProblems({ clockToleranceSeconds, bodyLimitBytes, jwks }: GuardOptions): string[] {
+  return [
+    outside('clockToleranceSeconds', clockToleranceSeconds, [0, 60]),
+    outside('bodyLimitBytes', bodyLimitBytes, [1, 64 * 1024 * 1024]),
+    outside('jwks.cooldownMs', jwks?.cooldownMs, [1000, 600_000]),
+    outside('jwks.timeoutMs', jwks?.timeoutMs, [100, 60_000]),
+    outside('jwks.maxAgeMs', jwks?.maxAgeMs, [1000, DAY_MS]),
+    outside('jwks.maxStaleMs', jwks?.maxStaleMs, [0, DAY_MS]),
+  ].flatMap((problem) => problem ?? []);
+}
+
+function outside(name: string, value: number | undefined, [min, max]: [number, number]): string | undefined {
+  return value === undefined || (value >= min && value <= max) ? undefined : `${name} must be ${min} to ${max}`;
+}
+
+function isIdentifier(text: string): boolean {
+  if (!URL.canParse(text) || /[?#\s]/.test(text)) return false;
+  const url = new URL(text);
+  return isProtected(url) && url.username === '' && url.password === '';
+}
+
+// The parser's own form, or that form without the slash that it puts after a bare host.
+function isCanonical(text: string): boolean {
+  const { href, pathname } = new URL(text);
+  return text === href || (pathname === '/' && `${text}/` === href);
+}
+
+// Editors give their web views origins with a scheme of their own, which URL.origin calls "null".
+function isOrigin(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s*]+$/.test(text);
+}
+
+// RFC 6749 section 3.3
+function isScope(text: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text);
+}

@@ -1,0 +1,44 @@
+/**
+ * Why a token is not taken. For the log only: the wire says the same for all of them.
+ *
+ * - `malformed_token`: no JWT, or one with a header that must not be accepted
+ * - `algorithm`: `alg` is not on the list (`none` and `HS*` never are)
+ * - `token_type`: `typ` is not `at+jwt`
+ * - `unknown_key`: the issuer publishes no key with this `kid`
+ * - `bad_signature`: the key is known and did not sign this
+ * - `foreign_issuer`, `foreign_audience`: `iss` or `aud` is not the guard's, character by character
+ * - `expired`, `not_yet_valid`, `issued_in_future`: `exp`, `nbf`, `iat`
+ * - `malformed_claims`: a claim is missing or has the wrong form
+ * - `bound_token`: the token is bound to a key or certificate (`cnf`), which a bearer request cannot prove
+ */
+export type TokenRefusalReason =
+  | 'malformed_token'
+  | 'algorithm'
+  | 'token_type'
+  | 'unknown_key'
+  | 'bad_signature'
+  | 'foreign_issuer'
+  | 'foreign_audience'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'issued_in_future'
+  | 'malformed_claims'
+  | 'bound_token';
+
+/** Refused because of the token, or because its issuer's keys cannot be had (`retryAfterSeconds`: when to ask again). */
+export type TokenRefusal =
+  | Readonly<{ reason: TokenRefusalReason }>
+  | Readonly<{ reason: 'keys_unavailable'; retryAfterSeconds: number; cause: unknown }>;
+
+/** Every reason for which a guard turns a request away. A closed set: a `switch` over `reason` can be exhaustive. */
+export type Refusal =
+  | TokenRefusal
+  | Readonly<{ reason: 'foreign_host' }>
+  | Readonly<{ reason: 'foreign_origin' }>
+  | Readonly<{ reason: 'token_in_query' }>
+  | Readonly<{ reason: 'no_credentials' }>
+  | Readonly<{ reason: 'malformed_credentials' }>
+  | Readonly<{ reason: 'unsupported_media_type' }>
+  | Readonly<{ reason: 'length_required' }>
+  | Readonly<{ reason: 'body_too_large' }>
+  | Readonly<{ reason: 'insufficient_scope'; required: readonly string[] }>;
