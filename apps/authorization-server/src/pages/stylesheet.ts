@@ -27,6 +27,7 @@ body {
 header { display: flex; align-items: center; gap: 0.6rem; margin: 0 0 1.25rem; color: var(--quiet); font-weight: 600; }
 header img { display: block; width: 32px; height: 32px; }
 main { background: var(--surface); border: 1px solid var(--line); border-radius: 14px; padding: 1.75rem 1.5rem; }
+main > p:last-child { margin-bottom: 0; }
 h1 { margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.012em; text-wrap: balance; }
 h2, legend { margin: 0 0 0.25rem; padding: 0; font-size: 1.0625rem; line-height: 1.35; font-weight: 650; }
 p { margin: 0 0 1rem; }
