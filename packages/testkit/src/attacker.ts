@@ -57,10 +57,12 @@ export function requestToken(
   return sendJson(server.token_endpoint, { ...raw, body: new URLSearchParams(given) });
 }
 
-/** Sends `initialize` to an MCP server; `headers` and the query of `mcpUrl` are the attack. */
+/** Posts `initialize` to an MCP server, or sends another method without a body; `headers` and the query of `mcpUrl` are the attack. */
 export function callMcp(mcpUrl: string | URL, raw: RawRequest = {}): Promise<JsonAnswer> {
-  const headers = { ...jsonHeaders, accept: 'application/json, text/event-stream', ...raw.headers };
-  return sendJson(mcpUrl, { body: initializeRequest, ...raw, headers });
+  const accept = 'application/json, text/event-stream';
+  const hasBody = (raw.method ?? 'POST') === 'POST';
+  const headers = { accept, ...(hasBody && jsonHeaders), ...raw.headers };
+  return sendJson(mcpUrl, { ...(hasBody && { body: initializeRequest }), ...raw, headers });
 }
 
 /** The header of a request with `token`. */

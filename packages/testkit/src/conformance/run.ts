@@ -21,7 +21,7 @@ const checkSchema = z.object({
   name: z.string(),
   status: z.enum(['SUCCESS', 'FAILURE', 'WARNING', 'SKIPPED', 'INFO']),
   errorMessage: z.string().optional(),
-  details: z.unknown(),
+  details: z.unknown().optional(),
 });
 
 /**

@@ -41,7 +41,8 @@ export async function startTokenProxy(): Promise<TokenProxy> {
 
 async function forward({ port, token }: Forwarding, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = { ...request.headers, authorization: `Bearer ${await token()}` };
-  const upstream = openRequest({ host: '127.0.0.1', port, method: request.method, path: request.url, headers, setHost: false });
+  const { method, url: path } = request;
+  const upstream = openRequest({ host: '127.0.0.1', port, method, path, headers, setHost: false, agent: false });
   upstream.on('response', (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     response.flushHeaders();
