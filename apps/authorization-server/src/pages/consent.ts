@@ -7,7 +7,7 @@ import { type RedirectHost, redirectTarget, redirectWarning } from './redirect-t
 import { clientOrigin } from './requesting-client.ts';
 
 /** A third-party service that Portcullis would reach for the client, and the permissions it would ask for there. */
-export type ConsentUpstream = Readonly<{
+type ConsentUpstream = Readonly<{
   name: string;
   scopes: readonly Readonly<{ name: string; description: string }>[];
 }>;

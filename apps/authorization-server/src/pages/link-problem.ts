@@ -3,7 +3,7 @@ import { reference } from './error.ts';
 import { type Html, html } from './html.ts';
 
 /** What a one-time link was for. */
-export type LinkPurpose = 'set-up' | 'password';
+type LinkPurpose = 'set-up' | 'password';
 
 /** What the page about a dead one-time link shows. */
 export type LinkProblemPageInput = Readonly<{ purpose: LinkPurpose; correlationId: string }>;
