@@ -13,6 +13,7 @@ import {
 } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
+import { errors } from 'oidc-provider';
 import type { Config } from './config.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary } from './http/error-boundary.ts';
@@ -65,7 +66,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     resources,
     roles,
     accessTokenTtlSeconds,
-    store: createEngineAdapter(database, { clock, envelope }),
+    store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
     audit,

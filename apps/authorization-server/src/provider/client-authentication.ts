@@ -1,5 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
-import { hashClientSecret } from '@portcullis/persistence';
+import { clientSecretMatches } from '@portcullis/persistence';
 import { errors, type KoaContextWithOIDC, type default as Provider } from 'oidc-provider';
 import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -37,8 +36,6 @@ export async function countFailedAuthentication(ctx: KoaContextWithOIDC, limit: 
 /** Makes the engine compare secrets with the hash that is stored in their place. */
 export function compareHashedSecrets(provider: Provider): void {
   provider.Client.prototype.compareClientSecret = async function compareClientSecret(actual: string): Promise<boolean> {
-    const stored = Buffer.from(this.clientSecret ?? '');
-    const given = Buffer.from(hashClientSecret(actual));
-    return stored.length === given.length && timingSafeEqual(stored, given);
+    return clientSecretMatches(this.clientSecret ?? '', actual);
   };
 }

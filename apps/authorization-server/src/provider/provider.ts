@@ -114,9 +114,6 @@ function configuration(options: EngineOptions): Configuration {
       jwks: '/jwks',
       end_session: '/session/end',
     },
-    discovery: {
-      scopes_supported: [...new Set(options.resources.flatMap(({ scopes }) => Object.keys(scopes)))],
-    },
     renderError: renderEngineError,
     // Nothing is fetched on a client's word.
     fetch: () => Promise.reject(new Error('outgoing requests are switched off')),
@@ -167,9 +164,15 @@ function finishAnswer(resources: readonly Resource[]) {
     await settlePending(ctx);
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
+    if (route === 'discovery') describeServer(ctx, known);
     if (route === 'registration' && ctx.status === 201) answerScopeHint(ctx, known);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
+}
+
+/** The engine's own document knows static scopes only, and lists response modes that no client here may use. */
+function describeServer(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
+  if (typeof ctx.body === 'object') Object.assign(ctx.body ?? {}, { scopes_supported: [...known], response_modes_supported: ['query'] });
 }
 
 function answerScopeHint(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
