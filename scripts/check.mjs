@@ -1,4 +1,4 @@
-import { foreignAddresses } from './check/lockfile.mjs';
+import { lockfileProblems } from './check/lockfile.mjs';
 import { inRoot, readJson } from './prepare/root.mjs';
 import { main, run, say } from './prepare/step.mjs';
 import { prepare } from './prepare.mjs';
@@ -36,6 +36,6 @@ await main(async () => {
 const path = () => `${inRoot('node_modules', '.bin')}:${process.env.PATH}`;
 
 function lockfile() {
-  const found = foreignAddresses(readJson('package-lock.json'));
+  const found = lockfileProblems(readJson('package-lock.json'));
   return { ok: found.length === 0, output: found.map((line) => `package-lock.json: ${line}`).join('\n') };
 }

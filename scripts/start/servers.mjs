@@ -10,8 +10,8 @@ export function authorizationServer(env) {
     name: 'authorization server',
     program: 'apps/authorization-server/dist/main.js',
     env: without(MCP_SERVER_SECRETS, env),
-    readyUrl: `${listeningAt(env.PORTCULLIS_HOST, env.PORTCULLIS_PORT ?? '4000')}/readyz`,
-    url: env.PORTCULLIS_ISSUER ?? 'http://localhost:4000',
+    readyUrl: `${listeningAt(env.PORTCULLIS_HOST, env.PORTCULLIS_PORT || '4000')}/readyz`,
+    url: env.PORTCULLIS_ISSUER || 'http://localhost:4000',
   };
 }
 
@@ -21,8 +21,8 @@ export function mcpServer(env) {
     name: 'MCP server',
     program: 'apps/mcp-server/dist/main.js',
     env: without(AUTHORIZATION_SERVER_SECRETS, env),
-    readyUrl: `${listeningAt(env.PORTCULLIS_MCP_HOST, env.PORTCULLIS_MCP_PORT ?? '4001')}/readyz`,
-    url: env.PORTCULLIS_MCP_URL ?? 'http://localhost:4001/mcp',
+    readyUrl: `${listeningAt(env.PORTCULLIS_MCP_HOST, env.PORTCULLIS_MCP_PORT || '4001')}/readyz`,
+    url: env.PORTCULLIS_MCP_URL || 'http://localhost:4001/mcp',
   };
 }
 
@@ -30,7 +30,7 @@ const without = (names, env) => Object.fromEntries(Object.entries(env).filter(([
 
 /** A server that listens everywhere answers on loopback too. */
 function listeningAt(host, port) {
-  if (host === undefined || host === '0.0.0.0') return `http://127.0.0.1:${port}`;
+  if (!host || host === '0.0.0.0') return `http://127.0.0.1:${port}`;
   if (host === '::') return `http://[::1]:${port}`;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -16,7 +16,9 @@ export async function superviseServers({ runtime, root, servers }) {
   const signalled = firstSignal();
   const ended = Promise.race(children.map((child) => child.ended));
 
-  const ready = Promise.all(children.map((child) => child.ready)).then(() => announce(servers));
+  const ready = Promise.all(children.map((child) => child.ready)).then(
+    (all) => all.every(Boolean) && announce(servers),
+  );
   const why = await Promise.race([signalled, ended, ready.then(() => Promise.race([signalled, ended]))]);
 
   for (const child of children) child.end();
@@ -44,9 +46,13 @@ function start({ runtime, root, server }) {
   };
 }
 
-/** Resolves once the address answers 200, or when there is no more sense in asking. */
+/** Whether the address came to answer 200 while the process ran. */
 async function untilReady(url, isRunning) {
-  while (isRunning() && !(await isReady(url))) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  while (isRunning()) {
+    if (await isReady(url)) return true;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return false;
 }
 
 async function isReady(url) {
