@@ -1,0 +1,50 @@
+import { Prisma, PrismaClient } from './generated/postgresql/client.ts';
+import { openPostgresql } from './postgresql.ts';
+import { openSqlite } from './sqlite.ts';
+import { StartupError } from '@portcullis/platform';
+
+/** An open, migrated database. */
+export type Database = {
+  readonly kind: 'sqlite' | 'postgresql';
+  readonly prisma: PrismaClient;
+  /** Resolves when the database answers; rejects with the driver's error when it does not. */
+  ready(): Promise<void>;
+  /** Ends all connections. The database cannot be used afterwards. */
+  close(): Promise<void>;
+};
+
+export type DatabaseOptions = {
+  /** `file:` with an absolute path, or `postgresql://`. Build the first with `pathToFileURL`. */
+  url: string;
+  /** PostgreSQL only: the role that owns the tables, when the serving role does not. It grants the serving role what it needs. */
+  migrateUrl?: string;
+};
+
+/**
+ * Opens the database and applies the migrations that it lacks.
+ *
+ * @throws {StartupError} when it cannot be reached, a migration was changed or fails, or a newer version has migrated it;
+ *   no message holds the URL's password
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { kind, prisma } = await connect(options);
+  return {
+    kind,
+    prisma,
+    ready: async () => {
+      await prisma.$queryRaw`SELECT 1`;
+    },
+    close: () => prisma.$disconnect(),
+  };
+}
+
+async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Pick<Database, 'kind' | 'prisma'>> {
+  if (url.startsWith('file:')) return { kind: 'sqlite', prisma: await openSqlite(url) };
+  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', prisma: await openPostgresql(url, migrateUrl ?? url) };
+  throw new StartupError('DATABASE_URL must begin with postgresql:// (leave it out for SQLite)');
+}
+
+/** Whether a write failed because a row with the same key is there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+}

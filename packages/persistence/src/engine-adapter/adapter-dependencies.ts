@@ -1,0 +1,14 @@
+import type { Clock } from '@portcullis/platform';
+import type { Database } from '../database.ts';
+import type { Envelope } from '../envelope.ts';
+import type { EngineErrors } from './engine-errors.ts';
+
+export type EngineAdapterOptions = {
+  clock: Clock;
+  envelope: Envelope;
+  /** `errors` of oidc-provider. It comes from outside so that this package does not load the engine. */
+  errors: EngineErrors;
+};
+
+/** What each model's part of the adapter works with. */
+export type AdapterDependencies = EngineAdapterOptions & { prisma: Database['prisma'] };

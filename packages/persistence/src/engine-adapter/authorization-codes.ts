@@ -1,0 +1,71 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { AuthorizationCode } from '../generated/postgresql/client.ts';
+import { hashToken } from '../token-hash.ts';
+import type { AdapterDependencies } from './adapter-dependencies.ts';
+import { adapterOf } from './adapter-of.ts';
+import { fromEpoch, jsonOrNull, parseOptional, parsePayload, present, required, requiredExpiryOf, toEpoch } from './payload-form.ts';
+
+/** Authorization codes, known by their hash. Of two redemptions at once one wins (RFC 6749, section 4.1.2). */
+export function authorizationCodesAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+  return adapterOf('AuthorizationCode', {
+    upsert: async (value, payload, expiresIn) => {
+      const id = hashToken(value);
+      const columns = toColumns(payload, expiresIn, clock());
+      await prisma.authorizationCode.upsert({ where: { id }, create: { id, ...columns }, update: columns });
+    },
+    find: async (value) => {
+      const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(value) } });
+      return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
+    },
+    consume: async (value) => {
+      const { count } = await prisma.authorizationCode.updateMany({
+        where: { id: hashToken(value), consumedAt: null },
+        data: { consumedAt: clock() },
+      });
+      if (count === 0) throw new errors.InvalidGrant('authorization code already consumed');
+    },
+    destroy: async (value) => {
+      await prisma.authorizationCode.deleteMany({ where: { id: hashToken(value) } });
+    },
+    revokeByGrantId: async (grantId) => {
+      await prisma.authorizationCode.deleteMany({ where: { grantId } });
+    },
+  });
+}
+
+function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
+  const { jti, kind, accountId, clientId, grantId, redirectUri, scope, resource, codeChallenge, codeChallengeMethod, iat, exp, consumed, ...detail } =
+    payload;
+  return {
+    grantId: required(payload, 'grantId'),
+    clientId: required(payload, 'clientId'),
+    userId: required(payload, 'accountId'),
+    redirectUri: redirectUri ?? null,
+    scope: scope ?? null,
+    resource: jsonOrNull(resource),
+    codeChallenge: codeChallenge ?? null,
+    codeChallengeMethod: codeChallengeMethod ?? null,
+    detail: JSON.stringify(detail),
+    issuedAt: iat === undefined ? now : fromEpoch(iat),
+    expiresAt: requiredExpiryOf(payload, expiresIn, now),
+  };
+}
+
+function toPayload(value: string, row: AuthorizationCode): AdapterPayload {
+  return present({
+    ...parsePayload(row.detail),
+    jti: value,
+    kind: 'AuthorizationCode',
+    accountId: row.userId,
+    clientId: row.clientId,
+    grantId: row.grantId,
+    redirectUri: row.redirectUri ?? undefined,
+    scope: row.scope ?? undefined,
+    resource: parseOptional<string | string[]>(row.resource),
+    codeChallenge: row.codeChallenge ?? undefined,
+    codeChallengeMethod: row.codeChallengeMethod ?? undefined,
+    iat: toEpoch(row.issuedAt),
+    exp: toEpoch(row.expiresAt),
+    consumed: row.consumedAt ? toEpoch(row.consumedAt) : undefined,
+  });
+}

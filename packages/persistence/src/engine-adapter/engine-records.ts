@@ -1,0 +1,69 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { EngineRecord } from '../generated/postgresql/client.ts';
+import { hashToken } from '../token-hash.ts';
+import type { AdapterDependencies } from './adapter-dependencies.ts';
+import { adapterOf } from './adapter-of.ts';
+import { expiryOf, parsePayload, toEpoch } from './payload-form.ts';
+
+/** Models that are also found by something else than their id, and saved again from there: their payload keeps the id. */
+const foundOtherwise = new Set(['Session', 'DeviceCode']);
+
+/**
+ * Sessions, interactions, pushed requests, device codes and registration tokens: read by the engine alone, kept encrypted.
+ * Consuming is a compare-and-set here too.
+ */
+export function engineRecordsAdapter(model: string, { prisma, clock, envelope, errors }: AdapterDependencies): Adapter {
+  const place = (id: string) => `EngineRecord/${model}/${id}`;
+
+  const open = (row: EngineRecord | null): AdapterPayload | undefined => {
+    if (!row || (row.expiresAt && row.expiresAt <= clock())) return undefined;
+    const payload = parsePayload(envelope.open(row.payload, place(row.id)).toString());
+    return row.consumedAt ? { ...payload, consumed: toEpoch(row.consumedAt) } : payload;
+  };
+
+  return adapterOf(model, {
+    upsert: async (value, payload, expiresIn) => {
+      const id = hashToken(value);
+      const columns = {
+        payload: envelope.seal(JSON.stringify(kept(model, payload)), place(id)),
+        uid: payload.uid ?? null,
+        userCodeHash: payload.userCode === undefined ? null : hashToken(payload.userCode),
+        grantId: payload.grantId ?? null,
+        clientId: payload.clientId ?? null,
+        userId: payload.accountId ?? null,
+        expiresAt: expiryOf(payload, expiresIn, clock()) ?? null,
+      };
+      await prisma.engineRecord.upsert({ where: { model_id: { model, id } }, create: { model, id, ...columns }, update: columns });
+    },
+    find: async (value) => {
+      const payload = open(await prisma.engineRecord.findUnique({ where: { model_id: { model, id: hashToken(value) } } }));
+      return payload && { ...payload, jti: value };
+    },
+    findByUid: async (uid) => open(await prisma.engineRecord.findFirst({ where: { model, uid }, orderBy: { expiresAt: 'desc' } })),
+    findByUserCode: async (userCode) =>
+      open(await prisma.engineRecord.findFirst({ where: { model, userCodeHash: hashToken(userCode) }, orderBy: { expiresAt: 'desc' } })),
+    consume: async (value) => {
+      const { count } = await prisma.engineRecord.updateMany({
+        where: { model, id: hashToken(value), consumedAt: null },
+        data: { consumedAt: clock() },
+      });
+      if (count === 0) throw new errors.InvalidGrant(`${model} already consumed`);
+    },
+    destroy: async (value) => {
+      await prisma.engineRecord.deleteMany({ where: { model, id: hashToken(value) } });
+    },
+    revokeByGrantId: async (grantId) => {
+      await prisma.engineRecord.deleteMany({ where: { model, grantId } });
+    },
+  });
+}
+
+/** What is stored of a payload. An interaction would bring the browser's session cookie, which nothing reads. */
+function kept(model: string, payload: AdapterPayload): AdapterPayload {
+  const { jti, consumed, ...rest } = payload;
+  if (model === 'Interaction' && rest.session) {
+    const { cookie, ...session } = rest.session;
+    return { ...rest, session };
+  }
+  return foundOtherwise.has(model) && jti !== undefined ? { ...rest, jti } : rest;
+}

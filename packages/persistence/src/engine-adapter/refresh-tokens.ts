@@ -1,0 +1,71 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { RefreshToken } from '../generated/postgresql/client.ts';
+import { hashToken } from '../token-hash.ts';
+import type { AdapterDependencies } from './adapter-dependencies.ts';
+import { adapterOf } from './adapter-of.ts';
+import { fromEpoch, jsonOrNull, parseOptional, parsePayload, present, required, requiredExpiryOf, toEpoch } from './payload-form.ts';
+
+/** Refresh tokens, known by their hash. Of two rotations at once one wins (RFC 9700, section 4.14). */
+export function refreshTokensAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+  return adapterOf('RefreshToken', {
+    upsert: async (value, payload, expiresIn) => {
+      const id = hashToken(value);
+      const columns = toColumns(payload, expiresIn, clock());
+      await prisma.refreshToken.upsert({ where: { id }, create: { id, ...columns }, update: columns });
+    },
+    find: async (value) => {
+      const row = await prisma.refreshToken.findUnique({ where: { id: hashToken(value) } });
+      return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
+    },
+    consume: async (value) => {
+      const { count } = await prisma.refreshToken.updateMany({
+        where: { id: hashToken(value), consumedAt: null },
+        data: { consumedAt: clock() },
+      });
+      if (count === 0) throw new errors.InvalidGrant('refresh token already used');
+    },
+    destroy: async (value) => {
+      await prisma.refreshToken.deleteMany({ where: { id: hashToken(value) } });
+    },
+    revokeByGrantId: async (grantId) => {
+      await prisma.refreshToken.deleteMany({ where: { grantId } });
+    },
+  });
+}
+
+function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
+  const { jti, kind, accountId, clientId, grantId, scope, resource, jkt, rotations, iat, iiat, exp, consumed, ...detail } = payload;
+  const issuedAt = iat === undefined ? now : fromEpoch(iat);
+  return {
+    grantId: required(payload, 'grantId'),
+    clientId: required(payload, 'clientId'),
+    userId: required(payload, 'accountId'),
+    scope: scope ?? null,
+    resource: jsonOrNull(resource),
+    keyThumbprint: typeof jkt === 'string' ? jkt : null,
+    rotations: rotations ?? null,
+    detail: JSON.stringify(detail),
+    issuedAt,
+    firstIssuedAt: iiat === undefined ? issuedAt : fromEpoch(iiat),
+    expiresAt: requiredExpiryOf(payload, expiresIn, now),
+  };
+}
+
+function toPayload(value: string, row: RefreshToken): AdapterPayload {
+  return present({
+    ...parsePayload(row.detail),
+    jti: value,
+    kind: 'RefreshToken',
+    accountId: row.userId,
+    clientId: row.clientId,
+    grantId: row.grantId,
+    scope: row.scope ?? undefined,
+    resource: parseOptional<string | string[]>(row.resource),
+    jkt: row.keyThumbprint ?? undefined,
+    rotations: row.rotations ?? undefined,
+    iat: toEpoch(row.issuedAt),
+    iiat: toEpoch(row.firstIssuedAt),
+    exp: toEpoch(row.expiresAt),
+    consumed: row.consumedAt ? toEpoch(row.consumedAt) : undefined,
+  });
+}

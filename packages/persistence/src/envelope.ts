@@ -1,0 +1,58 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+
+/** Encrypts what must be read back. */
+export type Envelope = {
+  /**
+   * Encrypts. Only {@link Envelope.open} with the same associated data reads it again.
+   *
+   * @param associatedData says where the value belongs, such as table and key, so that it cannot be moved elsewhere
+   */
+  seal(plain: Uint8Array | string, associatedData: string): string;
+  /** Decrypts. @throws {Error} when the value was changed, moved, or encrypted under another key */
+  open(sealed: string, associatedData: string): Buffer;
+};
+
+const version = 'v1';
+const saltBytes = 16;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/**
+ * Derives a key for one purpose (HKDF with SHA-256, RFC 5869): 32 bytes that tell nothing of the master key or of other purposes.
+ */
+export function deriveKey(master: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', master, 'portcullis', purpose, 32));
+}
+
+/**
+ * AES-256-GCM under the master key. The form is `v1.<key id>.<base64url of salt, nonce, ciphertext and tag>`.
+ *
+ * Each value has a key of its own, derived with a random salt: a single key would be safe for no more than 2^32 random nonces.
+ */
+export function createEnvelope(master: Buffer): Envelope {
+  const root = deriveKey(master, 'envelope');
+  const keyId = deriveKey(master, 'envelope key id').subarray(0, 6).toString('base64url');
+  const keyFor = (salt: Uint8Array) => createHmac('sha256', root).update(salt).digest();
+
+  return {
+    seal: (plain, associatedData) => {
+      const salt = randomBytes(saltBytes);
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', keyFor(salt), nonce).setAAD(Buffer.from(associatedData));
+      const sealed = [salt, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()];
+      return `${version}.${keyId}.${Buffer.concat(sealed).toString('base64url')}`;
+    },
+    open: (sealed, associatedData) => {
+      const [form, sealedUnder, text] = sealed.split('.');
+      if (form !== version || text === undefined) throw new Error('the sealed value has an unknown form');
+      if (sealedUnder !== keyId) throw new Error('the value is sealed under another master key');
+      const bytes = Buffer.from(text, 'base64url');
+      if (bytes.length < saltBytes + nonceBytes + tagBytes) throw new Error('the sealed value is too short');
+      const nonce = bytes.subarray(saltBytes, saltBytes + nonceBytes);
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(bytes.subarray(0, saltBytes)), nonce, { authTagLength: tagBytes })
+        .setAAD(Buffer.from(associatedData))
+        .setAuthTag(bytes.subarray(-tagBytes));
+      return Buffer.concat([decipher.update(bytes.subarray(saltBytes + nonceBytes, -tagBytes)), decipher.final()]);
+    },
+  };
+}

@@ -1,0 +1,14 @@
+export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
+export { clean } from './clean.ts';
+export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
+export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
+export { dumpTables } from './dump.ts';
+export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
+export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
+export type { EngineErrors } from './engine-adapter/engine-errors.ts';
+export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
+export { bindMasterKey, createMasterKey, formatMasterKey, type MasterKey, masterKeyState, parseMasterKey } from './master-key.ts';
+export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
+export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
+export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
+export { type CreateUserResult, createUserStore, type User, type UserStore } from './user-store.ts';

@@ -1,0 +1,90 @@
+import { StartupError } from '@portcullis/platform';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from './generated/postgresql/client.ts';
+import { grantToServingRole, migratePostgresql } from './migrate-postgresql.ts';
+import { readMigrations } from './migration-files.ts';
+
+const connectionTimeoutMillis = 10_000;
+
+/**
+ * Migrates with one URL and opens the other.
+ *
+ * @param url the serving role's
+ * @param migrateUrl the owner's; may be the same
+ * @throws {StartupError} when either cannot be reached, or a migration cannot be applied
+ */
+export async function openPostgresql(url: string, migrateUrl: string): Promise<PrismaClient> {
+  await withConnection('PORTCULLIS_MIGRATE_DATABASE_URL', migrateUrl, async (client) => {
+    await migratePostgresql(client, readMigrations('postgresql'));
+    const servingRole = userOf(url);
+    if (migrateUrl !== url && servingRole !== userOf(migrateUrl)) await grantToServingRole(client, servingRole);
+  });
+  if (migrateUrl !== url) await withConnection('DATABASE_URL', url, async () => {});
+  return new PrismaClient({
+    adapter: new PrismaPg({ connectionString: url, connectionTimeoutMillis, keepAlive: true }),
+    transactionOptions: { maxWait: 10_000, timeout: 10_000 },
+  });
+}
+
+async function withConnection(variable: string, url: string, act: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = await connect(variable, url);
+  try {
+    await act(client);
+  } catch (cause) {
+    throw isPgError(cause) ? refused(url, cause) : cause;
+  } finally {
+    await client.end();
+  }
+}
+
+async function connect(variable: string, url: string): Promise<pg.Client> {
+  const { host } = parseUrl(url);
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis });
+  // A connection that breaks while it is idle reports it here; the next query fails by itself.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (cause) {
+    const reason = connectionProblem(cause);
+    throw new StartupError(`The database at ${host} cannot be opened (${reason}): check that it runs and that DATABASE_URL (${variable}) is right`, { cause });
+  }
+}
+
+function connectionProblem(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'unknown error';
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const reasons: Record<string, string> = {
+    '28P01': 'it refuses the user or the password',
+    '28000': 'it refuses the user',
+    '3D000': 'there is no database of that name',
+    '53300': 'it has too many connections',
+    '57P03': 'it is still starting',
+  };
+  return (code && reasons[code]) ?? code ?? 'no answer';
+}
+
+function refused(url: string, cause: Error & { code: string }): StartupError {
+  const insufficientPrivilege = '42501';
+  if (cause.code === insufficientPrivilege) {
+    return new StartupError(
+      `The database role ${userOf(url)} may not change the tables: set PORTCULLIS_MIGRATE_DATABASE_URL to the role that owns them`,
+      { cause },
+    );
+  }
+  return new StartupError(`The database at ${parseUrl(url).host} refused to be migrated (${cause.code})`, { cause });
+}
+
+function isPgError(error: unknown): error is Error & { code: string } {
+  return error instanceof pg.DatabaseError && typeof error.code === 'string';
+}
+
+function userOf(url: string): string {
+  return decodeURIComponent(parseUrl(url).username);
+}
+
+function parseUrl(url: string): URL {
+  if (!URL.canParse(url)) throw new StartupError('DATABASE_URL is no URL: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE');
+  return new URL(url);
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { type Database, isUniqueViolation } from './database.ts';
+
+/** A person who can sign in. */
+export type User = {
+  id: string;
+  /** Trimmed, in lower case. */
+  email: string;
+  /** Null until the person has set a password. */
+  passwordHash: string | null;
+  roles: string[];
+  /** Null while the person may sign in. */
+  disabledAt: Date | null;
+};
+
+export type CreateUserResult = { ok: true; user: User } | { ok: false; refusal: { reason: 'email_taken' } };
+
+export type UserStore = {
+  /**
+   * Creates the first administrator (roles `admin` and `lead`), unless there is an administrator.
+   * Of several at once exactly one does.
+   */
+  createFirstAdministrator(o: { email: string; passwordHash: string; now: Date }): Promise<{ created: boolean; userId?: string }>;
+  create(o: { email: string; roles: readonly string[]; now: Date }): Promise<CreateUserResult>;
+  findById(id: string): Promise<User | undefined>;
+  findByEmail(email: string): Promise<User | undefined>;
+  /** False when there is no such user. */
+  setPassword(o: { userId: string; passwordHash: string; now: Date }): Promise<boolean>;
+  /** False when there is no such user. */
+  setDisabled(o: { userId: string; disabled: boolean; now: Date }): Promise<boolean>;
+  /** Whether anybody can sign in, or could with a password. */
+  hasAny(): Promise<boolean>;
+};
+
+const firstAdministratorRoles = ['admin', 'lead'];
+
+/** Users and their roles. */
+export function createUserStore({ prisma }: Database): UserStore {
+  const withRoles = { roles: { select: { role: true }, orderBy: { role: 'asc' } } } as const;
+
+  return {
+    createFirstAdministrator: async ({ email, passwordHash, now }) => {
+      const administrator = await prisma.userRole.findFirst({ where: { role: 'admin' } });
+      if (administrator) return { created: false };
+      try {
+        const { id } = await prisma.user.create({
+          // Two requests may get this far: the index over `founder` lets one row in.
+          data: { ...newUser({ email, roles: firstAdministratorRoles, now }), passwordHash, founder: true },
+        });
+        return { created: true, userId: id };
+      } catch (error) {
+        if (isUniqueViolation(error)) return { created: false };
+        throw error;
+      }
+    },
+    create: async (user) => {
+      try {
+        return { ok: true, user: toUser(await prisma.user.create({ data: newUser(user), include: withRoles })) };
+      } catch (error) {
+        if (isUniqueViolation(error)) return { ok: false, refusal: { reason: 'email_taken' } };
+        throw error;
+      }
+    },
+    findById: async (id) => optionalUser(await prisma.user.findUnique({ where: { id }, include: withRoles })),
+    findByEmail: async (email) => {
+      // PostgreSQL refuses U+0000 in text, and no address has it.
+      if (email.includes('\0')) return undefined;
+      return optionalUser(await prisma.user.findUnique({ where: { email: comparable(email) }, include: withRoles }));
+    },
+    setPassword: async ({ userId, passwordHash, now }) => {
+      const { count } = await prisma.user.updateMany({ where: { id: userId }, data: { passwordHash, updatedAt: now } });
+      return count > 0;
+    },
+    setDisabled: async ({ userId, disabled, now }) => {
+      const { count } = await prisma.user.updateMany({ where: { id: userId }, data: { disabledAt: disabled ? now : null, updatedAt: now } });
+      return count > 0;
+    },
+    hasAny: async () => (await prisma.user.findFirst({ select: { id: true } })) !== null,
+  };
+}
+
+function comparable(email: string): string {
+  return email.trim().toLowerCase();
+}
+
+function newUser({ email, roles, now }: { email: string; roles: readonly string[]; now: Date }) {
+  return {
+    id: randomUUID(),
+    email: comparable(email),
+    createdAt: now,
+    updatedAt: now,
+    roles: { create: roles.map((role) => ({ role })) },
+  };
+}
+
+type UserRow = Omit<User, 'roles'> & { roles: { role: string }[] };
+
+function toUser({ id, email, passwordHash, disabledAt, roles }: UserRow): User {
+  return { id, email, passwordHash, disabledAt, roles: roles.map(({ role }) => role) };
+}
+
+function optionalUser(row: UserRow | null): User | undefined {
+  return row ? toUser(row) : undefined;
+}
