@@ -10,7 +10,7 @@ export function authorizationServer(env) {
     name: 'authorization server',
     program: 'apps/authorization-server/dist/main.js',
     env: without(MCP_SERVER_SECRETS, env),
-    readyUrl: `${listeningAt(env.PORTCULLIS_HOST, env.PORTCULLIS_PORT || '4000')}/readyz`,
+    readyUrl: readyUrl(env.PORTCULLIS_HOST, env.PORTCULLIS_PORT || '4000'),
     url: env.PORTCULLIS_ISSUER || 'http://localhost:4000',
   };
 }
@@ -21,16 +21,17 @@ export function mcpServer(env) {
     name: 'MCP server',
     program: 'apps/mcp-server/dist/main.js',
     env: without(AUTHORIZATION_SERVER_SECRETS, env),
-    readyUrl: `${listeningAt(env.PORTCULLIS_MCP_HOST, env.PORTCULLIS_MCP_PORT || '4001')}/readyz`,
+    readyUrl: readyUrl(env.PORTCULLIS_MCP_HOST, env.PORTCULLIS_MCP_PORT || '4001'),
     url: env.PORTCULLIS_MCP_URL || 'http://localhost:4001/mcp',
   };
 }
 
 const without = (names, env) => Object.fromEntries(Object.entries(env).filter(([name]) => !names.test(name)));
 
-/** A server that listens everywhere answers on loopback too. */
-function listeningAt(host, port) {
-  if (!host || host === '0.0.0.0') return `http://127.0.0.1:${port}`;
-  if (host === '::') return `http://[::1]:${port}`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** A server that listens everywhere answers on loopback too; the port that the system chooses for 0 is not known here. */
+function readyUrl(host, port) {
+  if (port === '0') return undefined;
+  if (!host || host === '0.0.0.0') return `http://127.0.0.1:${port}/readyz`;
+  if (host === '::') return `http://[::1]:${port}/readyz`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/readyz`;
 }

@@ -46,8 +46,9 @@ function start({ runtime, root, server }) {
   };
 }
 
-/** Whether the address came to answer 200 while the process ran. */
+/** Whether the address came to answer 200 while the process ran; without an address, whether it listens is enough. */
 async function untilReady(url, isRunning) {
+  if (url === undefined) return true;
   while (isRunning()) {
     if (await isReady(url)) return true;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -40,6 +40,7 @@ describe('each server is started without the other’s secrets', () => {
 test.each([
   [{}, 'http://127.0.0.1:4000/readyz'],
   [{ PORTCULLIS_HOST: '0.0.0.0', PORTCULLIS_PORT: '80' }, 'http://127.0.0.1:80/readyz'],
+  [{ PORTCULLIS_PORT: '0' }, undefined],
   [{ PORTCULLIS_HOST: '::' }, 'http://[::1]:4000/readyz'],
   [{ PORTCULLIS_HOST: '::1' }, 'http://[::1]:4000/readyz'],
   [{ PORTCULLIS_HOST: '10.0.0.7' }, 'http://10.0.0.7:4000/readyz'],

@@ -80,7 +80,7 @@ async function initialise(cluster: Cluster): Promise<void> {
   writeFileSync(passwordFile, cluster.password, { mode: 0o600 });
   if (cluster.owner) chownSync(passwordFile, cluster.owner.uid, cluster.owner.gid);
   const child = run(cluster, 'initdb', [
-    ...['--pgdata', join(cluster.folder, 'data'), '--username', 'portcullis', '--pwfile', passwordFile],
+    ...['--pgdata', join(cluster.folder, 'data'), '--username', 'postgres', '--pwfile', passwordFile],
     ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-locale', '--no-sync', '--no-instructions'],
   ]);
   const output = outputOf(child);
@@ -183,7 +183,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
 const clusterUrl = (cluster: Cluster, port: number): string =>
-  `postgresql://portcullis:${cluster.password}@127.0.0.1:${port}/postgres`;
+  `postgresql://postgres:${cluster.password}@127.0.0.1:${port}/postgres`;
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { inRoot } from '../prepare/root.mjs';
+
+const compose = parse(readFileSync(inRoot('docker-compose.yml'), 'utf8'), { merge: true });
+const services = Object.entries(compose.services);
+const servers = { 'authorization-server': 'authorization-server', 'mcp-server': 'mcp-server' };
+
+describe('docker-compose.yml', () => {
+  test.each(services)('%s runs with what it needs and no more', (_, service) => {
+    expect(service.read_only).toBe(true);
+    expect(service.cap_drop).toEqual(['ALL']);
+    expect(service.security_opt).toContain('no-new-privileges:true');
+    expect(service.healthcheck.test[0]).toBe('CMD');
+  });
+
+  test('ports are published on loopback only', () => {
+    const ports = services.flatMap(([, service]) => service.ports ?? []);
+    expect(ports).toHaveLength(2);
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+  });
+
+  test('the environment holds no secret, only the paths of files', () => {
+    for (const [, service] of services) {
+      for (const [name, value] of Object.entries(service.environment)) {
+        if (!/PASSWORD|SECRET|MASTER_KEY|DATABASE_URL/.test(name)) continue;
+        expect(name).toMatch(/_FILE$/);
+        expect(service.secrets).toContain(basename(value));
+      }
+    }
+  });
+
+  test.each(Object.entries(servers))('%s is given only variables that it reads', (name, app) => {
+    const source = readFileSync(inRoot('apps', app, 'src', 'config.ts'), 'utf8');
+    for (const variable of Object.keys(compose.services[name].environment)) {
+      expect(source).toContain(`'${variable.replace(/_FILE$/, '')}'`);
+    }
+  });
+
+  test('the MCP server is given none of the authorization server’s secrets', () => {
+    expect(compose.services['mcp-server'].secrets).toEqual(['mcp-database-url']);
+    expect(compose.services['authorization-server'].secrets).not.toContain('mcp-database-url');
+  });
+});
+
+describe('the secrets', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'portcullis-secrets-'));
+  const folder = join(parent, 'secrets');
+  const create = () => spawnSync(process.execPath, [inRoot('docker', 'create-secrets.mjs'), folder]).status;
+  beforeAll(() => expect(create()).toBe(0));
+  afterAll(() => rmSync(parent, { recursive: true }));
+
+  test('are those that the compose file names, in a folder of their owner alone', () => {
+    expect(readdirSync(folder).sort()).toEqual(Object.keys(compose.secrets).sort());
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+  });
+
+  test('are never overwritten', () => {
+    const before = readFileSync(join(folder, 'master-key'), 'utf8');
+    expect(create()).toBe(1);
+    expect(readFileSync(join(folder, 'master-key'), 'utf8')).toBe(before);
+  });
+
+  test('hold a master key of 32 bytes', () => {
+    expect(Buffer.from(readFileSync(join(folder, 'master-key'), 'utf8'), 'base64url')).toHaveLength(32);
+  });
+});
