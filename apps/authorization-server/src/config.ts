@@ -1,5 +1,11 @@
 import { join, resolve } from 'node:path';
-import { type EnvironmentReader, environmentReader, isLoopbackHost, LOG_LEVELS, type Secret } from '@portcullis/platform';
+import {
+  type EnvironmentReader,
+  environmentReader,
+  isLoopbackHost,
+  LOG_LEVELS,
+  type Secret,
+} from '@portcullis/platform';
 import { type ConfigurationFile, readConfigurationFile } from './configuration-file.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
@@ -30,14 +36,16 @@ export type Config = Readonly<{
  * Reads the environment and the configuration file. The only place that does.
  * @throws {StartupError} listing every problem at once, without a value.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const read = environmentReader(env);
   const issuer = issuerOf(read);
   const mcpUrl = read.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp');
   const file = configurationFileOf(read);
   const masterKey = read.secret('PORTCULLIS_MASTER_KEY');
   if (masterKey === undefined && !isLoopbackHost(new URL(issuer).hostname)) {
-    read.problem('PORTCULLIS_MASTER_KEY (or PORTCULLIS_MASTER_KEY_FILE, outside the data folder) must be set when the issuer is not loopback.');
+    read.problem(
+      'PORTCULLIS_MASTER_KEY (or PORTCULLIS_MASTER_KEY_FILE, outside the data folder) must be set when the issuer is not loopback.',
+    );
   }
   const dataFolder = resolve(read.string('PORTCULLIS_DATA_DIR', './data'));
   refuseKeyInsideDataFolder(read, { issuer, dataFolder });
@@ -74,7 +82,10 @@ function issuerOf(read: EnvironmentReader): string {
   return issuer;
 }
 
-function refuseKeyInsideDataFolder(read: EnvironmentReader, { issuer, dataFolder }: { issuer: string; dataFolder: string }): void {
+function refuseKeyInsideDataFolder(
+  read: EnvironmentReader,
+  { issuer, dataFolder }: { issuer: string; dataFolder: string },
+): void {
   const file = read.optional('PORTCULLIS_MASTER_KEY_FILE');
   if (file === undefined || isLoopbackHost(new URL(issuer).hostname)) return;
   if (resolve(file).startsWith(join(dataFolder, '/'))) {

@@ -12,7 +12,11 @@ const scopeName = z
 
 const scope = z
   .strictObject({
-    description: z.string().min(1).max(200).describe('What the scope allows, in plain words, as the consent page shows it.'),
+    description: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe('What the scope allows, in plain words, as the consent page shows it.'),
     sensitive: z.boolean().default(false).describe('Not ticked to begin with on the consent page.'),
   })
   .describe('One capability that a user can grant.');
@@ -23,18 +27,27 @@ const resource = z
     scopes: z.record(scopeName, scope).refine((all) => Object.keys(all).length > 0, 'needs at least one scope'),
     defaultScopes: z.array(scopeName).min(1).describe('What a request without scope gets.'),
   })
-  .refine((value) => value.defaultScopes.every((name) => name in value.scopes), 'defaultScopes names a scope that scopes does not have')
+  .refine(
+    (value) => value.defaultScopes.every((name) => name in value.scopes),
+    'defaultScopes names a scope that scopes does not have',
+  )
   .describe('A protected MCP server.');
 
 const resourceUrl = z
   .string()
-  .refine((text) => URL.canParse(text) && !text.includes('#'), 'must be an absolute URL without a fragment (RFC 8707 §2, SP-20)');
+  .refine(
+    (text) => URL.canParse(text) && !text.includes('#'),
+    'must be an absolute URL without a fragment (RFC 8707 §2, SP-20)',
+  );
 
 /** What `portcullis.config.json` may hold: everything that is no scalar. */
-export const configurationFileSchema = z
+const configurationFileSchema = z
   .strictObject({
     $schema: z.string().optional(),
-    resources: z.record(resourceUrl, resource).default({}).describe('Protected resources by their canonical URL, beside the built-in support desk.'),
+    resources: z
+      .record(resourceUrl, resource)
+      .default({})
+      .describe('Protected resources by their canonical URL, beside the built-in support desk.'),
     roles: z
       .record(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/), z.array(z.union([scopeName, z.literal('admin:*')])))
       .default({})
@@ -44,6 +57,11 @@ export const configurationFileSchema = z
 
 /** The content of a configuration file after its defaults are filled in. */
 export type ConfigurationFile = z.infer<typeof configurationFileSchema>;
+
+/** The JSON Schema that editors use; portcullis.config.schema.json is its copy. */
+export function configurationJsonSchema(): object {
+  return z.toJSONSchema(configurationFileSchema, { io: 'input' });
+}
 
 /** The file, or why it cannot be used. */
 export type ConfigurationFileResult = { ok: true; file: ConfigurationFile } | { ok: false; problems: string[] };
@@ -71,7 +89,9 @@ function checkConfiguration(text: string): ConfigurationFileResult {
   if (parsed.success) return { ok: true, file: parsed.data };
   return {
     ok: false,
-    problems: parsed.error.issues.map((issue) => `Configuration file, ${issue.path.join(' → ') || 'top level'}: ${messageOf(issue)}.`),
+    problems: parsed.error.issues.map(
+      (issue) => `Configuration file, ${issue.path.join(' → ') || 'top level'}: ${messageOf(issue)}.`,
+    ),
   };
 }
 

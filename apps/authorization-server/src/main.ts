@@ -1,7 +1,15 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@portcullis/persistence';
-import { createLogger, listen, lockFolder, type Logger, runProcess, type Running, systemClock } from '@portcullis/platform';
+import {
+  createLogger,
+  type Logger,
+  listen,
+  lockFolder,
+  type Running,
+  runProcess,
+  systemClock,
+} from '@portcullis/platform';
 import { loadMasterKey } from './master-key.ts';
 import { createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
 
@@ -10,21 +18,27 @@ const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
 let log: Logger | undefined;
 
 async function start(): Promise<Running> {
-  const config = readConfig(process.env);
+  const config = readConfig();
   log = createLogger({ name: 'authorization-server', level: config.logLevel });
   const lock = lockFolder(config.dataFolder, 'authorization-server');
   const database = await openDatabase({
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
     ...(config.migrateDatabaseUrl && { migrateUrl: config.migrateDatabaseUrl.reveal() }),
   });
-  const masterKey = await loadMasterKey(database, { configured: config.masterKey, dataFolder: config.dataFolder, now: systemClock() });
+  const masterKey = await loadMasterKey(database, {
+    configured: config.masterKey,
+    dataFolder: config.dataFolder,
+    now: systemClock(),
+  });
   const server = await createAuthorizationServer(config, { database, masterKey, clock: systemClock, log });
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
-    process.stdout.write(`\nSet up the first administrator: ${server.setupLink}\n(The link works once, for one hour.)\n\n`);
+    process.stdout.write(
+      `\nSet up the first administrator: ${server.setupLink}\n(The link works once, for one hour.)\n\n`,
+    );
   }
   return {
     async close() {

@@ -1,6 +1,13 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bindMasterKey, createMasterKey, type Database, formatMasterKey, masterKeyState, parseMasterKey } from '@portcullis/persistence';
+import {
+  bindMasterKey,
+  createMasterKey,
+  type Database,
+  formatMasterKey,
+  masterKeyState,
+  parseMasterKey,
+} from '@portcullis/persistence';
 import { errorCode, type Secret, StartupError } from '@portcullis/platform';
 
 const FILE_NAME = 'master-key';
@@ -13,10 +20,16 @@ export type MasterKeySource = { configured: Secret | undefined; dataFolder: stri
  * owner alone, only beside a database that has never had one: a lost key must not be replaced in silence.
  * @throws {StartupError} when there is no key, or it is not the database's.
  */
-export async function loadMasterKey(database: Database, { configured, dataFolder, now }: MasterKeySource): Promise<Buffer> {
+export async function loadMasterKey(
+  database: Database,
+  { configured, dataFolder, now }: MasterKeySource,
+): Promise<Buffer> {
   const text = configured?.reveal() ?? (await readKeyFile(dataFolder)) ?? (await generateKeyFile(database, dataFolder));
   const key = parseMasterKey(text);
-  if (!key) throw new StartupError('The master key must be 32 bytes in base64url (43 characters). Check PORTCULLIS_MASTER_KEY or the file it comes from.');
+  if (!key)
+    throw new StartupError(
+      'The master key must be 32 bytes in base64url (43 characters). Check PORTCULLIS_MASTER_KEY or the file it comes from.',
+    );
   await bindMasterKey(database, key, now);
   return key;
 }
@@ -26,13 +39,17 @@ async function readKeyFile(dataFolder: string): Promise<string | undefined> {
     return (await readFile(join(dataFolder, FILE_NAME), 'utf8')).trim();
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return undefined;
-    throw new StartupError('The master key in the data folder cannot be read. Check its owner and permissions.', { cause });
+    throw new StartupError('The master key in the data folder cannot be read. Check its owner and permissions.', {
+      cause,
+    });
   }
 }
 
 async function generateKeyFile(database: Database, dataFolder: string): Promise<string> {
   if ((await masterKeyState(database)) === 'bound') {
-    throw new StartupError('The database was made with a master key that is not here. Set PORTCULLIS_MASTER_KEY, or put the file master-key back into the data folder.');
+    throw new StartupError(
+      'The database was made with a master key that is not here. Set PORTCULLIS_MASTER_KEY, or put the file master-key back into the data folder.',
+    );
   }
   const text = formatMasterKey(createMasterKey());
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });

@@ -14,8 +14,24 @@ const MAX_LENGTH = 2048;
 
 /** Schemes that a browser or the system acts on by itself, so that no app can own them. */
 const RESERVED_SCHEMES = new Set([
-  'javascript', 'vbscript', 'data', 'file', 'blob', 'about', 'filesystem', 'view-source', 'ws', 'wss', 'ftp',
-  'mailto', 'tel', 'sms', 'intent', 'chrome', 'ms-settings', 'x-apple.systempreferences',
+  'javascript',
+  'vbscript',
+  'data',
+  'file',
+  'blob',
+  'about',
+  'filesystem',
+  'view-source',
+  'ws',
+  'wss',
+  'ftp',
+  'mailto',
+  'tel',
+  'sms',
+  'intent',
+  'chrome',
+  'ms-settings',
+  'x-apple.systempreferences',
 ]);
 
 /** Says where a redirect URI leads; `undefined` for one that must never be used (AS-41, RFC 8252 §7). */
@@ -34,11 +50,16 @@ export function redirectTarget(uri: string): RedirectTarget | undefined {
  * register several at once; the answer shows which were kept.
  */
 export function chooseRedirectUris(asked: unknown): ChosenRedirectUris {
-  if (!Array.isArray(asked) || asked.length === 0) return { ok: false, description: 'redirect_uris must list at least one URI' };
+  if (!Array.isArray(asked) || asked.length === 0)
+    return { ok: false, description: 'redirect_uris must list at least one URI' };
   if (asked.length > MAX_URIS) return { ok: false, description: `redirect_uris may list at most ${MAX_URIS} URIs` };
   const uris = [...new Set(asked)].filter((uri) => typeof uri === 'string' && redirectTarget(uri) !== undefined);
   if (uris.length === 0) {
-    return { ok: false, description: 'redirect_uris must be https, http on a loopback host, or a scheme that the app owns, without user name or fragment' };
+    return {
+      ok: false,
+      description:
+        'redirect_uris must be https, http on a loopback host, or a scheme that the app owns, without user name or fragment',
+    };
   }
   return { ok: true, uris, native: uris.some((uri) => redirectTarget(uri)?.kind !== 'web') };
 }

@@ -92,7 +92,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     limits: createSignInLimits(database),
     devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
   });
-  const setup = setupRouter({ ...linkDeps, acceptForms: acceptForms(site), users, formTokens, audit, mcpUrl: resources[0].url });
+  const setup = setupRouter({
+    ...linkDeps,
+    acceptForms: acceptForms(site),
+    users,
+    formTokens,
+    audit,
+    mcpUrl: resources[0].url,
+  });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -127,5 +134,8 @@ function handOverTo(engine: RequestListener): Middleware {
 
 /** An HTTP server with the time limits of a server on the open internet. */
 export function createHttpServer(listener: RequestListener) {
-  return createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 }, listener);
+  return createServer(
+    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 },
+    listener,
+  );
 }

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { StartupError } from '@portcullis/platform';
 import { readConfig } from '../src/config.ts';
+import { configurationJsonSchema } from '../src/configuration-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,13 +29,25 @@ function withFile(content: unknown): Record<string, string> {
 describe('the environment', () => {
   test('nothing need be set', () => {
     const config = readConfig({});
-    expect(config.site).toEqual({ issuer: 'http://localhost:4000', origin: 'http://localhost:4000', host: 'localhost:4000', basePath: '', secure: false });
+    expect(config.site).toEqual({
+      issuer: 'http://localhost:4000',
+      origin: 'http://localhost:4000',
+      host: 'localhost:4000',
+      basePath: '',
+      secure: false,
+    });
     expect(config.resources.map(({ url }) => url)).toEqual(['http://localhost:4001/mcp']);
     expect(config.accessTokenTtlSeconds).toBe(300);
   });
 
   test('all problems are listed at once, and no value is printed', () => {
-    const found = problems({ PORTCULLIS_PORT: '70000x', PORTCULLIS_ACCESS_TOKEN_TTL: '3601', DATABASE_URL: 'mysql://u:hunter2@h/d', PORTCULLIS_ADMIN_EMAIL: 'a@b.example', LOG_LEVEL: 'loud' });
+    const found = problems({
+      PORTCULLIS_PORT: '70000x',
+      PORTCULLIS_ACCESS_TOKEN_TTL: '3601',
+      DATABASE_URL: 'mysql://u:hunter2@h/d',
+      PORTCULLIS_ADMIN_EMAIL: 'a@b.example',
+      LOG_LEVEL: 'loud',
+    });
     expect(found).toHaveLength(5);
     expect(found.join()).not.toMatch(/hunter2|70000x|loud|a@b/);
   });
@@ -45,7 +59,11 @@ describe('the environment', () => {
     ['a query', { PORTCULLIS_ISSUER: 'http://localhost:4000?x=1' }, /query/],
     ['no URL', { PORTCULLIS_ISSUER: 'localhost' }, /URL/],
     ['SP-2: tokens that live too long', { PORTCULLIS_ACCESS_TOKEN_TTL: '3601' }, /3600/],
-    ['a master key beside the data of a public issuer', { PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com' }, /MASTER_KEY/],
+    [
+      'a master key beside the data of a public issuer',
+      { PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com' },
+      /MASTER_KEY/,
+    ],
   ])('refuses %s', (_what, env, message) => {
     expect(problems(env).join('\n')).toMatch(message);
   });
@@ -63,10 +81,16 @@ describe('the environment', () => {
 });
 
 describe('the configuration file', () => {
-  const resource = { name: 'Wiki', scopes: { 'wiki:read': { description: 'Read pages' } }, defaultScopes: ['wiki:read'] };
+  const resource = {
+    name: 'Wiki',
+    scopes: { 'wiki:read': { description: 'Read pages' } },
+    defaultScopes: ['wiki:read'],
+  };
 
   test('adds resources and roles', () => {
-    const config = readConfig(withFile({ resources: { 'https://wiki.example/mcp': resource }, roles: { writer: ['wiki:read'] } }));
+    const config = readConfig(
+      withFile({ resources: { 'https://wiki.example/mcp': resource }, roles: { writer: ['wiki:read'] } }),
+    );
     expect(config.resources.map(({ url }) => url)).toEqual(['http://localhost:4001/mcp', 'https://wiki.example/mcp']);
     expect(config.roles).toMatchObject({ writer: ['wiki:read'], lead: expect.any(Array) });
   });
@@ -74,12 +98,34 @@ describe('the configuration file', () => {
   test.each([
     ['no JSON', '{', /JSON/],
     ['an unknown key', { resurces: {} }, /resurces/],
-    ['SP-7: an omnibus scope', { resources: { 'https://w.example': { ...resource, scopes: { '*': { description: 'x' } }, defaultScopes: ['*'] } } }, /SP-7/],
+    [
+      'SP-7: an omnibus scope',
+      {
+        resources: {
+          'https://w.example': { ...resource, scopes: { '*': { description: 'x' } }, defaultScopes: ['*'] },
+        },
+      },
+      /SP-7/,
+    ],
     ['SP-7: a role of everything', { roles: { king: ['full-access'] } }, /roles/],
     ['SP-20: a resource that is no absolute URL', { resources: { api: resource } }, /absolute URL/],
-    ['a default scope that does not exist', { resources: { 'https://w.example': { ...resource, defaultScopes: ['wiki:write'] } } }, /defaultScopes/],
+    [
+      'a default scope that does not exist',
+      { resources: { 'https://w.example': { ...resource, defaultScopes: ['wiki:write'] } } },
+      /defaultScopes/,
+    ],
   ])('is refused for %s', (_what, content, message) => {
     expect(problems(withFile(content)).join('\n')).toMatch(message);
+  });
+
+  test('the published JSON Schema is the one that the server checks with', () => {
+    const published = readFileSync(new URL('../../../portcullis.config.schema.json', import.meta.url), 'utf8');
+    expect(JSON.parse(published)).toEqual(configurationJsonSchema());
+  });
+
+  test('the example is a configuration that works', () => {
+    const example = fileURLToPath(new URL('../../../portcullis.config.example.json', import.meta.url));
+    expect(problems({ PORTCULLIS_CONFIG: example })).toEqual([]);
   });
 
   test('a file that is named must be there', () => {

@@ -9,8 +9,19 @@ function accepted(body: Record<string, unknown>): Record<string, unknown> {
 
 describe('registrations as real clients send them', () => {
   test('AS-41: Cursor registers a custom scheme, https and loopback at once, as web', () => {
-    const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'https://www.cursor.com/agents/mcp/oauth/callback', 'http://localhost:8787/callback'];
-    expect(accepted({ client_name: 'Cursor', redirect_uris: uris, application_type: 'web', token_endpoint_auth_method: 'none' })).toMatchObject({
+    const uris = [
+      'cursor://anysphere.cursor-mcp/oauth/callback',
+      'https://www.cursor.com/agents/mcp/oauth/callback',
+      'http://localhost:8787/callback',
+    ];
+    expect(
+      accepted({
+        client_name: 'Cursor',
+        redirect_uris: uris,
+        application_type: 'web',
+        token_endpoint_auth_method: 'none',
+      }),
+    ).toMatchObject({
       redirect_uris: uris,
       application_type: 'native',
       token_endpoint_auth_method: 'none',
@@ -22,11 +33,15 @@ describe('registrations as real clients send them', () => {
   });
 
   test('AS-37: an https redirect alone makes a web app', () => {
-    expect(accepted({ redirect_uris: ['https://app.example/cb'], application_type: 'native' }).application_type).toBe('web');
+    expect(accepted({ redirect_uris: ['https://app.example/cb'], application_type: 'native' }).application_type).toBe(
+      'web',
+    );
   });
 
   test('one refused redirect URI does not cost the registration', () => {
-    const metadata = accepted({ redirect_uris: ['javascript:alert(1)', 'https://app.example/cb', 'http://evil.example/cb', 17, null] });
+    const metadata = accepted({
+      redirect_uris: ['javascript:alert(1)', 'https://app.example/cb', 'http://evil.example/cb', 17, null],
+    });
     expect(metadata.redirect_uris).toEqual(['https://app.example/cb']);
   });
 
@@ -45,9 +60,15 @@ describe('registrations as real clients send them', () => {
     expect(readRegistration({ redirect_uris: [uri] })).toMatchObject({ ok: false, error: 'invalid_redirect_uri' });
   });
 
-  test.each([[undefined], [[]], ['https://app.example/cb'], [Array(33).fill('https://app.example/cb')]])('refuses redirect_uris %j', (redirectUris) => {
-    expect(readRegistration({ redirect_uris: redirectUris })).toMatchObject({ ok: false, error: 'invalid_redirect_uri' });
-  });
+  test.each([[undefined], [[]], ['https://app.example/cb'], [Array(33).fill('https://app.example/cb')]])(
+    'refuses redirect_uris %j',
+    (redirectUris) => {
+      expect(readRegistration({ redirect_uris: redirectUris })).toMatchObject({
+        ok: false,
+        error: 'invalid_redirect_uri',
+      });
+    },
+  );
 
   test('unknown grant types, empty members and foreign members are left out', () => {
     const metadata = accepted({
@@ -71,11 +92,17 @@ describe('registrations as real clients send them', () => {
   });
 
   test('AS-21: a client that registers the code grant alone gets no refresh tokens', () => {
-    expect(accepted({ redirect_uris: ['https://app.example/cb'], grant_types: ['authorization_code'] }).grant_types).toEqual(['authorization_code']);
+    expect(
+      accepted({ redirect_uris: ['https://app.example/cb'], grant_types: ['authorization_code'] }).grant_types,
+    ).toEqual(['authorization_code']);
   });
 
   test('AS-30: keys by reference are refused, since nothing is fetched on a client’s word', () => {
-    const body = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://169.254.169.254/keys' };
+    const body = {
+      redirect_uris: ['https://app.example/cb'],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: 'https://169.254.169.254/keys',
+    };
     expect(readRegistration(body)).toMatchObject({ ok: false, error: 'invalid_client_metadata' });
   });
 

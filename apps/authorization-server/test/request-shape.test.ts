@@ -3,7 +3,11 @@ import { enginePath, shapeAuthorizationQuery } from '../src/provider/request-sha
 import { supportDesk } from '../src/resources.ts';
 
 const desk = supportDesk('http://localhost:4001/mcp');
-const other = { ...supportDesk('https://other.example/mcp'), scopes: { 'other:read': { description: 'Read', sensitive: false } }, defaultScopes: ['other:read'] };
+const other = {
+  ...supportDesk('https://other.example/mcp'),
+  scopes: { 'other:read': { description: 'Read', sensitive: false } },
+  defaultScopes: ['other:read'],
+};
 
 function shaped(query: string): Record<string, string[]> {
   const result = shapeAuthorizationQuery(new URLSearchParams(query), [desk, other]);
@@ -15,16 +19,22 @@ describe('authorization requests as real clients send them', () => {
     expect(shaped('client_id=a')).toEqual({ client_id: ['a'], resource: [desk.url], scope: ['desk:read'] });
   });
 
-  test.each([['http://localhost:4001/mcp/'], ['HTTP://LOCALHOST:4001/mcp'], ['http://localhost:4001/mcp']])('AS-15: %s means the canonical resource', (resource) => {
-    expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([desk.url]);
-  });
-
-  test.each([['http://localhost:4001/mcp/x'], ['http://localhost:4001/MCP'], ['http://localhost:4002/mcp'], ['http://localhost.evil.example:4001/mcp'], ['http://a@localhost:4001/mcp']])(
-    'AS-14: %s is not the resource, and is left for the engine to refuse',
+  test.each([['http://localhost:4001/mcp/'], ['HTTP://LOCALHOST:4001/mcp'], ['http://localhost:4001/mcp']])(
+    'AS-15: %s means the canonical resource',
     (resource) => {
-      expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([resource]);
+      expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([desk.url]);
     },
   );
+
+  test.each([
+    ['http://localhost:4001/mcp/x'],
+    ['http://localhost:4001/MCP'],
+    ['http://localhost:4002/mcp'],
+    ['http://localhost.evil.example:4001/mcp'],
+    ['http://a@localhost:4001/mcp'],
+  ])('AS-14: %s is not the resource, and is left for the engine to refuse', (resource) => {
+    expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([resource]);
+  });
 
   test('scopes that the resource does not have are dropped; the defaults stand in when none is left', () => {
     expect(shaped('scope=openid+desk:write+offline_access').scope).toEqual(['desk:write']);
@@ -51,7 +61,9 @@ describe('authorization requests as real clients send them', () => {
 
 describe('paths of an issuer with and without a path', () => {
   test('AS-4: the three well-known documents of an issuer with a path', () => {
-    expect(enginePath('/.well-known/oauth-authorization-server/t', '/t')).toBe('/.well-known/oauth-authorization-server');
+    expect(enginePath('/.well-known/oauth-authorization-server/t', '/t')).toBe(
+      '/.well-known/oauth-authorization-server',
+    );
     expect(enginePath('/.well-known/openid-configuration/t', '/t')).toBe('/.well-known/openid-configuration');
     expect(enginePath('/t/.well-known/openid-configuration', '/t')).toBe('/.well-known/openid-configuration');
   });

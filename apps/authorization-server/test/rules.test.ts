@@ -80,7 +80,9 @@ describe('passwords (SP-39)', () => {
 
   test('the same password typed on another keyboard matches', async () => {
     const verify = await createPasswordVerifier();
-    expect(await verify(await hashPassword('caf\u00e9 caf\u00e9 caf\u00e9'), 'cafe\u0301 cafe\u0301 cafe\u0301')).toBe(true);
+    expect(await verify(await hashPassword('caf\u00e9 caf\u00e9 caf\u00e9'), 'cafe\u0301 cafe\u0301 cafe\u0301')).toBe(
+      true,
+    );
   });
 
   test('short and endless ones are refused with advice', () => {

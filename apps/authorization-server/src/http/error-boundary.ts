@@ -1,7 +1,7 @@
 import type { Logger } from '@portcullis/platform';
 import type { Context, Middleware } from 'koa';
-import { type ErrorPage, sendErrorPage } from './send-page.ts';
 import { requestContext } from './request-context.ts';
+import { type ErrorPage, sendErrorPage } from './send-page.ts';
 
 /** A refusal that one of our own pages explains to the person who sees it. */
 export class PageProblem extends Error {
@@ -32,7 +32,11 @@ function answer(ctx: Context, cause: unknown, log: Logger): void {
   }
   const status = clientFault(cause);
   if (status) {
-    sendErrorPage(ctx, { status, title: 'This request cannot be read', explanation: 'What your browser sent is not what this page expects. Go back and try again.' });
+    sendErrorPage(ctx, {
+      status,
+      title: 'This request cannot be read',
+      explanation: 'What your browser sent is not what this page expects. Go back and try again.',
+    });
     return;
   }
   log.error({ err: cause, correlationId: requestContext(ctx).correlationId }, 'request failed');

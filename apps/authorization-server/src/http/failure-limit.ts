@@ -18,7 +18,10 @@ export type FailureLimit = {
 export type FailureLimitOptions = { name: string; failures: number; windowSeconds: number };
 
 /** Makes a limit over the database. */
-export function createFailureLimit({ prisma }: Database, { name, failures, windowSeconds }: FailureLimitOptions): FailureLimit {
+export function createFailureLimit(
+  { prisma }: Database,
+  { name, failures, windowSeconds }: FailureLimitOptions,
+): FailureLimit {
   const limiter = new RateLimiterPrisma({
     storeClient: prisma,
     tableName: 'rateLimit',

@@ -27,5 +27,7 @@ export function acceptForms(site: Site): Middleware {
 function isForeign(ctx: Context, site: Site): boolean {
   const origin = ctx.get('origin');
   const fetchSite = ctx.get('sec-fetch-site');
+  // Our pages allow no referrer, and browsers then write `Origin: null` for our own forms as well.
+  if (origin === 'null') return fetchSite !== 'same-origin';
   return (origin !== '' && origin !== site.origin) || (fetchSite !== '' && fetchSite !== 'same-origin');
 }

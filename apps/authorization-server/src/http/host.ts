@@ -13,7 +13,10 @@ export function pinHost(site: Site): Middleware {
   return async (ctx, next) => {
     if (ctx.get('host').toLowerCase() !== site.host) {
       ctx.status = 421;
-      ctx.body = { error: 'invalid_request', error_description: `This server answers at ${site.origin} only. Use that address.` };
+      ctx.body = {
+        error: 'invalid_request',
+        error_description: `This server answers at ${site.origin} only. Use that address.`,
+      };
       return;
     }
     forgetForwarded(ctx.req, site);
@@ -23,6 +26,7 @@ export function pinHost(site: Site): Middleware {
 
 function forgetForwarded({ headers }: IncomingMessage, site: Site): void {
   headers.host = site.host;
-  for (const name of Object.keys(headers)) if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete headers[name];
+  for (const name of Object.keys(headers))
+    if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete headers[name];
   headers['x-forwarded-proto'] = site.secure ? 'https' : 'http';
 }

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Clock, Logger } from '@portcullis/platform';
 import type { Middleware } from 'koa';
 
@@ -27,7 +27,15 @@ export function requestContext({ req }: { req: IncomingMessage }): RequestContex
 }
 
 /** Gives every request a context, and logs it once it is answered: method, path without query, status, time. */
-export function openRequestContext({ log, clock, basePath }: { log: Logger; clock: Clock; basePath: string }): Middleware {
+export function openRequestContext({
+  log,
+  clock,
+  basePath,
+}: {
+  log: Logger;
+  clock: Clock;
+  basePath: string;
+}): Middleware {
   return async (ctx, next) => {
     const correlationId = randomUUID();
     const startedAt = clock().getTime();
@@ -36,7 +44,10 @@ export function openRequestContext({ log, clock, basePath }: { log: Logger; cloc
     ctx.set('X-Correlation-Id', correlationId);
     ctx.res.once('finish', () => {
       const durationMs = clock().getTime() - startedAt;
-      log.info({ correlationId, method: ctx.method, path: pathForLog(path), status: ctx.res.statusCode, durationMs }, 'request');
+      log.info(
+        { correlationId, method: ctx.method, path: pathForLog(path), status: ctx.res.statusCode, durationMs },
+        'request',
+      );
     });
     await next();
   };

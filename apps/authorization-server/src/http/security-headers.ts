@@ -5,7 +5,8 @@ import type { Site } from '../site.ts';
  * No script, no frame, nothing from elsewhere. There is no `form-action`: browsers hold it against the whole chain of
  * redirects that follows a form, so `'self'` would stop the browser on its way back to the client.
  */
-const CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /** Headers that every answer carries; AS-12 asks for both ways of refusing to be framed. */
 export function securityHeaders(site: Site): Middleware {

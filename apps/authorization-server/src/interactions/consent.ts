@@ -6,7 +6,7 @@ import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { consentPage } from '../pages/consent.ts';
-import { CONSENT_TTL_SECONDS, mayRememberConsent } from '../provider/prompts.ts';
+import { CONSENT_TTL_SECONDS, coversRequest, mayRememberConsent } from '../provider/prompts.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { formOf } from './form.ts';
@@ -22,12 +22,26 @@ export type ConsentDeps = {
   clock: Clock;
 };
 
-type Decision = { userId: string; email: string; offered: string[] };
+type Decision = {
+  userId: string;
+  email: string;
+  /** What of the request the user's roles permit. */
+  offered: string[];
+  /** What of it the user has allowed this client before. */
+  remembered: readonly string[];
+};
 
-const NOT_PERMITTED = { error: 'access_denied', error_description: "the user's roles permit none of the requested scopes" };
+const NOT_PERMITTED = {
+  error: 'access_denied',
+  error_description: "the user's roles permit none of the requested scopes",
+};
 
 /** Shows what the client wants; nothing is offered that the user's roles do not permit. */
-export async function showConsent(ctx: Context, step: Step, deps: ConsentDeps): Promise<InteractionResults | undefined> {
+export async function showConsent(
+  ctx: Context,
+  step: Step,
+  deps: ConsentDeps,
+): Promise<InteractionResults | undefined> {
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   render(ctx, step, { decision });
@@ -35,9 +49,14 @@ export async function showConsent(ctx: Context, step: Step, deps: ConsentDeps): 
 }
 
 /** Handles the posted form; returns the result for the engine, or nothing when the form was shown again. */
-export async function submitConsent(ctx: Context, step: Step, deps: ConsentDeps): Promise<InteractionResults | undefined> {
+export async function submitConsent(
+  ctx: Context,
+  step: Step,
+  deps: ConsentDeps,
+): Promise<InteractionResults | undefined> {
   const form = formOf(ctx);
   const decision = await decisionOf(step, deps);
+  if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
     await recordDecision(ctx, step, { deps, decision, granted: [] });
     return { error: 'access_denied', error_description: 'the user refused' };
@@ -53,10 +72,23 @@ export async function submitConsent(ctx: Context, step: Step, deps: ConsentDeps)
   return { consent: { grantId } };
 }
 
-async function decisionOf(step: Step, { users, roles }: ConsentDeps): Promise<Decision> {
+async function decisionOf(step: Step, { users, consents, roles, clock }: ConsentDeps): Promise<Decision> {
   const user = step.userId === undefined ? undefined : await users.findById(step.userId);
   if (!user || user.disabledAt) throw new PageProblem(EXPIRED);
-  return { userId: user.id, email: user.email, offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: roles }) };
+  const { clientId, redirectUri, resource } = step;
+  const remembered = await consents.find({
+    userId: user.id,
+    clientId,
+    resource: resource.url,
+    redirectUri,
+    now: clock(),
+  });
+  return {
+    userId: user.id,
+    email: user.email,
+    offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: roles }),
+    remembered: remembered?.scopes ?? [],
+  };
 }
 
 function render(ctx: Context, step: Step, { decision, problem }: { decision: Decision; problem?: string }): void {
@@ -73,14 +105,22 @@ function render(ctx: Context, step: Step, { decision, problem }: { decision: Dec
     resourceName: step.resource.name,
     resourceUrl: step.resource.url,
     userEmail: decision.email,
-    scopes: decision.offered.map((name) => ({ name, ...(step.resource.scopes[name] ?? { description: name, sensitive: true }) })),
+    scopes: decision.offered.map((name) => ({
+      name,
+      ...(step.resource.scopes[name] ?? { description: name, sensitive: true }),
+      granted: decision.remembered.includes(name),
+    })),
+    alreadyGranted: coversRequest(decision.remembered, decision.offered),
     ...(problem !== undefined && { problem, selected: [] }),
   });
   sendPage(ctx, page, problem === undefined ? 200 : 400);
 }
 
 /** A grant of its own for this authorization. What was not ticked is rejected in it, or the engine would ask for ever. */
-async function storeGrant(step: Step, { deps, decision, granted }: { deps: ConsentDeps; decision: Decision; granted: string[] }): Promise<string> {
+async function storeGrant(
+  step: Step,
+  { deps, decision, granted }: { deps: ConsentDeps; decision: Decision; granted: string[] },
+): Promise<string> {
   const { provider, consents, clock } = deps;
   const grant = new provider.Grant({ accountId: decision.userId, clientId: step.clientId });
   grant.addResourceScope(step.resource.url, granted.join(' '));
@@ -102,7 +142,11 @@ async function storeGrant(step: Step, { deps, decision, granted }: { deps: Conse
 
 type DecisionRecord = { deps: ConsentDeps; decision: Decision; granted: string[]; grantId?: string };
 
-async function recordDecision(ctx: Context, step: Step, { deps, decision, granted, grantId }: DecisionRecord): Promise<void> {
+async function recordDecision(
+  ctx: Context,
+  step: Step,
+  { deps, decision, granted, grantId }: DecisionRecord,
+): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
   await deps.audit.record({
     time: deps.clock(),

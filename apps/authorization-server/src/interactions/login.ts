@@ -12,7 +12,8 @@ import type { SignInLimits } from './sign-in-limits.ts';
 import type { Step } from './step.ts';
 
 /** One wording for a wrong password, an unknown user and too many tries, so that a stranger learns nothing (SP-39). */
-const REFUSED = 'That did not work. Check the e-mail address and the password. After many failed tries, wait 15 minutes.';
+const REFUSED =
+  'That did not work. Check the e-mail address and the password. After many failed tries, wait 15 minutes.';
 
 /** What signing in needs. */
 export type LoginDeps = {
@@ -58,7 +59,12 @@ export async function submitLogin(ctx: Context, step: Step, deps: LoginDeps): Pr
   const usable = user && !user.disabledAt ? user : undefined;
   const verified = await deps.verifyPassword(usable?.passwordHash ?? undefined, form.text('password') ?? '');
   if (!usable || !verified) {
-    await recordSignIn(ctx, step, { deps, outcome: 'denied', subject: user?.id, detail: { reason: 'wrong password or unknown user' } });
+    await recordSignIn(ctx, step, {
+      deps,
+      outcome: 'denied',
+      subject: user?.id,
+      detail: { reason: 'wrong password or unknown user' },
+    });
     refuse(400);
     return undefined;
   }
@@ -69,7 +75,12 @@ export async function submitLogin(ctx: Context, step: Step, deps: LoginDeps): Pr
   return { login: { accountId: usable.id, remember: true } };
 }
 
-type SignInRecord = { deps: LoginDeps; outcome: 'success' | 'denied'; subject?: string | undefined; detail?: Record<string, string> };
+type SignInRecord = {
+  deps: LoginDeps;
+  outcome: 'success' | 'denied';
+  subject?: string | undefined;
+  detail?: Record<string, string>;
+};
 
 async function recordSignIn(ctx: Context, step: Step, { deps, outcome, subject, detail }: SignInRecord): Promise<void> {
   const { address, correlationId } = requestContext(ctx);

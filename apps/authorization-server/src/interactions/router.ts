@@ -24,7 +24,8 @@ export function interactionRouter(deps: InteractionDeps): Router {
   });
   router.post('/interaction/:uid', async (ctx) => {
     const { step, uid, answered } = await currentStep(ctx, deps);
-    if (!deps.formTokens.verify(formOf(ctx).text('form_token'), 'interaction', uid, step.prompt)) throw new PageProblem(EXPIRED);
+    if (!deps.formTokens.verify(formOf(ctx).text('form_token'), 'interaction', uid, step.prompt))
+      throw new PageProblem(EXPIRED);
     const result = answered ? undefined : await submit(ctx, step, deps);
     await handOver(ctx, { deps, result, answered });
   });
@@ -58,7 +59,10 @@ function submit(ctx: Context, step: Step, deps: InteractionDeps): Promise<Intera
  * The step that this browser is at. The engine finds it by the cookie alone, so the address must name the same one:
  * otherwise a form could be answered for another decision than the one that was shown.
  */
-async function currentStep(ctx: Context, deps: InteractionDeps): Promise<{ step: Step; uid: string; answered: boolean }> {
+async function currentStep(
+  ctx: Context,
+  deps: InteractionDeps,
+): Promise<{ step: Step; uid: string; answered: boolean }> {
   const interaction = await findInteraction(ctx, deps);
   if (interaction.uid !== ctx.params.uid) throw new PageProblem(EXPIRED);
   const step = await describeStep(interaction, deps);

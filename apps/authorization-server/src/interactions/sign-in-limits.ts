@@ -20,7 +20,8 @@ const FOR_ONE_ACCOUNT = { name: 'sign-in-account', failures: 100, windowSeconds:
 export function createSignInLimits(database: Database): SignInLimits {
   const place = createFailureLimit(database, FROM_ONE_PLACE);
   const account = createFailureLimit(database, FOR_ONE_ACCOUNT);
-  const placeKey = ({ device, address }: Attempt) => (device === undefined ? `address ${networkOf(address)}` : `device ${device}`);
+  const placeKey = ({ device, address }: Attempt) =>
+    device === undefined ? `address ${networkOf(address)}` : `device ${device}`;
   return {
     async take(attempt) {
       const byPlace = await place.take(placeKey(attempt));

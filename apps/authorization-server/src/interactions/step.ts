@@ -29,7 +29,10 @@ export type Step = {
 export type StepDeps = { provider: Provider; site: Site; resources: readonly Resource[]; formTokens: FormTokens };
 
 /** Gathers what a step's page needs from the engine's interaction. */
-export async function describeStep(interaction: Interaction, { provider, site, resources, formTokens }: StepDeps): Promise<Step> {
+export async function describeStep(
+  interaction: Interaction,
+  { provider, site, resources, formTokens }: StepDeps,
+): Promise<Step> {
   const { uid, prompt, params, session } = interaction;
   const client = typeof params.client_id === 'string' ? await provider.Client.find(params.client_id) : undefined;
   const resource = findResource(resources, String([params.resource].flat()[0] ?? ''));
@@ -44,7 +47,9 @@ export async function describeStep(interaction: Interaction, { provider, site, r
     redirectUris: client.redirectUris ?? [],
     redirectUri: String(params.redirect_uri),
     resource,
-    requestedScopes: String(params.scope ?? '').split(' ').filter((scope) => Object.hasOwn(resource.scopes, scope)),
+    requestedScopes: String(params.scope ?? '')
+      .split(' ')
+      .filter((scope) => Object.hasOwn(resource.scopes, scope)),
     userId: session?.accountId,
   };
 }

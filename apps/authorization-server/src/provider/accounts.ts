@@ -17,4 +17,3 @@ export function findAccount(users: UserStore) {
 export function rolesOf(account: Account): readonly string[] {
   return 'roles' in account && Array.isArray(account.roles) ? account.roles : [];
 }
-

@@ -6,13 +6,20 @@ import { redirectTarget } from '../redirect-uri.ts';
 type Detail = Pick<AuditEvent, 'type' | 'outcome'> & Partial<AuditEvent>;
 
 /** What the listeners need. */
-export type AuditEventsOptions = { audit: AuditSink; clock: Clock; onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void> };
+export type AuditEventsOptions = {
+  audit: AuditSink;
+  clock: Clock;
+  onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
+};
 
 /**
  * Writes the engine's events into the audit trail. The engine calls its listeners synchronously and must never see
  * them throw, so each write joins the work that has to be done before the answer leaves.
  */
-export function recordEngineEvents(provider: Provider, { audit, clock, onClientAuthenticationFailed }: AuditEventsOptions): void {
+export function recordEngineEvents(
+  provider: Provider,
+  { audit, clock, onClientAuthenticationFailed }: AuditEventsOptions,
+): void {
   const record = (ctx: KoaContextWithOIDC, detail: Detail) => {
     const { address, correlationId } = requestContext(ctx);
     defer(ctx, audit.record({ time: clock(), address, correlationId, ...parties(ctx), ...detail }));
@@ -20,9 +27,16 @@ export function recordEngineEvents(provider: Provider, { audit, clock, onClientA
 
   provider.on('registration_create.success', (ctx, client) => {
     const { clientId, clientName, redirectUris = [] } = client;
-    record(ctx, { type: 'client.registered', outcome: 'success', client: clientId, detail: { name: clientName, redirects: redirectUris.map(describeRedirect) } });
+    record(ctx, {
+      type: 'client.registered',
+      outcome: 'success',
+      client: clientId,
+      detail: { name: clientName, redirects: redirectUris.map(describeRedirect) },
+    });
   });
-  provider.on('registration_create.error', (ctx, error) => record(ctx, { type: 'client.registered', outcome: 'denied', detail: { error: error.message } }));
+  provider.on('registration_create.error', (ctx, error) =>
+    record(ctx, { type: 'client.registered', outcome: 'denied', detail: { error: error.message } }),
+  );
   provider.on('authorization.success', (ctx) => record(ctx, { type: 'code.issued', outcome: 'success' }));
   provider.on('grant.success', (ctx) => {
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
@@ -30,12 +44,20 @@ export function recordEngineEvents(provider: Provider, { audit, clock, onClientA
   });
   provider.on('grant.error', (ctx, error) => {
     const unauthenticated = error.message === 'invalid_client';
-    record(ctx, { type: unauthenticated ? 'client.authentication_failed' : 'token.refused', outcome: 'denied', detail: { error: error.message } });
+    record(ctx, {
+      type: unauthenticated ? 'client.authentication_failed' : 'token.refused',
+      outcome: 'denied',
+      detail: { error: error.message },
+    });
     if (unauthenticated) defer(ctx, onClientAuthenticationFailed(ctx));
   });
   provider.on('grant.revoked', (ctx, grantId) => {
     const reused = ctx.oidc.route === 'token';
-    record(ctx, { type: reused ? 'token.reuse_detected' : 'grant.revoked', outcome: reused ? 'denied' : 'success', detail: { grantId } });
+    record(ctx, {
+      type: reused ? 'token.reuse_detected' : 'grant.revoked',
+      outcome: reused ? 'denied' : 'success',
+      detail: { grantId },
+    });
   });
 }
 
@@ -61,7 +83,12 @@ function describeRedirect(uri: string): string {
 
 /** Adds work to a request; a failure is kept as a value until {@link settlePending} looks at it. */
 function defer(ctx: KoaContextWithOIDC, work: Promise<void>): void {
-  requestContext(ctx).pending.push(work.then(() => undefined, (cause: unknown) => ({ cause })));
+  requestContext(ctx).pending.push(
+    work.then(
+      () => undefined,
+      (cause: unknown) => ({ cause }),
+    ),
+  );
 }
 
 /** Waits for a request's deferred work. @throws the first fault, so that nothing is answered that was not recorded. */

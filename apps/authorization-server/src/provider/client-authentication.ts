@@ -20,7 +20,10 @@ function keyOf(ctx: KoaContextWithOIDC, clientId: string): string {
 }
 
 /** Stops a confidential client at the token endpoint before its secret is looked at. */
-export async function refuseExhaustedClient(ctx: KoaContextWithOIDC, { clientId, limit }: { clientId: string; limit: FailureLimit }): Promise<void> {
+export async function refuseExhaustedClient(
+  ctx: KoaContextWithOIDC,
+  { clientId, limit }: { clientId: string; limit: FailureLimit },
+): Promise<void> {
   const allowance = await limit.check(keyOf(ctx, clientId));
   if (allowance.allowed) return;
   ctx.set('Retry-After', String(allowance.retryAfterSeconds));

@@ -1,4 +1,4 @@
-import { type Adapter, type AdapterFactory, type AdapterPayload, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
+import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
@@ -44,9 +44,7 @@ function tokenRequest(): KoaContextWithOIDC | undefined {
   return ctx?.oidc.route === 'token' ? ctx : undefined;
 }
 
-type Find = (id: string) => Promise<AdapterPayload | undefined | void>;
-
-function withFind(adapter: Adapter, find: Find): Adapter {
+function withFind(adapter: Adapter, find: Adapter['find']): Adapter {
   return {
     find,
     upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),

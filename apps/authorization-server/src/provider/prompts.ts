@@ -31,12 +31,16 @@ export function loadExistingGrant({ consents, clock }: { consents: ConsentStore;
   };
 }
 
-async function grantFromMemory({ oidc }: KoaContextWithOIDC, { consents, clock }: { consents: ConsentStore; clock: Clock }): Promise<Grant | undefined> {
+async function grantFromMemory(
+  { oidc }: KoaContextWithOIDC,
+  { consents, clock }: { consents: ConsentStore; clock: Clock },
+): Promise<Grant | undefined> {
   const userId = oidc.session?.accountId;
   const clientId = oidc.client?.clientId;
   const { redirect_uri: redirectUri, scope } = oidc.params ?? {};
   const [resource] = Object.keys(oidc.resourceServers ?? {});
-  if (!userId || !clientId || !resource || typeof redirectUri !== 'string' || typeof scope !== 'string') return undefined;
+  if (!userId || !clientId || !resource || typeof redirectUri !== 'string' || typeof scope !== 'string')
+    return undefined;
   if (!mayRememberConsent(redirectUri)) return undefined;
   const remembered = await consents.find({ userId, clientId, resource, redirectUri, now: clock() });
   const requested = scope.split(' ');

@@ -2,7 +2,14 @@ import type { ConsentStore, UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
-import { type AdapterFactory, type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import {
+  type AdapterFactory,
+  type Configuration,
+  errors,
+  interactionPolicy,
+  type KoaContextWithOIDC,
+  Provider,
+} from 'oidc-provider';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { redirectTarget } from '../redirect-uri.ts';
@@ -59,7 +66,9 @@ export function createEngine(options: EngineOptions): Provider {
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
   });
-  provider.on('server_error', (ctx, error) => options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'));
+  provider.on('server_error', (ctx, error) =>
+    options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
+  );
   provider.use(finishAnswer(options.resources));
   return provider;
 }
@@ -84,7 +93,8 @@ function configuration(options: EngineOptions): Configuration {
     },
     clientBasedCORS: (_ctx, origin, client) => (client.redirectUris ?? []).some((uri) => isOriginOf(origin, uri)),
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => {
-      if (claims.aud !== site.issuer) throw new errors.InvalidClientAuth('the audience of a client assertion must be the issuer');
+      if (claims.aud !== site.issuer)
+        throw new errors.InvalidClientAuth('the audience of a client assertion must be the issuer');
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
@@ -141,7 +151,11 @@ function cookies({ secure }: Site): Configuration['cookies'] {
   const flags = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
   return {
     names: secure
-      ? { session: '__Host-portcullis', interaction: '__Secure-portcullis-interaction', resume: '__Secure-portcullis-resume' }
+      ? {
+          session: '__Host-portcullis',
+          interaction: '__Secure-portcullis-interaction',
+          resume: '__Secure-portcullis-resume',
+        }
       : { session: 'portcullis', interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
     long: { ...flags, path: '/' },
     short: flags,
@@ -152,7 +166,8 @@ function cookies({ secure }: Site): Configuration['cookies'] {
 function isOriginOf(origin: string, uri: string): boolean {
   if (!URL.canParse(origin)) return false;
   const target = redirectTarget(uri);
-  if (target?.kind === 'loopback') return new URL(origin).protocol === 'http:' && new URL(origin).hostname === target.host;
+  if (target?.kind === 'loopback')
+    return new URL(origin).protocol === 'http:' && new URL(origin).hostname === target.host;
   return target?.kind === 'web' && new URL(uri).origin === origin;
 }
 
@@ -172,7 +187,8 @@ function finishAnswer(resources: readonly Resource[]) {
 
 /** The engine's own document knows static scopes only, and lists response modes that no client here may use. */
 function describeServer(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
-  if (typeof ctx.body === 'object') Object.assign(ctx.body ?? {}, { scopes_supported: [...known], response_modes_supported: ['query'] });
+  if (typeof ctx.body === 'object')
+    Object.assign(ctx.body ?? {}, { scopes_supported: [...known], response_modes_supported: ['query'] });
 }
 
 function answerScopeHint(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {

@@ -9,7 +9,9 @@ const MAX_TEXT_LENGTH = 256;
 const MAX_URI_LENGTH = 2048;
 
 /** The registration as the engine shall see it, or what the client must change. */
-export type RegistrationResult = { ok: true; metadata: Record<string, unknown> } | { ok: false; error: 'invalid_redirect_uri' | 'invalid_client_metadata'; description: string };
+export type RegistrationResult =
+  | { ok: true; metadata: Record<string, unknown> }
+  | { ok: false; error: 'invalid_redirect_uri' | 'invalid_client_metadata'; description: string };
 
 /**
  * Reads a registration as real clients send it (RFC 7591 §2 lets the server replace what it does not support).
@@ -22,16 +24,23 @@ export function readRegistration(body: Readonly<Record<string, unknown>>): Regis
   const redirects = chooseRedirectUris(body.redirect_uris);
   if (!redirects.ok) return { ok: false, error: 'invalid_redirect_uri', description: redirects.description };
   if (body.token_endpoint_auth_method === 'private_key_jwt' && !body.jwks) {
-    return { ok: false, error: 'invalid_client_metadata', description: 'private_key_jwt needs the public keys in jwks; jwks_uri is not fetched' };
+    return {
+      ok: false,
+      error: 'invalid_client_metadata',
+      description: 'private_key_jwt needs the public keys in jwks; jwks_uri is not fetched',
+    };
   }
   return {
     ok: true,
     metadata: {
       ...pickText(body, TEXT_MEMBERS),
       ...pickWebUris(body),
-      ...(Array.isArray(body.contacts) && { contacts: body.contacts.filter((entry) => typeof entry === 'string' && entry.includes('@')) }),
+      ...(Array.isArray(body.contacts) && {
+        contacts: body.contacts.filter((entry) => typeof entry === 'string' && entry.includes('@')),
+      }),
       ...(body.token_endpoint_auth_method === 'private_key_jwt' && { jwks: body.jwks }),
-      token_endpoint_auth_method: pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',
+      token_endpoint_auth_method:
+        pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',
       application_type: redirects.native ? 'native' : 'web',
       redirect_uris: redirects.uris,
       grant_types: supportedGrantTypes(body.grant_types),
@@ -82,7 +91,11 @@ function pickWebUris(body: Readonly<Record<string, unknown>>): Record<string, st
   return Object.fromEntries(
     WEB_MEMBERS.flatMap((member) => {
       const value = body[member];
-      const usable = typeof value === 'string' && value.length <= MAX_URI_LENGTH && URL.canParse(value) && new URL(value).protocol === 'https:';
+      const usable =
+        typeof value === 'string' &&
+        value.length <= MAX_URI_LENGTH &&
+        URL.canParse(value) &&
+        new URL(value).protocol === 'https:';
       return usable ? [[member, value]] : [];
     }),
   );

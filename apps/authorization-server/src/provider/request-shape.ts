@@ -3,7 +3,16 @@ import { effectiveScopes, findResource, type Resource } from '../resources.ts';
 import type { Site } from '../site.ts';
 
 /** Parameters that only OpenID Connect defines. Unknown parameters are ignored (RFC 6749 §3.1), not errors. */
-const OPENID_PARAMETERS = ['nonce', 'max_age', 'acr_values', 'claims', 'claims_locales', 'id_token_hint', 'display', 'ui_locales'];
+const OPENID_PARAMETERS = [
+  'nonce',
+  'max_age',
+  'acr_values',
+  'claims',
+  'claims_locales',
+  'id_token_hint',
+  'display',
+  'ui_locales',
+];
 
 const PROMPTS = new Set(['login', 'consent', 'none']);
 
@@ -12,11 +21,21 @@ const PROMPTS = new Set(['login', 'consent', 'none']);
  * exist. Clients spell resources differently, ask for scopes of other servers, or for none; each would otherwise
  * end in a bare `access_denied` or `invalid_target`. What is malformed or repeated is left for the engine to refuse.
  */
-export function shapeAuthorizationQuery(query: URLSearchParams, resources: readonly [Resource, ...Resource[]]): URLSearchParams {
+export function shapeAuthorizationQuery(
+  query: URLSearchParams,
+  resources: readonly [Resource, ...Resource[]],
+): URLSearchParams {
   const shaped = new URLSearchParams(query);
   for (const name of OPENID_PARAMETERS) shaped.delete(name);
   shapePrompt(shaped);
-  const asked = [...new Set(query.getAll('resource').filter(Boolean).map((identifier) => findResource(resources, identifier)?.url ?? identifier))];
+  const asked = [
+    ...new Set(
+      query
+        .getAll('resource')
+        .filter(Boolean)
+        .map((identifier) => findResource(resources, identifier)?.url ?? identifier),
+    ),
+  ];
   shaped.delete('resource');
   for (const identifier of asked.length > 0 ? asked : [resources[0].url]) shaped.append('resource', identifier);
   const resource = resources.find(({ url }) => url === (asked[0] ?? resources[0].url));
@@ -49,7 +68,10 @@ export function shapeRequest(site: Site, resources: readonly [Resource, ...Resou
   return async (ctx, next) => {
     const path = enginePath(ctx.path, site.basePath);
     if (path === undefined) return;
-    const query = ctx.method === 'GET' && path === '/authorize' ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString() : ctx.querystring;
+    const query =
+      ctx.method === 'GET' && path === '/authorize'
+        ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString()
+        : ctx.querystring;
     ctx.req.url = query ? `${path}?${query}` : path;
     // The engine finds the path under which it is mounted by comparing these two.
     Object.assign(ctx.req, { originalUrl: `${site.basePath}${ctx.req.url}` });

@@ -4,7 +4,11 @@ import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
 
 /** What the engine is told about resources. */
-export type ResourceOptions = { resources: readonly [Resource, ...Resource[]]; roles: RolePermissions; accessTokenTtlSeconds: number };
+export type ResourceOptions = {
+  resources: readonly [Resource, ...Resource[]];
+  roles: RolePermissions;
+  accessTokenTtlSeconds: number;
+};
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
 export function resourceIndicators({ resources, roles, accessTokenTtlSeconds }: ResourceOptions) {
@@ -15,7 +19,10 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds }: 
     getResourceServerInfo(ctx: KoaContextWithOIDC, identifier: string): ResourceServer {
       refuseSeveralResources(ctx);
       const resource = findResource(resources, identifier);
-      if (!resource) throw new errors.InvalidTarget(`unknown resource; this server knows ${resources.map(({ url }) => url).join(', ')}`);
+      if (!resource)
+        throw new errors.InvalidTarget(
+          `unknown resource; this server knows ${resources.map(({ url }) => url).join(', ')}`,
+        );
       return {
         scope: grantableScopes(ctx, { resource, roles }).join(' '),
         audience: resource.url,
@@ -34,7 +41,10 @@ function refuseSeveralResources(ctx: KoaContextWithOIDC): void {
 }
 
 /** At the token endpoint the user is known: a role that was taken away narrows the next token. */
-function grantableScopes(ctx: KoaContextWithOIDC, { resource, roles }: { resource: Resource; roles: RolePermissions }): string[] {
+function grantableScopes(
+  ctx: KoaContextWithOIDC,
+  { resource, roles }: { resource: Resource; roles: RolePermissions },
+): string[] {
   const scopes = Object.keys(resource.scopes);
   const held = ctx.oidc.account && rolesOf(ctx.oidc.account);
   return held ? permittedScopes(scopes, { roles: held, permissions: roles }) : scopes;

@@ -20,11 +20,23 @@ export async function prepareFirstAdministrator(
   if (!configured) return issueLink('setup', deps);
   const problems = [
     emailProblem(configured.email) && 'PORTCULLIS_ADMIN_EMAIL is no e-mail address.',
-    passwordProblem(configured.password.reveal()) && 'PORTCULLIS_ADMIN_PASSWORD is too short or too long: 10 characters to 1024 bytes.',
+    passwordProblem(configured.password.reveal()) &&
+      'PORTCULLIS_ADMIN_PASSWORD is too short or too long: 10 characters to 1024 bytes.',
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new StartupError(problems);
   const passwordHash = await hashPassword(configured.password.reveal());
-  const { created, userId } = await deps.users.createFirstAdministrator({ email: configured.email, passwordHash, now: deps.clock() });
-  if (created && userId) await deps.audit.record({ time: deps.clock(), type: 'setup.completed', outcome: 'success', subject: userId, detail: { by: 'environment' } });
+  const { created, userId } = await deps.users.createFirstAdministrator({
+    email: configured.email,
+    passwordHash,
+    now: deps.clock(),
+  });
+  if (created && userId)
+    await deps.audit.record({
+      time: deps.clock(),
+      type: 'setup.completed',
+      outcome: 'success',
+      subject: userId,
+      detail: { by: 'environment' },
+    });
   return undefined;
 }

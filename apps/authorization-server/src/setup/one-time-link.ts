@@ -1,6 +1,6 @@
-import type { Context } from 'koa';
 import type { OneTimeLinkStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
+import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { linkProblemPage } from '../pages/link-problem.ts';
@@ -19,8 +19,16 @@ export type LinkDeps = { site: Site; links: OneTimeLinkStore; clock: Clock };
 export type LiveLink = { token: string; userId: string | undefined };
 
 /** Makes a link; the only place where its token is readable. Write it to the person, never to a log. */
-export async function issueLink(purpose: LinkPurpose, { site, links, clock, userId }: LinkDeps & { userId?: string }): Promise<string> {
-  const token = await links.issue({ purpose, now: clock(), ttlSeconds: LINK_TTL_SECONDS, ...(userId !== undefined && { userId }) });
+export async function issueLink(
+  purpose: LinkPurpose,
+  { site, links, clock, userId }: LinkDeps & { userId?: string },
+): Promise<string> {
+  const token = await links.issue({
+    purpose,
+    now: clock(),
+    ttlSeconds: LINK_TTL_SECONDS,
+    ...(userId !== undefined && { userId }),
+  });
   return `${pageUrl(site, `/${purpose}`)}?token=${token}`;
 }
 
@@ -42,7 +50,11 @@ export function moveTokenToCookie(ctx: Context, purpose: LinkPurpose, { site }: 
 }
 
 /** The link that this browser followed, if it still works; otherwise says so on a page. */
-export async function liveLink(ctx: Context, purpose: LinkPurpose, { site, links, clock }: LinkDeps): Promise<LiveLink | undefined> {
+export async function liveLink(
+  ctx: Context,
+  purpose: LinkPurpose,
+  { site, links, clock }: LinkDeps,
+): Promise<LiveLink | undefined> {
   const token = ctx.cookies.get(cookieName(purpose, site));
   const link = token ? await links.find({ token, purpose, now: clock() }) : undefined;
   if (token && link) return { token, userId: link.userId };
@@ -58,7 +70,10 @@ export function refuseLink(ctx: Context, purpose: LinkPurpose): void {
 
 /** Takes the cookie away once the link is used up. */
 export function forgetToken(ctx: Context, purpose: LinkPurpose, { site }: LinkDeps): void {
-  ctx.cookies.set(cookieName(purpose, site), null, { path: site.secure ? '/' : `${site.basePath}/${purpose}`, secure: site.secure });
+  ctx.cookies.set(cookieName(purpose, site), null, {
+    path: site.secure ? '/' : `${site.basePath}/${purpose}`,
+    secure: site.secure,
+  });
 }
 
 function cookieName(purpose: LinkPurpose, { secure }: Site): string {

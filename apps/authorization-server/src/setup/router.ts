@@ -11,10 +11,23 @@ import { passwordDonePage, passwordPage } from '../pages/password.ts';
 import { setupDonePage, setupPage } from '../pages/set-up.ts';
 import { hashPassword, passwordProblem } from '../passwords.ts';
 import { emailProblem } from './email.ts';
-import { forgetToken, type LinkDeps, liveLink, type LinkPurpose, moveTokenToCookie, refuseLink } from './one-time-link.ts';
+import {
+  forgetToken,
+  type LinkDeps,
+  type LinkPurpose,
+  liveLink,
+  moveTokenToCookie,
+  refuseLink,
+} from './one-time-link.ts';
 
 /** What the pages behind one-time links need. */
-export type SetupDeps = LinkDeps & { users: UserStore; formTokens: FormTokens; audit: AuditSink; mcpUrl: string; acceptForms: Middleware };
+export type SetupDeps = LinkDeps & {
+  users: UserStore;
+  formTokens: FormTokens;
+  audit: AuditSink;
+  mcpUrl: string;
+  acceptForms: Middleware;
+};
 
 /** The pages behind one-time links: `/setup` makes the first administrator, `/password` sets a password. */
 export function setupRouter(deps: SetupDeps): Router {
@@ -45,7 +58,11 @@ async function submitSetup(ctx: Context, deps: SetupDeps): Promise<void> {
     sendPage(ctx, setupPage({ formToken, email, problem }), 400);
     return;
   }
-  const { created, userId } = await deps.users.createFirstAdministrator({ email, passwordHash: await hashPassword(password), now: deps.clock() });
+  const { created, userId } = await deps.users.createFirstAdministrator({
+    email,
+    passwordHash: await hashPassword(password),
+    now: deps.clock(),
+  });
   await deps.links.redeem({ token: link.token, purpose: 'setup', now: deps.clock() });
   forgetToken(ctx, 'setup', deps);
   await recordLink(ctx, deps, { type: 'setup.completed', outcome: created ? 'success' : 'denied', subject: userId });
@@ -56,7 +73,8 @@ async function submitSetup(ctx: Context, deps: SetupDeps): Promise<void> {
 async function showPassword(ctx: Context, deps: SetupDeps): Promise<void> {
   if (moveTokenToCookie(ctx, 'password', deps)) return;
   const target = await passwordTarget(ctx, deps);
-  if (target) sendPage(ctx, passwordPage({ formToken: deps.formTokens.issue('password', target.token), email: target.email }));
+  if (target)
+    sendPage(ctx, passwordPage({ formToken: deps.formTokens.issue('password', target.token), email: target.email }));
 }
 
 async function submitPassword(ctx: Context, deps: SetupDeps): Promise<void> {
@@ -80,7 +98,10 @@ async function submitPassword(ctx: Context, deps: SetupDeps): Promise<void> {
   sendPage(ctx, passwordDonePage({ email: target.email }));
 }
 
-async function passwordTarget(ctx: Context, deps: SetupDeps): Promise<{ token: string; userId: string; email: string } | undefined> {
+async function passwordTarget(
+  ctx: Context,
+  deps: SetupDeps,
+): Promise<{ token: string; userId: string; email: string } | undefined> {
   const link = await liveLink(ctx, 'password', deps);
   if (!link) return undefined;
   const user = link.userId === undefined ? undefined : await deps.users.findById(link.userId);
@@ -89,15 +110,37 @@ async function passwordTarget(ctx: Context, deps: SetupDeps): Promise<{ token: s
   return undefined;
 }
 
-function requireFormToken(ctx: Context, { deps, purpose, token }: { deps: SetupDeps; purpose: LinkPurpose; token: string }): string {
+function requireFormToken(
+  ctx: Context,
+  { deps, purpose, token }: { deps: SetupDeps; purpose: LinkPurpose; token: string },
+): string {
   const formToken = formOf(ctx).text('form_token');
   if (formToken !== undefined && deps.formTokens.verify(formToken, purpose, token)) return formToken;
-  throw new PageProblem({ status: 400, title: 'This form is not the one we sent', explanation: 'Nothing was done. Open the link again and fill in the form.' });
+  throw new PageProblem({
+    status: 400,
+    title: 'This form is not the one we sent',
+    explanation: 'Nothing was done. Open the link again and fill in the form.',
+  });
 }
 
-type LinkRecord = { type: 'setup.completed' | 'user.password_set'; outcome: 'success' | 'denied'; subject: string | undefined };
+type LinkRecord = {
+  type: 'setup.completed' | 'user.password_set';
+  outcome: 'success' | 'denied';
+  subject: string | undefined;
+};
 
-async function recordLink(ctx: Context, { audit, clock }: SetupDeps, { type, outcome, subject }: LinkRecord): Promise<void> {
+async function recordLink(
+  ctx: Context,
+  { audit, clock }: SetupDeps,
+  { type, outcome, subject }: LinkRecord,
+): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
-  await audit.record({ time: clock(), type, outcome, address, correlationId, ...(subject !== undefined && { subject }) });
+  await audit.record({
+    time: clock(),
+    type,
+    outcome,
+    address,
+    correlationId,
+    ...(subject !== undefined && { subject }),
+  });
 }
