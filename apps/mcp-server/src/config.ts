@@ -18,10 +18,10 @@ export type Config = {
 };
 
 /**
- * Reads the configuration.
+ * Reads the configuration from the environment, or from `env`.
  * @throws {StartupError} with every problem at once.
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const reader = environmentReader(env);
   const config: Config = {
     issuer: withoutBareSlash(reader.url('PORTCULLIS_ISSUER', 'http://localhost:4000')),
@@ -54,7 +54,10 @@ function databaseUrl(reader: EnvironmentReader): Secret | undefined {
 
 function origins(reader: EnvironmentReader): readonly string[] {
   const name = 'PORTCULLIS_MCP_ALLOWED_ORIGINS';
-  const entries = reader.string(name, '').split(/[\s,]+/).filter((entry) => entry !== '');
+  const entries = reader
+    .string(name, '')
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '');
   if (!entries.every(isOrigin)) {
     reader.problem(`${name} must list origins such as https://app.example.com, separated by commas, without paths.`);
   }

@@ -1,7 +1,7 @@
-import type { Logger } from '@portcullis/platform';
 import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
-import { decideToolAccess } from './access/tool-access.ts';
+import type { Logger } from '@portcullis/platform';
 import type { RolePermissions } from './access/roles.ts';
+import { decideToolAccess } from './access/tool-access.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import type { Tool, ToolContext, ToolOutcome, ToolPrincipal } from './tools/tool.ts';
 

@@ -7,7 +7,7 @@ let logger: Logger | undefined;
 runProcess({
   logger: () => logger,
   async start() {
-    const config = readConfig(process.env);
+    const config = readConfig();
     logger = createLogger({ name: 'mcp-server', level: config.logLevel });
     const server = await createMcpServer(config, { logger, now: systemClock });
     logger.info({ url: config.mcpUrl, port: server.port }, 'the MCP server is listening');

@@ -1,9 +1,4 @@
-import {
-  type AuthInfo,
-  createMcpHandler,
-  isJSONRPCRequest,
-  readRequestBody,
-} from '@modelcontextprotocol/server';
+import { type AuthInfo, createMcpHandler, isJSONRPCRequest, readRequestBody } from '@modelcontextprotocol/server';
 import { decideToolAccess } from './access/tool-access.ts';
 import { type Call, type DeskDeps, deskServer } from './desk-server.ts';
 import { JSON_RPC_ERROR, type JsonRpcErrorParts, jsonRpcError } from './http/json-rpc-error.ts';
@@ -75,7 +70,10 @@ function refuse({ reason }: Refusal, correlationId: string): Response {
     Response.json(jsonRpcError({ ...parts, correlationId }), { status });
   switch (reason) {
     case 'too-large':
-      return answer(413, { code: JSON_RPC_ERROR.transport, message: `The body must not exceed ${BODY_CAP_BYTES} bytes` });
+      return answer(413, {
+        code: JSON_RPC_ERROR.transport,
+        message: `The body must not exceed ${BODY_CAP_BYTES} bytes`,
+      });
     case 'not-json':
       return answer(400, { code: JSON_RPC_ERROR.parseError, message: 'The body is not valid JSON' });
     case 'batch':

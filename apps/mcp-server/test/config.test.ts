@@ -19,7 +19,10 @@ describe('configuration', () => {
   });
 
   test('a bare host keeps no slash, a path stays as it is', () => {
-    const config = readConfig({ PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com/a/b' });
+    const config = readConfig({
+      PORTCULLIS_ISSUER: 'https://login.example.com',
+      PORTCULLIS_MCP_URL: 'https://mcp.example.com/a/b',
+    });
     expect(config).toMatchObject({ issuer: 'https://login.example.com', mcpUrl: 'https://mcp.example.com/a/b' });
   });
 
@@ -33,7 +36,9 @@ describe('configuration', () => {
         PORTCULLIS_MCP_ALLOWED_ORIGINS: 'https://app.example.com/hunter2',
         LOG_LEVEL: 'hunter2',
       });
-    const names = ['ISSUER', 'MCP_URL', 'MCP_PORT', 'MCP_DATABASE_URL', 'MCP_ALLOWED_ORIGINS'].map((name) => `PORTCULLIS_${name}`);
+    const names = ['ISSUER', 'MCP_URL', 'MCP_PORT', 'MCP_DATABASE_URL', 'MCP_ALLOWED_ORIGINS'].map(
+      (name) => `PORTCULLIS_${name}`,
+    );
     let message = '';
     try {
       read();

@@ -61,7 +61,11 @@ describe('the first start', () => {
     await open.pop()?.close();
     const second = await start();
     expect((await everything(second)).length).toBe(before.length);
-    expect((await second.messages(1002, 100)).at(-1)).toMatchObject({ author: 'user-1', body: 'On it.', authorKind: 'agent' });
+    expect((await second.messages(1002, 100)).at(-1)).toMatchObject({
+      author: 'user-1',
+      body: 'On it.',
+      authorKind: 'agent',
+    });
   });
 });
 
@@ -74,13 +78,16 @@ describe('searching', () => {
     expect(inMessage.map(({ id }) => id)).toEqual([1015]);
   });
 
-  test.each(['%', '_', '\\', "'", '"; drop table ticket; --', '100_percent'])('SP-33 %s is text and no pattern', async (text) => {
-    const store = await start();
-    const all = await everything(store);
-    const found = await store.search({ text, limit: 1000 });
-    expect(found.length).toBeLessThan(all.length);
-    expect(await everything(store)).toEqual(all);
-  });
+  test.each(['%', '_', '\\', "'", '"; drop table ticket; --', '100_percent'])(
+    'SP-33 %s is text and no pattern',
+    async (text) => {
+      const store = await start();
+      const all = await everything(store);
+      const found = await store.search({ text, limit: 1000 });
+      expect(found.length).toBeLessThan(all.length);
+      expect(await everything(store)).toEqual(all);
+    },
+  );
 
   test('pages meet every ticket once, the newest first', async () => {
     const store = await start();
@@ -125,7 +132,8 @@ describe('replying', () => {
     const readers = Array.from({ length: 8 }, () => store.ticket(1004));
     await Promise.all([...writers, ...readers]);
     const authors = (await store.messages(1004, 100)).map(({ author }) => author);
-    for (let index = 0; index < 8; index++) expect(authors.filter((author) => author === `user-${index}`)).toHaveLength(1);
+    for (let index = 0; index < 8; index++)
+      expect(authors.filter((author) => author === `user-${index}`)).toHaveLength(1);
   });
 });
 

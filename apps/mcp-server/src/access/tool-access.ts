@@ -59,7 +59,9 @@ export function assertDeclarations(tools: readonly ({ name: string } & AccessDec
 function declarationProblems({ scopes }: AccessDeclaration): string[] {
   if (scopes === 'any-valid-token') return [];
   if (scopes.length === 0) return ["declares no scopes; name them, or say 'any-valid-token'."];
-  return scopes.filter(isTooBroad).map((scope) => `the scope "${scope}" is no single permission; name what the tool needs.`);
+  return scopes
+    .filter(isTooBroad)
+    .map((scope) => `the scope "${scope}" is no single permission; name what the tool needs.`);
 }
 
 function isTooBroad(scope: string): boolean {

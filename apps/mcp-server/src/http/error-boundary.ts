@@ -10,6 +10,7 @@ export function errorBoundary(logger: Logger): Middleware<RequestState> {
       await next();
     } catch (cause) {
       const { correlationId } = context.state;
+      if (!context.req.complete && context.req.destroyed) return logger.debug({ correlationId }, 'a client went away');
       logger.error({ err: cause, correlationId }, 'a request failed');
       context.status = 500;
       context.body = jsonRpcError({ code: JSON_RPC_ERROR.internalError, message: 'Internal error', correlationId });

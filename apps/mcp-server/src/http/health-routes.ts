@@ -14,7 +14,9 @@ export function healthRoutes(router: Router<RequestState>, checks: readonly Read
     context.body = { status: 'up' };
   });
   router.get('/readyz', async (context) => {
-    const results = await Promise.all(checks.map(async (check) => ({ name: check.name, ok: await passes(check, logger) })));
+    const results = await Promise.all(
+      checks.map(async (check) => ({ name: check.name, ok: await passes(check, logger) })),
+    );
     const failing = results.filter(({ ok }) => !ok).map(({ name }) => name);
     context.set('Cache-Control', 'no-store');
     context.status = failing.length === 0 ? 200 : 503;

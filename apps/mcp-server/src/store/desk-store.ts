@@ -125,7 +125,13 @@ async function addReply(db: Kysely<DeskTables>, reply: NewReply): Promise<Ticket
     if (updated.numUpdatedRows === 0n) return undefined;
     const row = await transaction
       .insertInto('ticket_message')
-      .values({ ticket_id: reply.ticketId, author_kind: 'agent', author: reply.author, body: reply.body, created_at: at })
+      .values({
+        ticket_id: reply.ticketId,
+        author_kind: 'agent',
+        author: reply.author,
+        body: reply.body,
+        created_at: at,
+      })
       .returningAll()
       .executeTakeFirstOrThrow();
     return asMessage(row);

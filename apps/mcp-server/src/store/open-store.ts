@@ -40,7 +40,7 @@ function dialectFor({ databaseUrl, dataDir }: StoreOptions, logger: Logger): Dia
 
 /** Names the database's own code (`ECONNREFUSED`, `28P01`), never its URL, which carries a password. */
 function explain(kind: DatabaseKind, dataDir: string, cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? ` (${String(cause.code)})` : '';
   return kind === 'postgresql'
     ? `The MCP server's database cannot be used${code}. Start it, or correct PORTCULLIS_MCP_DATABASE_URL.`
     : `The MCP server's database in ${dataDir} cannot be used${code}. Check the folder, or set PORTCULLIS_DATA_DIR to another one.`;

@@ -31,9 +31,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Delivery notes arrive twice',
     status: 'open',
     priority: 'high',
-    messages: [
-      'Each parcel gets two delivery notes with different numbers. Our drivers now choose one by coin toss.',
-    ],
+    messages: ['Each parcel gets two delivery notes with different numbers. Our drivers now choose one by coin toss.'],
   },
   {
     customer: 3,
@@ -60,18 +58,14 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Branch 7 is missing from the weekly report',
     status: 'open',
     priority: 'normal',
-    messages: [
-      'The report lists ten bakeries. We have eleven. Branch 7 opened in spring and feels left out.',
-    ],
+    messages: ['The report lists ten bakeries. We have eleven. Branch 7 opened in spring and feels left out.'],
   },
   {
     customer: 6,
     subject: 'Refund for the cancelled course',
     status: 'open',
     priority: 'urgent',
-    messages: [
-      'The diving course was cancelled because of a storm. Please refund the fee for all six guests.',
-    ],
+    messages: ['The diving course was cancelled because of a storm. Please refund the fee for all six guests.'],
   },
   {
     customer: 7,
@@ -88,9 +82,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Discount not applied at checkout',
     status: 'open',
     priority: 'high',
-    messages: [
-      'The spring discount of 15 percent shows in the basket and vanishes at checkout.',
-    ],
+    messages: ['The spring discount of 15 percent shows in the basket and vanishes at checkout.'],
   },
   {
     customer: 9,
@@ -118,9 +110,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Merge our two accounts',
     status: 'open',
     priority: 'low',
-    messages: [
-      'We have an account for the shop and one for repairs. Could they become one?',
-    ],
+    messages: ['We have an account for the shop and one for repairs. Could they become one?'],
   },
   {
     customer: 12,
@@ -156,9 +146,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Sandbox sends real messages',
     status: 'open',
     priority: 'urgent',
-    messages: [
-      "A test in the sandbox wrote to a real customer: 'test test banana'. The customer has questions.",
-    ],
+    messages: ["A test in the sandbox wrote to a real customer: 'test test banana'. The customer has questions."],
   },
   {
     customer: 16,
@@ -175,9 +163,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Notice of the interface change came late',
     status: 'open',
     priority: 'normal',
-    messages: [
-      'Your change of the third broke our import, and the notice came on the second. We need a month.',
-    ],
+    messages: ['Your change of the third broke our import, and the notice came on the second. We need a month.'],
   },
   {
     customer: 18,
@@ -205,9 +191,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Sensor shows rain indoors',
     status: 'open',
     priority: 'low',
-    messages: [
-      'The sensor in the greenhouse reports 4 millimetres of rain. The greenhouse has a roof.',
-    ],
+    messages: ['The sensor in the greenhouse reports 4 millimetres of rain. The greenhouse has a roof.'],
   },
   {
     customer: 21,
@@ -234,9 +218,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Tracking link opens a blank map',
     status: 'open',
     priority: 'normal',
-    messages: [
-      'The link in the e-mail opens a map of the open sea. The parcel is in a town.',
-    ],
+    messages: ['The link in the e-mail opens a map of the open sea. The parcel is in a town.'],
   },
   {
     customer: 5,
@@ -282,9 +264,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Two-factor code arrives after it has expired',
     status: 'open',
     priority: 'high',
-    messages: [
-      'The code comes six minutes later, and it is valid for five. Time is not on my side.',
-    ],
+    messages: ['The code comes six minutes later, and it is valid for five. Time is not on my side.'],
   },
   {
     customer: 3,
@@ -321,9 +301,7 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Wrong tax on sails shipped abroad',
     status: 'open',
     priority: 'urgent',
-    messages: [
-      'Sails shipped abroad are taxed at home as well. The customs office sends its regards.',
-    ],
+    messages: ['Sails shipped abroad are taxed at home as well. The customs office sends its regards.'],
   },
   {
     customer: 18,
@@ -369,17 +347,13 @@ export const SEED_TICKETS: readonly SeedTicket[] = [
     subject: 'Letters with many pages lose the last one',
     status: 'open',
     priority: 'normal',
-    messages: [
-      'A letter of twelve pages arrives with eleven. The twelfth has the signature.',
-    ],
+    messages: ['A letter of twelve pages arrives with eleven. The twelfth has the signature.'],
   },
   {
     customer: 22,
     subject: 'Booking for zero surfers accepted',
     status: 'open',
     priority: 'low',
-    messages: [
-      'Somebody booked a lesson for zero persons and paid zero. The instructor waited for two hours.',
-    ],
+    messages: ['Somebody booked a lesson for zero persons and paid zero. The instructor waited for two hours.'],
   },
 ];

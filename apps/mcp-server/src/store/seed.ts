@@ -8,9 +8,18 @@ const HOUR_MS = 3_600_000;
 
 /** Fills the empty tables with invented customers and tickets, the same on every machine. */
 export async function insertSeed(transaction: Transaction<DeskTables>): Promise<void> {
-  await transaction.insertInto('customer').values(SEED_CUSTOMERS.map((customer, index) => ({ id: index + 1, ...customer }))).execute();
-  await transaction.insertInto('ticket').values(SEED_TICKETS.map((_, index) => ticketRow(index))).execute();
-  await transaction.insertInto('ticket_message').values(SEED_TICKETS.flatMap((_, index) => messageRows(index))).execute();
+  await transaction
+    .insertInto('customer')
+    .values(SEED_CUSTOMERS.map((customer, index) => ({ id: index + 1, ...customer })))
+    .execute();
+  await transaction
+    .insertInto('ticket')
+    .values(SEED_TICKETS.map((_, index) => ticketRow(index)))
+    .execute();
+  await transaction
+    .insertInto('ticket_message')
+    .values(SEED_TICKETS.flatMap((_, index) => messageRows(index)))
+    .execute();
 }
 
 function ticketRow(index: number) {

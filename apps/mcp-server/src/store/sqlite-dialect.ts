@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { SqliteDialect, type SqliteDatabase } from 'kysely';
+import { type SqliteDatabase, SqliteDialect } from 'kysely';
 
 const BUSY_TIMEOUT_MS = 5000;
 
@@ -35,7 +35,8 @@ function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
 
 function inputs(parameters: readonly unknown[]): SQLInputValue[] {
   return parameters.map((value) => {
-    if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return value;
+    if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
+      return value;
     throw new TypeError(`SQLite takes no ${typeof value} as a parameter`);
   });
 }

@@ -37,7 +37,8 @@ export const readTicket = defineTool({
   async run(args, { store }) {
     const id = ticketId(args.ticketId);
     const ticket = await store.ticket(id);
-    if (ticket === undefined) return { ok: false, refusal: { reason: 'impossible', message: `There is no ticket ${args.ticketId}.` } };
+    if (ticket === undefined)
+      return { ok: false, refusal: { reason: 'impossible', message: `There is no ticket ${args.ticketId}.` } };
     const messages = await store.messages(id, MESSAGE_CAP + 1);
     const boundary = newBoundary();
     return {

@@ -27,7 +27,8 @@ export const replyToTicket = defineTool({
   async run({ body, status, ...args }, { principal, store, now }) {
     const id = ticketId(args.ticketId);
     const message = await store.reply({ ticketId: id, author: principal.subject, body, status, now });
-    if (message === undefined) return { ok: false, refusal: { reason: 'impossible', message: `There is no ticket ${args.ticketId}.` } };
+    if (message === undefined)
+      return { ok: false, refusal: { reason: 'impossible', message: `There is no ticket ${args.ticketId}.` } };
     return {
       ok: true,
       value: {

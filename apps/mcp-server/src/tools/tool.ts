@@ -62,7 +62,14 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     name,
     scopes,
     whenScopeMissing: definition.whenScopeMissing ?? 'hide',
-    listing: { name, title, description, annotations, inputSchema: strictSchema(input), outputSchema: strictSchema(output) },
+    listing: {
+      name,
+      title,
+      description,
+      annotations,
+      inputSchema: strictSchema(input),
+      outputSchema: strictSchema(output),
+    },
     async call(args, context) {
       const parsed = input.safeParse(args ?? {});
       if (!parsed.success) {

@@ -5,7 +5,8 @@ import { defineTool } from './tool.ts';
 export const whoami = defineTool({
   name: 'whoami',
   title: 'Who am I',
-  description: 'Says for which user and client the access token of this request was issued, with which scopes, and until when it is valid.',
+  description:
+    'Says for which user and client the access token of this request was issued, with which scopes, and until when it is valid.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   scopes: 'any-valid-token',
   input: z.strictObject({}),

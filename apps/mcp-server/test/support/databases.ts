@@ -5,10 +5,6 @@ import { Secret } from '@portcullis/platform';
 import { createTestDatabase } from '@portcullis/test-database';
 import type { StoreOptions } from '../../src/store/open-store.ts';
 
-declare global {
-  var portcullisTestDatabase: 'sqlite' | 'postgresql';
-}
-
 /** An empty database of the project's kind, with a data folder of its own. */
 export async function emptyDatabase(): Promise<StoreOptions & { drop(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'portcullis-desk-'));

@@ -1,0 +1,33 @@
+import type Router from '@koa/router';
+import type { Guard } from '@portcullis/guard';
+import type { Transport } from '../transport.ts';
+import type { RequestState } from './correlation-id.ts';
+import { answerWith, toWebRequest } from './web-message.ts';
+
+/** The MCP endpoint and the metadata documents that lead to it, all behind the guard. */
+export function mcpRoutes(
+  router: Router<RequestState>,
+  { guard, transport }: { guard: Guard; transport: Transport },
+): void {
+  const resource = new URL(guard.resource);
+  const paths = [
+    resource.pathname,
+    new URL(guard.resourceMetadataUrl).pathname,
+    '/.well-known/oauth-protected-resource',
+    '/.well-known/oauth-authorization-server',
+  ];
+  router.all([...new Set(paths)].map(literalPath), async (context) => {
+    const { correlationId } = context.state;
+    const request = toWebRequest(context, resource.origin);
+    const response = await guard.protect(request, (admitted, principal) => {
+      const { subject, clientId, scopes, roles, expiresAt } = principal;
+      return transport.answer(admitted, { principal: { subject, clientId, scopes, roles, expiresAt }, correlationId });
+    });
+    answerWith(context, response);
+  });
+}
+
+/** A path in which the router finds no pattern. */
+function literalPath(path: string): string {
+  return path.replace(/[\\:*?+!(){}[\]]/g, (character) => `\\${character}`);
+}

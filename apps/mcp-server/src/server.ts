@@ -1,0 +1,100 @@
+import { createServer } from 'node:http';
+import Router from '@koa/router';
+import { createGuard, type Guard } from '@portcullis/guard';
+import { type Clock, type Logger, listen, lockFolder } from '@portcullis/platform';
+import Koa from 'koa';
+import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
+import { assertDeclarations } from './access/tool-access.ts';
+import type { Config } from './config.ts';
+import { correlationId, type RequestState } from './http/correlation-id.ts';
+import { errorBoundary } from './http/error-boundary.ts';
+import { healthRoutes } from './http/health-routes.ts';
+import { mcpRoutes } from './http/mcp-routes.ts';
+import type { DeskStore } from './store/desk-store.ts';
+import { openStore } from './store/open-store.ts';
+import { DESK_TOOLS } from './tools/desk-tools.ts';
+import type { Tool } from './tools/tool.ts';
+import { mcpTransport, type Transport } from './transport.ts';
+
+/** What the server works with besides its configuration. */
+export type McpServerDeps = {
+  logger: Logger;
+  now: Clock;
+  /** The support desk's own tools by default. */
+  tools?: readonly Tool[];
+};
+
+/** A server that takes requests. */
+export type McpServer = { port: number; close(): Promise<void> };
+
+const RECEIVE_TIMEOUT_MS = 30_000;
+
+/**
+ * Opens the database and listens. The authorization server need not be up: its keys are fetched when they are first needed.
+ * @throws {StartupError} when the start cannot succeed; then nothing is left open.
+ */
+export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
+  const { logger, now, tools = DESK_TOOLS } = deps;
+  assertDeclarations(tools);
+  const opened = new AsyncDisposableStack();
+  try {
+    // With PostgreSQL nothing is written to the folder, and replicas may share it.
+    if (!config.databaseUrl) {
+      const lock = lockFolder(config.dataDir, 'mcp-server');
+      opened.defer(() => lock.release());
+    }
+    const store = await openStore(config, { logger, now });
+    opened.defer(() => store.close());
+    const guard = deskGuard(config, deps);
+    const transport = mcpTransport({
+      ...{ tools, permissions: DESK_ROLE_PERMISSIONS, store, logger, now },
+      insufficientScope: (request, required) => guard.insufficientScope({ request, required }),
+    });
+    opened.defer(() => transport.close());
+    const server = createServer(
+      { requestTimeout: RECEIVE_TIMEOUT_MS },
+      deskApp({ guard, transport, store, logger }).callback(),
+    );
+    const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
+    opened.defer(() => listening.close());
+    const running = opened.move();
+    return { port: listening.port, close: () => running.disposeAsync() };
+  } catch (cause) {
+    await opened.disposeAsync();
+    throw cause;
+  }
+}
+
+function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
+  return createGuard({
+    issuer: config.issuer,
+    resource: config.mcpUrl,
+    resourceName: 'Support desk',
+    scopes: { supported: ['desk:read'], baseline: ['desk:read'] },
+    allowedOrigins: config.allowedOrigins,
+    mirrorIssuerMetadata: true,
+    now,
+    onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
+  });
+}
+
+type AppParts = { guard: Guard; transport: Transport; store: DeskStore; logger: Logger };
+
+function deskApp({ guard, transport, store, logger }: AppParts): Koa<RequestState> {
+  const app = new Koa<RequestState>();
+  // Koa writes to standard error by itself; what reaches it is a broken connection at most.
+  app.on('error', (cause) => logger.debug({ err: cause }, 'an answer could not be sent'));
+  const router = new Router<RequestState>({ strict: true, sensitive: true });
+  const database = async () => {
+    await store.ping();
+    return true;
+  };
+  const checks = [
+    { name: 'database', passes: database },
+    { name: 'keys', passes: () => guard.keysAvailable() },
+  ];
+  healthRoutes(router, checks, logger);
+  mcpRoutes(router, { guard, transport });
+  app.use(correlationId).use(errorBoundary(logger)).use(router.routes());
+  return app;
+}

@@ -1,0 +1,49 @@
+import type { JWTPayload } from 'jose';
+import type { Config } from '../../src/config.ts';
+import { createMcpServer, type McpServerDeps } from '../../src/server.ts';
+import { emptyDatabase } from './databases.ts';
+import { freePort } from './free-port.ts';
+import { startIssuer, type TestIssuer } from './issuer.ts';
+import { silentLogger } from './silent-logger.ts';
+
+/** A whole MCP server with an issuer of its own. */
+export type TestDesk = {
+  url: string;
+  config: Config;
+  issuer: TestIssuer;
+  /** A token of `scope` for this server; the user is an agent unless `claims` say otherwise. */
+  token(scope: string, claims?: JWTPayload): Promise<string>;
+  close(): Promise<void>;
+};
+
+/** Starts a server in this process on a free port, with an empty database of the project's kind. */
+export async function startDesk(
+  options: { deps?: Partial<McpServerDeps>; config?: Partial<Config> } = {},
+): Promise<TestDesk> {
+  const database = await emptyDatabase();
+  const issuer = await startIssuer();
+  const port = await freePort();
+  const config: Config = {
+    issuer: issuer.url,
+    mcpUrl: `http://127.0.0.1:${port}/mcp`,
+    host: '127.0.0.1',
+    port,
+    dataDir: database.dataDir,
+    databaseUrl: database.databaseUrl,
+    allowedOrigins: [],
+    logLevel: 'silent',
+    ...options.config,
+  };
+  const server = await createMcpServer(config, { logger: silentLogger, now: () => new Date(), ...options.deps });
+  return {
+    url: config.mcpUrl,
+    config,
+    issuer,
+    token: (scope, claims) => issuer.token(config.mcpUrl, { scope, roles: ['agent'], ...claims }),
+    async close() {
+      await server.close();
+      await issuer.close();
+      await database.drop();
+    },
+  };
+}
