@@ -7,6 +7,7 @@ import type { Principal } from './principal.ts';
 export type GuardedContext = {
   req: IncomingMessage;
   res: ServerResponse;
+  originalUrl: string;
   respond?: boolean;
   state: { principal?: Principal };
 };
@@ -20,7 +21,7 @@ export type GuardedContext = {
 export function koaGuard(guard: Guard): (context: GuardedContext, next: () => Promise<unknown>) => Promise<void> {
   const authenticate = nodeGuard(guard);
   return async (context, next) => {
-    const principal = await authenticate(context.req, context.res);
+    const principal = await authenticate(context.req, context.res, context.originalUrl);
     if (principal === undefined) {
       context.respond = false;
       return;

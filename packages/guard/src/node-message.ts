@@ -9,7 +9,7 @@ type RoutedMessage = IncomingMessage & { originalUrl?: string };
  * `Authorization` in silence.
  *
  * @param target the request target, where a router has changed `message.url`
- * @throws TypeError when the request has no web form (method TRACE, for example)
+ * @throws TypeError when the request has no web form (method TRACE or target `*`, for example)
  */
 export function webRequest(
   message: RoutedMessage,
@@ -21,9 +21,9 @@ export function webRequest(
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
   }
-  // HTTP/1.0 needs no Host. Without one here the URL, which is ours, would vouch for the request.
-  if (!headers.has('host')) headers.set('host', '');
-  return new Request(targetUrl(target ?? '', origin), { method: message.method ?? 'GET', headers });
+  const { host, path } = splitTarget(target ?? '', headers.get('host'));
+  headers.set('host', host);
+  return new Request(origin + path, { method: message.method ?? 'GET', headers });
 }
 
 /** Sends a small web response as the answer to a Node.js request. */
@@ -36,7 +36,10 @@ export async function sendResponse(response: Response, out: ServerResponse): Pro
   out.end(body);
 }
 
-// A target of two slashes is a path, not another host; one with a scheme is a proxy's form and no path of ours.
-function targetUrl(target: string, origin: string): string {
-  return target.startsWith('/') ? origin + target : `${origin}/`;
+// RFC 9112 section 3.2: a target with a host in it overrides the header, and two slashes are a path. HTTP/1.0 needs no
+// Host; there it is empty, because otherwise the URL, which is ours, would vouch for the request.
+function splitTarget(target: string, header: string | null): { host: string; path: string } {
+  if (target.startsWith('/')) return { host: header ?? '', path: target };
+  const { host, pathname, search } = new URL(target);
+  return { host, path: pathname + search };
 }

@@ -11,16 +11,17 @@ export { webRequest } from './node-message.ts';
  * and of `/.well-known/`.
  *
  * The body is left to the handler, so a POST must announce its length (else 411) and keep it within the limit.
+ * `target` is the request target where a router has changed `request.url`; Express keeps it by itself.
  */
 export function nodeGuard(
   guard: Guard,
-): (request: IncomingMessage, response: ServerResponse) => Promise<Principal | undefined> {
+): (request: IncomingMessage, response: ServerResponse, target?: string) => Promise<Principal | undefined> {
   const { origin } = new URL(guard.resource);
-  return async (message, out) => {
-    const request = toRequest(message, origin);
+  return async (message, out, target) => {
+    const request = toRequest(message, origin, target);
     const admission = request && (await guard.admit(request, { lengthRequired: true }));
     if (admission === undefined) {
-      await sendResponse(new Response(null, { status: 405, headers: { allow: 'GET, POST, DELETE, OPTIONS' } }), out);
+      await sendResponse(new Response(null, { status: 400 }), out);
       return undefined;
     }
     if (!admission.admitted) {
@@ -32,9 +33,9 @@ export function nodeGuard(
   };
 }
 
-function toRequest(message: IncomingMessage, origin: string): Request | undefined {
+function toRequest(message: IncomingMessage, origin: string, target?: string): Request | undefined {
   try {
-    return webRequest(message, origin);
+    return webRequest(message, origin, target);
   } catch {
     return undefined;
   }

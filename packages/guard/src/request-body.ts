@@ -31,12 +31,12 @@ export async function bufferBody(
   limitBytes: number,
 ): Promise<{ ok: true; request: Request } | { ok: false; refusal: BodyRefusal }> {
   if (request.body === null) return { ok: true, request };
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let sizeBytes = 0;
   for await (const chunk of request.body) {
     sizeBytes += chunk.byteLength;
     if (sizeBytes > limitBytes) return { ok: false, refusal: { reason: 'body_too_large' } };
-    chunks.push(chunk);
+    chunks.push(new Uint8Array(chunk));
   }
   const { url, method, headers, signal } = request;
   return { ok: true, request: new Request(url, { method, headers, signal, body: new Blob(chunks) }) };

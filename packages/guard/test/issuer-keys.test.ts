@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => issuer.close());
 
-const away = (_request: unknown, response: { writeHead(status: number): { end(): void } }) => {
+const away = (_request: unknown, response: { writeHead(status: number): { end(): unknown } }) => {
   response.writeHead(500).end();
   return true;
 };
@@ -153,11 +153,12 @@ describe('how often the issuer is asked', () => {
 });
 
 describe('what the guard takes from the issuer', () => {
-  const json = (value: unknown) => (request: { url?: string }, response: { end(text: string): void }) => {
-    if (request.url === '/jwks') return false;
-    response.end(JSON.stringify(value));
-    return true;
-  };
+  const json =
+    (value: unknown) => (request: { url?: string | undefined }, response: { end(text: string): unknown }) => {
+      if (request.url === '/jwks') return false;
+      response.end(JSON.stringify(value));
+      return true;
+    };
 
   test('an issuer with a path has its metadata under the inserted path', async () => {
     const tenant = await startIssuer('/tenant');
