@@ -31,7 +31,11 @@ export function register(
   metadata: Record<string, unknown>,
   raw: Pick<RawRequest, 'headers' | 'fromAddress'> = {},
 ): Promise<JsonAnswer> {
-  return sendJson(server.registration_endpoint, { ...raw, body: JSON.stringify(metadata), headers: { ...jsonHeaders, ...raw.headers } });
+  return sendJson(server.registration_endpoint, {
+    ...raw,
+    body: JSON.stringify(metadata),
+    headers: { ...jsonHeaders, ...raw.headers },
+  });
 }
 
 /** A PKCE verifier with its S256 challenge (RFC 7636). */
@@ -53,7 +57,9 @@ export function requestToken(
   params: Record<string, string | undefined>,
   raw: Pick<RawRequest, 'headers' | 'fromAddress'> = {},
 ): Promise<JsonAnswer> {
-  const given = Object.entries(params).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
+  const given = Object.entries(params).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, value]],
+  );
   return sendJson(server.token_endpoint, { ...raw, body: new URLSearchParams(given) });
 }
 
@@ -87,7 +93,9 @@ export function signWithHmac(secret: string): (input: string) => Buffer {
 
 /** The header and the claims of a JWT, unverified. */
 export function readToken(token: string): { header: Record<string, unknown>; claims: Record<string, unknown> } {
-  const [header, claims] = token.split('.', 2).map((part) => z.record(z.string(), z.unknown()).safeParse(parseJson(part)).data);
+  const [header, claims] = token
+    .split('.', 2)
+    .map((part) => z.record(z.string(), z.unknown()).safeParse(parseJson(part)).data);
   if (!header || !claims) throw new Error('not a JWT');
   return { header, claims };
 }

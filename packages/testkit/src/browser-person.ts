@@ -58,11 +58,20 @@ async function isAsked(page: Page, { origin, button }: { origin: string; button:
   const locator = page.getByRole('button', { name: button });
   const asked = locator.waitFor().then(() => true);
   const left = page.waitForURL((at) => at.origin !== origin).then(() => false);
-  const other = button === 'Sign in' ? page.getByRole('button', { name: 'Allow' }).waitFor().then(() => false) : left;
+  const other =
+    button === 'Sign in'
+      ? page
+          .getByRole('button', { name: 'Allow' })
+          .waitFor()
+          .then(() => false)
+      : left;
   asked.catch(() => {});
   left.catch(() => {});
   other.catch(() => {});
   return Promise.any([asked, left, other]).catch(async (cause: unknown) => {
-    throw new Error(`neither asked nor sent on at ${new URL(page.url()).pathname}: ${await page.locator('body').innerText()}`, { cause });
+    throw new Error(
+      `neither asked nor sent on at ${new URL(page.url()).pathname}: ${await page.locator('body').innerText()}`,
+      { cause },
+    );
   });
 }

@@ -15,7 +15,7 @@ const launchArguments = [
 
 /** Path of a Chromium: the one `PORTCULLIS_TEST_CHROMIUM` names, Debian's, or Playwright's own download; undefined when there is none. */
 export function findChromium(): string | undefined {
-  const candidates = [process.env['PORTCULLIS_TEST_CHROMIUM'], '/usr/bin/chromium', chromium.executablePath()];
+  const candidates = [process.env.PORTCULLIS_TEST_CHROMIUM, '/usr/bin/chromium', chromium.executablePath()];
   return candidates.find((candidate) => candidate && existsSync(candidate));
 }
 

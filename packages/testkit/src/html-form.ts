@@ -25,7 +25,11 @@ function readForm(pageUrl: URL, form: HTMLElement): HtmlForm {
   const inputs = form.querySelectorAll('input').filter((input) => input.getAttribute('name'));
   const checkboxes = inputs
     .filter((input) => input.getAttribute('type') === 'checkbox')
-    .map((input) => ({ name: nameOf(input), value: input.getAttribute('value') ?? 'on', isTicked: input.hasAttribute('checked') }));
+    .map((input) => ({
+      name: nameOf(input),
+      value: input.getAttribute('value') ?? 'on',
+      isTicked: input.hasAttribute('checked'),
+    }));
   const fields = inputs
     .filter((input) => !['checkbox', 'submit'].includes(input.getAttribute('type') ?? ''))
     .map((input): [string, string] => [nameOf(input), input.getAttribute('value') ?? '']);

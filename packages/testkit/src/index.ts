@@ -11,6 +11,8 @@ export type { ConformanceCheck, ConformanceRun } from './conformance/run.ts';
 export { requiredServerScenarios, runConformance } from './conformance/run.ts';
 export type { TokenProxy } from './conformance/token-proxy.ts';
 export { startTokenProxy } from './conformance/token-proxy.ts';
+export type { DatabaseDump } from './database-dump.ts';
+export { dumpDatabase, dumpText } from './database-dump.ts';
 export type { Decisions, HttpPerson, Step } from './http-person.ts';
 export { asks, createHttpPerson, plainText } from './http-person.ts';
 export { findFreePort } from './loopback-server.ts';

@@ -19,7 +19,10 @@ export type RawAnswer = { status: number; headers: IncomingHttpHeaders; text: st
 const timeoutMs = 20_000;
 
 /** Sends one request to a loopback server, without any of the care that `fetch` takes: no redirects, any `Host`. */
-export function sendRaw(url: string | URL, { method, headers = {}, body, fromAddress }: RawRequest = {}): Promise<RawAnswer> {
+export function sendRaw(
+  url: string | URL,
+  { method, headers = {}, body, fromAddress }: RawRequest = {},
+): Promise<RawAnswer> {
   const target = new URL(url);
   const isForm = body instanceof URLSearchParams;
   const payload = body?.toString();

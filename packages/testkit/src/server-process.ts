@@ -24,7 +24,7 @@ const stopMs = 15_000;
 /** Starts a server program on the Node.js that runs this process. It gets `env` and, of ours, only what finds programs and temporary folders. */
 export function startServerProcess(program: URL, env: Readonly<Record<string, string>>): ServerProcess {
   const child = spawn(process.execPath, [program.pathname], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -87,8 +87,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     get mcpServer() {
       return running().mcpServer;
     },
-    setupLink: () => pollUntil(() => newestSetupLink(running().authorizationServer.stdout()), { what: 'a set-up link' }),
-    logs: () => processes.flatMap(({ authorizationServer, mcpServer }) => [outputOf(authorizationServer), outputOf(mcpServer)]).join(''),
+    setupLink: () =>
+      pollUntil(() => newestSetupLink(running().authorizationServer.stdout()), { what: 'a set-up link' }),
+    logs: () =>
+      processes
+        .flatMap(({ authorizationServer, mcpServer }) => [outputOf(authorizationServer), outputOf(mcpServer)])
+        .join(''),
     stopServers,
     killHard,
     async restart() {
@@ -111,11 +115,17 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl }: StackOptions) {
   const [port, mcpPort] = [await findFreePort(), await findFreePort()];
-  const issuer = authorizationServer?.['PORTCULLIS_ISSUER'] ?? `http://localhost:${port}`;
+  const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}`;
   const mcpUrl = givenMcpUrl ?? `http://localhost:${mcpPort}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
   const postgresql = globalThis.portcullisTestDatabase === 'postgresql' ? await createDatabases() : undefined;
-  const shared = { PORTCULLIS_ISSUER: issuer, PORTCULLIS_MCP_URL: mcpUrl, PORTCULLIS_DATA_DIR: dataDir, LOG_LEVEL: 'debug', ...env };
+  const shared = {
+    PORTCULLIS_ISSUER: issuer,
+    PORTCULLIS_MCP_URL: mcpUrl,
+    PORTCULLIS_DATA_DIR: dataDir,
+    LOG_LEVEL: 'debug',
+    ...env,
+  };
 
   return {
     issuer,
@@ -124,7 +134,8 @@ async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcp
     mcpPort,
     dataDir,
     databases: {
-      authorizationServer: postgresql?.authorizationServer.url ?? `file:${path.join(dataDir, 'authorization-server.sqlite')}`,
+      authorizationServer:
+        postgresql?.authorizationServer.url ?? `file:${path.join(dataDir, 'authorization-server.sqlite')}`,
       mcpServer: postgresql?.mcpServer.url ?? `file:${path.join(dataDir, 'mcp-server.sqlite')}`,
     },
     env: {
@@ -149,7 +160,10 @@ async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcp
 }
 
 async function createDatabases(): Promise<{ authorizationServer: TestDatabase; mcpServer: TestDatabase }> {
-  return { authorizationServer: await createTestDatabase('postgresql'), mcpServer: await createTestDatabase('postgresql') };
+  return {
+    authorizationServer: await createTestDatabase('postgresql'),
+    mcpServer: await createTestDatabase('postgresql'),
+  };
 }
 
 function newestSetupLink(output: string): string | undefined {

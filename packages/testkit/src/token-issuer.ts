@@ -32,7 +32,14 @@ export async function startTokenIssuer(): Promise<TokenIssuer> {
     issuer: server.origin,
     async mint(audience, claims = {}) {
       const now = Math.floor(Date.now() / 1000);
-      const standard = { iss: server.origin, aud: audience, sub: 'user-1', client_id: 'client-1', iat: now, exp: now + 300 };
+      const standard = {
+        iss: server.origin,
+        aud: audience,
+        sub: 'user-1',
+        client_id: 'client-1',
+        iat: now,
+        exp: now + 300,
+      };
       return new SignJWT({ ...standard, jti: randomUUID(), gid: 'grant-1', ...claims })
         .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid })
         .sign(privateKey);

@@ -72,7 +72,11 @@ const resultSchema = z.object({
 function evidence({ scenarios }: ConformanceRun, revision: Revision) {
   const answered = (scenario: string) => {
     const { result } = resultSchema.parse(findings(scenarios.get(scenario))[0]?.details);
-    return { isError: result.isError ?? false, asks: result.resultType === 'input_required', text: result.content?.[0]?.text };
+    return {
+      isError: result.isError ?? false,
+      asks: result.resultType === 'input_required',
+      text: result.content?.[0]?.text,
+    };
   };
   const names = ['tools-call-simple-text', 'tools-call-error'];
   if (revision === '2026-07-28') names.push('input-required-result-validate-input');
@@ -86,7 +90,10 @@ const toolEvidence = {
 
 const expectedEvidence = {
   '2025-11-25': toolEvidence,
-  '2026-07-28': { ...toolEvidence, 'input-required-result-validate-input': { isError: false, asks: true, text: undefined } },
+  '2026-07-28': {
+    ...toolEvidence,
+    'input-required-result-validate-input': { isError: false, asks: true, text: undefined },
+  },
 };
 
 describe.each(revisions)('conformance with %s behind the guard', (revision: Revision) => {
@@ -103,7 +110,10 @@ describe.each(revisions)('conformance with %s behind the guard', (revision: Revi
   afterAll(() => target.close());
 
   it('ends with exit status 0', () => {
-    expect({ exitCode: full.exitCode, output: full.exitCode === 0 ? '' : full.output }).toEqual({ exitCode: 0, output: '' });
+    expect({ exitCode: full.exitCode, output: full.exitCode === 0 ? '' : full.output }).toEqual({
+      exitCode: 0,
+      output: '',
+    });
   });
 
   it('runs every required scenario, and each finds something and nothing but success', () => {
@@ -116,16 +126,20 @@ describe.each(revisions)('conformance with %s behind the guard', (revision: Revi
     expect(evidence(full, revision)).toEqual(expectedEvidence[revision]);
   });
 
-  it('is not met by a server without the fixtures, but for what needs none', async () => {
-    const bare = await startConformanceTarget({ endpoint: createEndpoint(createBareServer) });
-    try {
-      const result = await run(bare, ['--requirements', revision]);
-      expect(result.exitCode).toBe(1);
-      expect(contentScenarios(result, required)).toEqual(needNoFixture[revision]);
-    } finally {
-      await bare.close();
-    }
-  }, suiteTimeoutMs);
+  it(
+    'is not met by a server without the fixtures, but for what needs none',
+    async () => {
+      const bare = await startConformanceTarget({ endpoint: createEndpoint(createBareServer) });
+      try {
+        const result = await run(bare, ['--requirements', revision]);
+        expect(result.exitCode).toBe(1);
+        expect(contentScenarios(result, required)).toEqual(needNoFixture[revision]);
+      } finally {
+        await bare.close();
+      }
+    },
+    suiteTimeoutMs,
+  );
 
   it('passes the scenarios that are not scored yet but have fixtures', () => {
     const unscored = {
@@ -179,7 +193,9 @@ describe('what conformance means', () => {
     const unguarded = await startConformanceTarget({ isGuarded: false });
     try {
       const { exitCode, scenarios } = await run(unguarded, ['--scenario', 'dns-rebinding-protection']);
-      const rejected = scenarios.get('dns-rebinding-protection')?.find(({ id }) => id === 'localhost-host-rebinding-rejected');
+      const rejected = scenarios
+        .get('dns-rebinding-protection')
+        ?.find(({ id }) => id === 'localhost-host-rebinding-rejected');
       expect({ exitCode, status: rejected?.status }).toEqual({ exitCode: 1, status: 'FAILURE' });
     } finally {
       await unguarded.close();

@@ -32,7 +32,8 @@ describe('a person without a browser', () => {
       const body = (await request.toArray()).join('');
       seen.push({ method, url, cookie: headers.cookie, origin: headers.origin, body });
       const location = redirects[`${method} ${url}`];
-      if (location) return void response.writeHead(303, { location, 'set-cookie': ['sid=1; Path=/', 'old=; Max-Age=0'] }).end();
+      if (location)
+        return void response.writeHead(303, { location, 'set-cookie': ['sid=1; Path=/', 'old=; Max-Age=0'] }).end();
       response.end(pages[url] ?? 'nothing here');
     });
   });

@@ -19,7 +19,9 @@ describe('the token-adding proxy', () => {
         response.on('close', () => openStreams--);
         return void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': hello\n\n');
       }
-      response.writeHead(418).end(JSON.stringify({ url: request.url, method: request.method, headers: request.headers }));
+      response
+        .writeHead(418)
+        .end(JSON.stringify({ url: request.url, method: request.method, headers: request.headers }));
     });
   });
 

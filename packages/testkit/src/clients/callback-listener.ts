@@ -21,7 +21,9 @@ export async function listenForCallback(host: 'localhost' | '127.0.0.1' = 'local
     if (url.pathname !== '/callback') return void response.writeHead(404).end();
     arrived.push(url.searchParams);
     wake?.();
-    response.setHeader('content-type', 'text/html').end('<!doctype html><title>Done</title><h1>Back at the client</h1>');
+    response
+      .setHeader('content-type', 'text/html')
+      .end('<!doctype html><title>Done</title><h1>Back at the client</h1>');
   });
 
   return {

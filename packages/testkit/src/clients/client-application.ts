@@ -53,9 +53,9 @@ export function secretsOf(record: SignInRecord): string[] {
 
 /** Picks the parts of a tool's result that tests look at. */
 export function toolAnswer(result: Record<string, unknown>): ToolAnswer {
-  const content: unknown[] = Array.isArray(result['content']) ? result['content'] : [];
+  const content: unknown[] = Array.isArray(result.content) ? result.content : [];
   const lines = content.flatMap((part) => (isTextPart(part) ? part.text : []));
-  return { isError: result['isError'] === true, text: lines.join('\n'), structured: result['structuredContent'] };
+  return { isError: result.isError === true, text: lines.join('\n'), structured: result.structuredContent };
 }
 
 function isTextPart(part: unknown): part is { text: string } {

@@ -1,4 +1,4 @@
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+import { type OAuthDiscoveryState, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
@@ -13,7 +13,9 @@ import { createClientApplication } from './signing-in.ts';
 export async function createSdkV1Client(options: ClientOptions): Promise<ClientApplication> {
   const { mcpUrl, openInBrowser, clientName = 'Test client on SDK v1', metadata, callbackHost } = options;
   const callback = await listenForCallback(callbackHost);
-  const memory = createSignInMemory<OAuthClientInformationMixed, OAuthTokens>(callback.redirectUri);
+  const memory = createSignInMemory<OAuthClientInformationMixed, OAuthTokens, OAuthDiscoveryState>(
+    callback.redirectUri,
+  );
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
   const authProvider = { ...memory.provider, clientMetadata };
 

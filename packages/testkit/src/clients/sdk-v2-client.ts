@@ -1,4 +1,8 @@
-import type { StoredOAuthClientInformation, StoredOAuthTokens } from '@modelcontextprotocol/client';
+import type {
+  OAuthDiscoveryState,
+  StoredOAuthClientInformation,
+  StoredOAuthTokens,
+} from '@modelcontextprotocol/client';
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { listenForCallback } from './callback-listener.ts';
 import type { ClientApplication, ClientOptions } from './client-application.ts';
@@ -12,9 +16,18 @@ export type SdkV2Options = ClientOptions & { mode?: 'legacy' | 'auto' };
 
 /** An application on `@modelcontextprotocol/client` 2.x. */
 export async function createSdkV2Client(options: SdkV2Options): Promise<ClientApplication> {
-  const { mcpUrl, openInBrowser, mode = 'legacy', clientName = `Test client on SDK v2 (${mode})`, metadata, callbackHost } = options;
+  const {
+    mcpUrl,
+    openInBrowser,
+    mode = 'legacy',
+    clientName = `Test client on SDK v2 (${mode})`,
+    metadata,
+    callbackHost,
+  } = options;
   const callback = await listenForCallback(callbackHost);
-  const memory = createSignInMemory<StoredOAuthClientInformation, StoredOAuthTokens>(callback.redirectUri);
+  const memory = createSignInMemory<StoredOAuthClientInformation, StoredOAuthTokens, OAuthDiscoveryState>(
+    callback.redirectUri,
+  );
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
   const authProvider = { ...memory.provider, clientMetadata };
   const clientOptions = mode === 'auto' ? { versionNegotiation: { mode } } : {};

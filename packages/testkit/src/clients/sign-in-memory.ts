@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { SignInRecord, TokenSet } from './client-application.ts';
 
-/** The state behind an OAuth provider of either SDK. `Info` and `Tokens` are the SDK's own types. */
-export type SignInMemory<Info, Tokens> = {
+/** The state behind an OAuth provider of either SDK. The type parameters are the SDK's own types. */
+export type SignInMemory<Info, Tokens, Discovery> = {
   provider: {
     redirectUrl: string;
     state(): string;
@@ -13,6 +13,8 @@ export type SignInMemory<Info, Tokens> = {
     redirectToAuthorization(url: URL): void;
     saveCodeVerifier(verifier: string): void;
     codeVerifier(): string;
+    saveDiscoveryState(state: Discovery): void;
+    discoveryState(): Discovery | undefined;
     invalidateCredentials(scope: 'all' | 'client' | 'tokens' | 'verifier' | 'discovery'): void;
   };
   record: SignInRecord;
@@ -22,12 +24,19 @@ export type SignInMemory<Info, Tokens> = {
 };
 
 /** Remembers one application's registration and tokens in memory. */
-export function createSignInMemory<Info extends { client_id: string }, Tokens extends TokenSet>(
+export function createSignInMemory<Info extends { client_id: string }, Tokens extends TokenSet, Discovery>(
   redirectUrl: string,
-): SignInMemory<Info, Tokens> {
-  const record: SignInRecord = { clientInformation: [], tokens: [], codes: [], codeVerifiers: [], authorizationUrls: [] };
+): SignInMemory<Info, Tokens, Discovery> {
+  const record: SignInRecord = {
+    clientInformation: [],
+    tokens: [],
+    codes: [],
+    codeVerifiers: [],
+    authorizationUrls: [],
+  };
   let information: Info | undefined;
   let tokens: Tokens | undefined;
+  let discovered: Discovery | undefined;
   let waiting: URL | undefined;
 
   return {
@@ -51,9 +60,14 @@ export function createSignInMemory<Info extends { client_id: string }, Tokens ex
       },
       saveCodeVerifier: (verifier) => void record.codeVerifiers.push(verifier),
       codeVerifier: () => record.codeVerifiers.at(-1) ?? '',
+      saveDiscoveryState(state) {
+        discovered = state;
+      },
+      discoveryState: () => discovered,
       invalidateCredentials(scope) {
         if (scope === 'all' || scope === 'client') information = undefined;
         if (scope === 'all' || scope === 'tokens') tokens = undefined;
+        if (scope === 'all' || scope === 'discovery') discovered = undefined;
       },
     },
     takeAuthorizationUrl() {
@@ -69,9 +83,11 @@ export function createSignInMemory<Info extends { client_id: string }, Tokens ex
 
 /** The parameters of a callback whose `state` is the one that was sent. */
 export function checkedCallback(params: URLSearchParams, authorizationUrl: URL): URLSearchParams {
-  if (params.get('state') !== authorizationUrl.searchParams.get('state')) throw new Error('the callback has another state');
+  if (params.get('state') !== authorizationUrl.searchParams.get('state'))
+    throw new Error('the callback has another state');
   const error = params.get('error');
-  if (error !== null) throw new Error(`the authorization server refused: ${error} ${params.get('error_description') ?? ''}`);
+  if (error !== null)
+    throw new Error(`the authorization server refused: ${error} ${params.get('error_description') ?? ''}`);
   return params;
 }
 

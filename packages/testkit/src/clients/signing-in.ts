@@ -24,7 +24,13 @@ export type SigningIn = {
 };
 
 /** The part of an application that is the same with every SDK: try, sign in through the browser, try again. */
-export function createClientApplication({ name, callback, memory, openInBrowser, attempt }: SigningIn): ClientApplication {
+export function createClientApplication({
+  name,
+  callback,
+  memory,
+  openInBrowser,
+  attempt,
+}: SigningIn): ClientApplication {
   let connection: Connection | undefined;
   const connected = () => {
     if (!connection) throw new Error('not connected');

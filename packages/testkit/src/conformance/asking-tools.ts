@@ -1,4 +1,10 @@
-import type { CallToolResult, InputRequest, InputRequiredResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import type {
+  CallToolResult,
+  InputRequest,
+  InputRequiredResult,
+  McpServer,
+  ServerContext,
+} from '@modelcontextprotocol/server';
 import { inputRequired, inputResponse } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
@@ -33,8 +39,15 @@ export function registerAskingTools(server: McpServer): void {
     ({ message }, ctx) => elicit(ctx, { message, requestedSchema: contactForm, prefix: 'User response: ' }),
   );
 
-  server.registerTool('test_elicitation_sep1034_defaults', { description: 'Asks with a default for each type' }, (ctx) =>
-    elicit(ctx, { message: 'Please check these values', requestedSchema: defaultsForm, prefix: 'Elicitation completed: ' }),
+  server.registerTool(
+    'test_elicitation_sep1034_defaults',
+    { description: 'Asks with a default for each type' },
+    (ctx) =>
+      elicit(ctx, {
+        message: 'Please check these values',
+        requestedSchema: defaultsForm,
+        prefix: 'Elicitation completed: ',
+      }),
   );
 
   server.registerTool('test_elicitation_sep1330_enums', { description: 'Asks with each form of choice' }, (ctx) =>
@@ -44,7 +57,10 @@ export function registerAskingTools(server: McpServer): void {
 
 /** A request for the client's model to continue from one line. */
 export function samplingOf(prompt: string, maxTokens: number): InputRequest {
-  return inputRequired.createMessage({ messages: [{ role: 'user', content: { type: 'text', text: prompt } }], maxTokens });
+  return inputRequired.createMessage({
+    messages: [{ role: 'user', content: { type: 'text', text: prompt } }],
+    maxTokens,
+  });
 }
 
 type Form = Parameters<typeof inputRequired.elicit>[0]['requestedSchema'];
@@ -82,7 +98,10 @@ const choicesForm = {
       enumNames: ['Option One', 'Option Two', 'Option Three'],
     },
     untitledMulti: { type: 'array' as const, items: { type: 'string' as const, enum: plainOptions } },
-    titledMulti: { type: 'array' as const, items: { anyOf: titled(['First Choice', 'Second Choice', 'Third Choice']) } },
+    titledMulti: {
+      type: 'array' as const,
+      items: { anyOf: titled(['First Choice', 'Second Choice', 'Third Choice']) },
+    },
   },
 } satisfies Form;
 

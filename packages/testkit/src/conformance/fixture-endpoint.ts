@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { McpServer } from '@modelcontextprotocol/server';
-import { createMcpHandler, createRequestStateCodec, InMemoryServerEventBus, isLegacyRequest } from '@modelcontextprotocol/server';
+import {
+  createMcpHandler,
+  createRequestStateCodec,
+  InMemoryServerEventBus,
+  isLegacyRequest,
+} from '@modelcontextprotocol/server';
 import { createFixtureMcp } from './fixture-mcp.ts';
 import type { RoundState } from './input-required-tools.ts';
 import { createLegacySessions } from './legacy-sessions.ts';

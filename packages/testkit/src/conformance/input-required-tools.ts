@@ -1,5 +1,10 @@
 import type { CallToolResult, InputRequest, McpServer, RequestStateCodec } from '@modelcontextprotocol/server';
-import { acceptedContent, CLIENT_CAPABILITIES_META_KEY, inputRequired, inputResponse } from '@modelcontextprotocol/server';
+import {
+  acceptedContent,
+  CLIENT_CAPABILITIES_META_KEY,
+  inputRequired,
+  inputResponse,
+} from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { samplingOf } from './asking-tools.ts';
 
@@ -36,22 +41,30 @@ function registerSingleQuestions(server: McpServer): void {
     return inputRequired({ inputRequests: { capital_question: samplingOf('What is the capital of France?', 100) } });
   });
 
-  server.registerTool('test_input_required_result_list_roots', { description: "Asks for the client's roots" }, (ctx) => {
-    const answer = inputResponse(ctx.mcpReq.inputResponses, 'client_roots');
-    if (answer.kind === 'roots') return text(`Roots: ${answer.roots.map((root) => root.uri).join(', ')}`);
-    return inputRequired({ inputRequests: { client_roots: inputRequired.listRoots() } });
-  });
+  server.registerTool(
+    'test_input_required_result_list_roots',
+    { description: "Asks for the client's roots" },
+    (ctx) => {
+      const answer = inputResponse(ctx.mcpReq.inputResponses, 'client_roots');
+      if (answer.kind === 'roots') return text(`Roots: ${answer.roots.map((root) => root.uri).join(', ')}`);
+      return inputRequired({ inputRequests: { client_roots: inputRequired.listRoots() } });
+    },
+  );
 }
 
 function registerQuestionsByCapability(server: McpServer): void {
-  server.registerTool('test_input_required_result_capabilities', { description: 'Asks only what the client can do' }, (ctx) => {
-    const can = declaredCapabilities.parse(ctx.mcpReq.envelope)[CLIENT_CAPABILITIES_META_KEY];
-    const inputRequests: Record<string, InputRequest> = {};
-    if (can.sampling) inputRequests['greeting'] = samplingOf('Generate a greeting', 50);
-    if (can.elicitation) inputRequests['user_name'] = askName('What is your name?');
-    const missing = Object.keys(inputRequests).filter((key) => ctx.mcpReq.inputResponses?.[key] === undefined);
-    return missing.length > 0 ? inputRequired({ inputRequests }) : text('Asked what could be asked.');
-  });
+  server.registerTool(
+    'test_input_required_result_capabilities',
+    { description: 'Asks only what the client can do' },
+    (ctx) => {
+      const can = declaredCapabilities.parse(ctx.mcpReq.envelope)[CLIENT_CAPABILITIES_META_KEY];
+      const inputRequests: Record<string, InputRequest> = {};
+      if (can.sampling) inputRequests.greeting = samplingOf('Generate a greeting', 50);
+      if (can.elicitation) inputRequests.user_name = askName('What is your name?');
+      const missing = Object.keys(inputRequests).filter((key) => ctx.mcpReq.inputResponses?.[key] === undefined);
+      return missing.length > 0 ? inputRequired({ inputRequests }) : text('Asked what could be asked.');
+    },
+  );
 }
 
 function registerSealedStates(server: McpServer, states: RequestStateCodec<RoundState>): void {
@@ -69,35 +82,46 @@ function registerSealedStates(server: McpServer, states: RequestStateCodec<Round
 }
 
 function registerManyQuestions(server: McpServer, states: RequestStateCodec<RoundState>): void {
-  server.registerTool('test_input_required_result_multiple_inputs', { description: 'Asks three things at once' }, async (ctx) => {
-    const name = acceptedContent(ctx.mcpReq.inputResponses, 'user_name', nameForm);
-    const greeting = inputResponse(ctx.mcpReq.inputResponses, 'greeting');
-    const roots = inputResponse(ctx.mcpReq.inputResponses, 'client_roots');
-    if (name && greeting.kind === 'sampling' && roots.kind === 'roots') return text(`All three, ${name.name}.`);
-    return inputRequired({
-      inputRequests: {
-        user_name: askName('What is your name?'),
-        greeting: samplingOf('Generate a greeting', 50),
-        client_roots: inputRequired.listRoots(),
-      },
-      requestState: await states.mint({ round: 1 }),
-    });
-  });
+  server.registerTool(
+    'test_input_required_result_multiple_inputs',
+    { description: 'Asks three things at once' },
+    async (ctx) => {
+      const name = acceptedContent(ctx.mcpReq.inputResponses, 'user_name', nameForm);
+      const greeting = inputResponse(ctx.mcpReq.inputResponses, 'greeting');
+      const roots = inputResponse(ctx.mcpReq.inputResponses, 'client_roots');
+      if (name && greeting.kind === 'sampling' && roots.kind === 'roots') return text(`All three, ${name.name}.`);
+      return inputRequired({
+        inputRequests: {
+          user_name: askName('What is your name?'),
+          greeting: samplingOf('Generate a greeting', 50),
+          client_roots: inputRequired.listRoots(),
+        },
+        requestState: await states.mint({ round: 1 }),
+      });
+    },
+  );
 }
 
 function registerRounds(server: McpServer, states: RequestStateCodec<RoundState>): void {
-  server.registerTool('test_input_required_result_multi_round', { description: 'Asks twice, one after the other' }, async (ctx) => {
-    const round = ctx.mcpReq.requestState<RoundState>()?.round ?? 0;
-    const name = acceptedContent(ctx.mcpReq.inputResponses, 'step1', nameForm);
-    const color = acceptedContent(ctx.mcpReq.inputResponses, 'step2', colorForm);
-    if (round === 2 && color) return text(`Favourite colour: ${color.color}.`);
-    if (round === 1 && name) {
-      const step2 = inputRequired.elicit({ message: 'Step 2: What is your favorite color?', requestedSchema: colorForm });
-      return inputRequired({ inputRequests: { step2 }, requestState: await states.mint({ round: 2 }) });
-    }
-    const step1 = askName('Step 1: What is your name?');
-    return inputRequired({ inputRequests: { step1 }, requestState: await states.mint({ round: 1 }) });
-  });
+  server.registerTool(
+    'test_input_required_result_multi_round',
+    { description: 'Asks twice, one after the other' },
+    async (ctx) => {
+      const round = ctx.mcpReq.requestState<RoundState>()?.round ?? 0;
+      const name = acceptedContent(ctx.mcpReq.inputResponses, 'step1', nameForm);
+      const color = acceptedContent(ctx.mcpReq.inputResponses, 'step2', colorForm);
+      if (round === 2 && color) return text(`Favourite colour: ${color.color}.`);
+      if (round === 1 && name) {
+        const step2 = inputRequired.elicit({
+          message: 'Step 2: What is your favorite color?',
+          requestedSchema: colorForm,
+        });
+        return inputRequired({ inputRequests: { step2 }, requestState: await states.mint({ round: 2 }) });
+      }
+      const step1 = askName('Step 1: What is your name?');
+      return inputRequired({ inputRequests: { step1 }, requestState: await states.mint({ round: 1 }) });
+    },
+  );
 }
 
 function askName(message: string): InputRequest {

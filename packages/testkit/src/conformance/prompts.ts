@@ -55,7 +55,10 @@ function registerAskingPrompt(server: McpServer): void {
   server.registerPrompt('test_input_required_result_prompt', { description: 'Asks for its context' }, (ctx) => {
     const answer = acceptedContent(ctx.mcpReq.inputResponses, 'user_context', form);
     if (answer) return { messages: [userText(`Context: ${answer.context}`)] };
-    const user_context = inputRequired.elicit({ message: 'What context should the prompt use?', requestedSchema: form });
+    const user_context = inputRequired.elicit({
+      message: 'What context should the prompt use?',
+      requestedSchema: form,
+    });
     return inputRequired({ inputRequests: { user_context } });
   });
 }

@@ -48,29 +48,21 @@ export async function requiredServerScenarios(revision: string): Promise<string[
 type SuiteOptions = { args: readonly string[]; outDir?: string; timeoutMs: number };
 
 function runSuite({ args, outDir, timeoutMs }: SuiteOptions): Promise<{ exitCode: number | null; output: string }> {
-  const bin = path.join(path.dirname(findPackageFile()), 'dist/index.js');
+  const require = createRequire(import.meta.url);
+  const bin = require.resolve('@modelcontextprotocol/conformance/dist/index.js');
   const outArgs = outDir === undefined ? [] : ['-o', outDir];
   const child = spawn(process.execPath, [bin, ...args, ...outArgs], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
-    env: { PATH: process.env['PATH'], NO_COLOR: '1' },
+    env: { PATH: process.env.PATH, NO_COLOR: '1' },
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => resolve({ exitCode, output }));
   });
-}
-
-function findPackageFile(): string {
-  const require = createRequire(import.meta.url);
-  for (const folder of require.resolve.paths('@modelcontextprotocol/conformance') ?? []) {
-    try {
-      return require.resolve(path.join(folder, '@modelcontextprotocol/conformance/package.json'));
-    } catch {}
-  }
-  throw new Error('@modelcontextprotocol/conformance is not installed');
 }
 
 /** A report folder is called `server-SCENARIO-TIMESTAMP` (or without the first part) and holds `checks.json`. */

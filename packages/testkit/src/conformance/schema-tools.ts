@@ -11,7 +11,10 @@ export function registerSchemaTools(server: McpServer): void {
 
   server.registerTool(
     'test_x_mcp_header',
-    { description: 'Has an argument that is repeated in a header', inputSchema: fromJsonSchema<{ region: string }>(regionSchema) },
+    {
+      description: 'Has an argument that is repeated in a header',
+      inputSchema: fromJsonSchema<{ region: string }>(regionSchema),
+    },
     ({ region }) => ({ content: [{ type: 'text', text: `Region: ${region}` }] }),
   );
 }

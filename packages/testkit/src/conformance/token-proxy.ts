@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream';
 import { listenOnLoopback } from '../loopback-server.ts';
 
 /** Where requests go, and the token that they get. */
-export type Forwarding = {
+type Forwarding = {
   /** Port of the protected server on 127.0.0.1. */
   port: number;
   /** Asked for each request. */
