@@ -26,28 +26,24 @@ export function requestContext({ req }: { req: IncomingMessage }): RequestContex
   return context;
 }
 
+/** What opening a context needs. */
+export type RequestContextOptions = { log: Logger; clock: Clock; basePath: string };
+
+/** Asked every few seconds by whoever runs the server; worth a line only to somebody who looks for it. */
+const HEALTH_PATHS = new Set(['/healthz', '/readyz']);
+
 /** Gives every request a context, and logs it once it is answered: method, path without query, status, time. */
-export function openRequestContext({
-  log,
-  clock,
-  basePath,
-}: {
-  log: Logger;
-  clock: Clock;
-  basePath: string;
-}): Middleware {
+export function openRequestContext({ log, clock, basePath }: RequestContextOptions): Middleware {
   return async (ctx, next) => {
     const correlationId = randomUUID();
     const startedAt = clock().getTime();
-    const path = ctx.path;
+    const { method, path } = ctx;
     contexts.set(ctx.req, { correlationId, basePath, address: ctx.ip, pending: [] });
     ctx.set('X-Correlation-Id', correlationId);
     ctx.res.once('finish', () => {
       const durationMs = clock().getTime() - startedAt;
-      log.info(
-        { correlationId, method: ctx.method, path: pathForLog(path), status: ctx.res.statusCode, durationMs },
-        'request',
-      );
+      const level = HEALTH_PATHS.has(path) ? 'debug' : 'info';
+      log[level]({ correlationId, method, path: pathForLog(path), status: ctx.res.statusCode, durationMs }, 'request');
     });
     await next();
   };
@@ -55,5 +51,5 @@ export function openRequestContext({
 
 /** Interaction ids are worth as little as the cookie beside them, but a log needs none of them. */
 function pathForLog(path: string): string {
-  return path.replace(/\/(interaction|authorize)\/[^/]+/, '/$1/:uid');
+  return path.replace(/\/(interaction|authorize)\/[^/]+/, '/$1/:uid').slice(0, 200);
 }
