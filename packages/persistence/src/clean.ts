@@ -69,7 +69,8 @@ function tables(prisma: Database['prisma']): Table[] {
       remove: (keys, expiresAt) => prisma.client.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
-      find: async (expire) => (await prisma.rateLimit.findMany({ where: { expire }, select: { key: true }, take })).map(({ key }) => key),
+      find: async (expire) =>
+        (await prisma.rateLimit.findMany({ where: { expire }, select: { key: true }, take })).map(({ key }) => key),
       remove: (keys, expire) => prisma.rateLimit.deleteMany({ where: { key: { in: keys }, expire } }),
     },
   ];

@@ -1,7 +1,7 @@
-import { Prisma, PrismaClient } from './generated/postgresql/client.ts';
+import { StartupError } from '@portcullis/platform';
+import { Prisma, type PrismaClient } from './generated/postgresql/client.ts';
 import { openPostgresql } from './postgresql.ts';
 import { openSqlite } from './sqlite.ts';
-import { StartupError } from '@portcullis/platform';
 
 /** An open, migrated database. */
 export type Database = {
@@ -40,7 +40,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Pick<Database, 'kind' | 'prisma'>> {
   if (url.startsWith('file:')) return { kind: 'sqlite', prisma: await openSqlite(url) };
-  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', prisma: await openPostgresql(url, migrateUrl ?? url) };
+  if (/^postgres(ql)?:\/\//.test(url))
+    return { kind: 'postgresql', prisma: await openPostgresql(url, migrateUrl ?? url) };
   throw new StartupError('DATABASE_URL must begin with postgresql:// (leave it out for SQLite)');
 }
 

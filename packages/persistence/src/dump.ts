@@ -12,7 +12,10 @@ export async function dumpTables({ kind, prisma }: Database): Promise<string> {
   const lines: string[] = [];
   for (const { name } of tables) {
     const rows = await prisma.$queryRawUnsafe<object[]>(`SELECT * FROM "${name}"`);
-    for (const row of rows) lines.push(`${name} ${JSON.stringify(row, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`);
+    for (const row of rows)
+      lines.push(
+        `${name} ${JSON.stringify(row, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+      );
   }
   return lines.join('\n');
 }

@@ -49,7 +49,9 @@ export function createEnvelope(master: Buffer): Envelope {
       const bytes = Buffer.from(text, 'base64url');
       if (bytes.length < saltBytes + nonceBytes + tagBytes) throw new Error('the sealed value is too short');
       const nonce = bytes.subarray(saltBytes, saltBytes + nonceBytes);
-      const decipher = createDecipheriv('aes-256-gcm', keyFor(bytes.subarray(0, saltBytes)), nonce, { authTagLength: tagBytes })
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(bytes.subarray(0, saltBytes)), nonce, {
+        authTagLength: tagBytes,
+      })
         .setAAD(Buffer.from(associatedData))
         .setAuthTag(bytes.subarray(-tagBytes));
       return Buffer.concat([decipher.update(bytes.subarray(saltBytes + nonceBytes, -tagBytes)), decipher.final()]);

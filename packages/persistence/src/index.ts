@@ -7,7 +7,14 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
-export { bindMasterKey, createMasterKey, formatMasterKey, type MasterKey, masterKeyState, parseMasterKey } from './master-key.ts';
+export {
+  bindMasterKey,
+  createMasterKey,
+  formatMasterKey,
+  type MasterKey,
+  masterKeyState,
+  parseMasterKey,
+} from './master-key.ts';
 export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';

@@ -43,7 +43,9 @@ export async function bindMasterKey({ prisma }: Database, key: MasterKey, now: D
   const stored = await prisma.masterKeyCheck.findUnique({ where: { id: onlyRow } });
   if (stored) return assertFits(envelope, stored.sealed);
   try {
-    await prisma.masterKeyCheck.create({ data: { id: onlyRow, sealed: envelope.seal(knownText, associatedData), createdAt: now } });
+    await prisma.masterKeyCheck.create({
+      data: { id: onlyRow, sealed: envelope.seal(knownText, associatedData), createdAt: now },
+    });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     const winner = await prisma.masterKeyCheck.findUniqueOrThrow({ where: { id: onlyRow } });

@@ -51,8 +51,11 @@ async function apply(client: Client, migration: Migration): Promise<void> {
 }
 
 async function appliedMigrations(client: Client): Promise<AppliedMigration[]> {
-  const table = await client.query(`SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS "there"`);
-  if (!table.rows[0].there) return [];
+  // A scan, not to_regclass: that answers from a cache, which taking the lock does not refresh.
+  const table = await client.query(
+    `SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = '_prisma_migrations'`,
+  );
+  if (table.rows.length === 0) return [];
   const { rows } = await client.query<AppliedMigration>(
     `SELECT migration_name AS "name", checksum, finished_at IS NOT NULL AS "finished"
      FROM "_prisma_migrations" WHERE rolled_back_at IS NULL`,

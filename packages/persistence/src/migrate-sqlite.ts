@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '@libsql/client';
 import { type AppliedMigration, type Migration, migrationFailed, pendingMigrations } from './migration-files.ts';
-import { whenNotBusy } from './sqlite-connection.ts';
 
 const createTable = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "id" TEXT PRIMARY KEY NOT NULL,
@@ -20,14 +19,13 @@ const createTable = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
  * Two processes may do so at once: the record's id follows from the migration's name, so one of them fails at its first
  * statement, and finds the work done.
  *
+ * @param client used for nothing else, and closed afterwards
  * @throws {StartupError} when a migration fails, or does not fit what the database has
  */
 export async function migrateSqlite(client: Client, migrations: readonly Migration[]): Promise<void> {
   let pending = pendingMigrations(migrations, await appliedMigrations(client));
   if (pending.length === 0) return;
-  await whenNotBusy(() => client.execute(createTable));
-  // Dropping a table in order to build it anew must not empty those that refer to it.
-  await client.execute('PRAGMA foreign_keys = OFF');
+  await client.execute(createTable);
   for (let next = pending[0]; next; next = pending[0]) {
     const failure = await apply(client, next);
     pending = pendingMigrations(migrations, await appliedMigrations(client));
@@ -36,9 +34,10 @@ export async function migrateSqlite(client: Client, migrations: readonly Migrati
 }
 
 async function apply(client: Client, migration: Migration): Promise<{ cause: unknown } | undefined> {
-  const script = `BEGIN IMMEDIATE;\n${record(migration)};\n${migration.sql}\n;COMMIT;`;
+  // Dropping a table in order to build it anew must not empty those that refer to it.
+  const script = `PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n${record(migration)};\n${migration.sql}\n;COMMIT;`;
   try {
-    await whenNotBusy(() => client.executeMultiple(script));
+    await client.executeMultiple(script);
     return undefined;
   } catch (cause) {
     return { cause };
@@ -53,14 +52,14 @@ function record({ name, checksum }: Migration): string {
 }
 
 async function appliedMigrations(client: Client): Promise<AppliedMigration[]> {
-  const table = await whenNotBusy(() => client.execute(`SELECT 1 FROM sqlite_master WHERE name = '_prisma_migrations'`));
+  const table = await client.execute(`SELECT 1 FROM sqlite_master WHERE name = '_prisma_migrations'`);
   if (table.rows.length === 0) return [];
-  const { rows } = await whenNotBusy(() =>
-    client.execute('SELECT migration_name, checksum, finished_at FROM "_prisma_migrations" WHERE rolled_back_at IS NULL'),
+  const { rows } = await client.execute(
+    'SELECT migration_name, checksum, finished_at FROM "_prisma_migrations" WHERE rolled_back_at IS NULL',
   );
   return rows.map((row) => ({
-    name: String(row['migration_name']),
-    checksum: String(row['checksum']),
-    finished: row['finished_at'] !== null,
+    name: String(row.migration_name),
+    checksum: String(row.checksum),
+    finished: row.finished_at !== null,
   }));
 }

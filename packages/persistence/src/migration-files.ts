@@ -36,9 +36,18 @@ export function pendingMigrations(migrations: readonly Migration[], applied: rea
   const byName = new Map(migrations.map((migration) => [migration.name, migration]));
   for (const { name, checksum, finished } of applied) {
     const known = byName.get(name);
-    if (!finished) throw new StartupError(`The database migration ${name} failed earlier: repair it with "prisma migrate resolve", or restore a backup`);
-    if (!known) throw new StartupError(`The database was migrated by a newer version of Portcullis (${name}): start that version`);
-    if (known.checksum !== checksum) throw new StartupError(`The database migration ${name} was changed after it was applied: restore its migration.sql`);
+    if (!finished)
+      throw new StartupError(
+        `The database migration ${name} failed earlier: repair it with "prisma migrate resolve", or restore a backup`,
+      );
+    if (!known)
+      throw new StartupError(
+        `The database was migrated by a newer version of Portcullis (${name}): start that version`,
+      );
+    if (known.checksum !== checksum)
+      throw new StartupError(
+        `The database migration ${name} was changed after it was applied: restore its migration.sql`,
+      );
   }
   const names = new Set(applied.map(({ name }) => name));
   return migrations.filter(({ name }) => !names.has(name));

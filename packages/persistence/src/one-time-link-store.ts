@@ -26,7 +26,9 @@ export function createOneTimeLinkStore({ prisma }: Database): OneTimeLinkStore {
     issue: async ({ purpose, userId, now, ttlSeconds }) => {
       const token = randomBytes(32).toString('base64url');
       const expiresAt = new Date(now.getTime() + ttlSeconds * 1000);
-      await prisma.oneTimeLink.create({ data: { id: hashToken(token), purpose, userId: userId ?? null, createdAt: now, expiresAt } });
+      await prisma.oneTimeLink.create({
+        data: { id: hashToken(token), purpose, userId: userId ?? null, createdAt: now, expiresAt },
+      });
       return token;
     },
     find: async (link) => {
@@ -35,7 +37,10 @@ export function createOneTimeLinkStore({ prisma }: Database): OneTimeLinkStore {
       return row.userId === null ? {} : { userId: row.userId };
     },
     redeem: async (link) => {
-      const { count } = await prisma.oneTimeLink.updateMany({ where: redeemable(link), data: { redeemedAt: link.now } });
+      const { count } = await prisma.oneTimeLink.updateMany({
+        where: redeemable(link),
+        data: { redeemedAt: link.now },
+      });
       return count === 1;
     },
   };

@@ -1,6 +1,7 @@
 import { StartupError } from '@portcullis/platform';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { errorCode } from './error-code.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { grantToServingRole, migratePostgresql } from './migrate-postgresql.ts';
 import { readMigrations } from './migration-files.ts';
@@ -48,13 +49,15 @@ async function connect(variable: string, url: string): Promise<pg.Client> {
     return client;
   } catch (cause) {
     const reason = connectionProblem(cause);
-    throw new StartupError(`The database at ${host} cannot be opened (${reason}): check that it runs and that DATABASE_URL (${variable}) is right`, { cause });
+    throw new StartupError(
+      `The database at ${host} cannot be opened (${reason}): check that it runs and that DATABASE_URL (${variable}) is right`,
+      { cause },
+    );
   }
 }
 
 function connectionProblem(cause: unknown): string {
-  if (!(cause instanceof Error)) return 'unknown error';
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const code = errorCode(cause);
   const reasons: Record<string, string> = {
     '28P01': 'it refuses the user or the password',
     '28000': 'it refuses the user',
@@ -85,6 +88,7 @@ function userOf(url: string): string {
 }
 
 function parseUrl(url: string): URL {
-  if (!URL.canParse(url)) throw new StartupError('DATABASE_URL is no URL: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE');
+  if (!URL.canParse(url))
+    throw new StartupError('DATABASE_URL is no URL: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE');
   return new URL(url);
 }

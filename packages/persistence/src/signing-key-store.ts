@@ -33,7 +33,9 @@ export function createSigningKeyStore({ prisma }: Database, envelope: Envelope):
       const jwk = await make();
       const sealedKey = envelope.seal(JSON.stringify(jwk), place(jwk.kid));
       try {
-        await prisma.signingKey.create({ data: { id: jwk.kid, alg: jwk.alg, sealedKey, initial: true, createdAt: now, activatedAt: now } });
+        await prisma.signingKey.create({
+          data: { id: jwk.kid, alg: jwk.alg, sealedKey, initial: true, createdAt: now, activatedAt: now },
+        });
       } catch (error) {
         if (!isUniqueViolation(error)) throw error;
       }

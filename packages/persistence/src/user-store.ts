@@ -20,7 +20,11 @@ export type UserStore = {
    * Creates the first administrator (roles `admin` and `lead`), unless there is an administrator.
    * Of several at once exactly one does.
    */
-  createFirstAdministrator(o: { email: string; passwordHash: string; now: Date }): Promise<{ created: boolean; userId?: string }>;
+  createFirstAdministrator(o: {
+    email: string;
+    passwordHash: string;
+    now: Date;
+  }): Promise<{ created: boolean; userId?: string }>;
   create(o: { email: string; roles: readonly string[]; now: Date }): Promise<CreateUserResult>;
   findById(id: string): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
@@ -72,7 +76,10 @@ export function createUserStore({ prisma }: Database): UserStore {
       return count > 0;
     },
     setDisabled: async ({ userId, disabled, now }) => {
-      const { count } = await prisma.user.updateMany({ where: { id: userId }, data: { disabledAt: disabled ? now : null, updatedAt: now } });
+      const { count } = await prisma.user.updateMany({
+        where: { id: userId },
+        data: { disabledAt: disabled ? now : null, updatedAt: now },
+      });
       return count > 0;
     },
     hasAny: async () => (await prisma.user.findFirst({ select: { id: true } })) !== null,

@@ -3,7 +3,16 @@ import type { AuthorizationCode } from '../generated/postgresql/client.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
-import { fromEpoch, jsonOrNull, parseOptional, parsePayload, present, required, requiredExpiryOf, toEpoch } from './payload-form.ts';
+import {
+  fromEpoch,
+  jsonOrNull,
+  parseOptional,
+  parsePayload,
+  present,
+  required,
+  requiredExpiryOf,
+  toEpoch,
+} from './payload-form.ts';
 
 /** Authorization codes, known by their hash. Of two redemptions at once one wins (RFC 6749, section 4.1.2). */
 export function authorizationCodesAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
@@ -34,8 +43,22 @@ export function authorizationCodesAdapter({ prisma, clock, errors }: AdapterDepe
 }
 
 function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
-  const { jti, kind, accountId, clientId, grantId, redirectUri, scope, resource, codeChallenge, codeChallengeMethod, iat, exp, consumed, ...detail } =
-    payload;
+  const {
+    jti,
+    kind,
+    accountId,
+    clientId,
+    grantId,
+    redirectUri,
+    scope,
+    resource,
+    codeChallenge,
+    codeChallengeMethod,
+    iat,
+    exp,
+    consumed,
+    ...detail
+  } = payload;
   return {
     grantId: required(payload, 'grantId'),
     clientId: required(payload, 'clientId'),

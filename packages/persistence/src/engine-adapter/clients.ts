@@ -26,7 +26,13 @@ export function clientsAdapter({ prisma, clock, errors }: AdapterDependencies): 
       const columns = { ...toColumns(payload, stored?.secretHash ?? null), updatedAt: now };
       await prisma.client.upsert({
         where: { id },
-        create: { id, registration: 'dynamic', createdAt: now, expiresAt: new Date(now.getTime() + dynamicClientLifetimeMs), ...columns },
+        create: {
+          id,
+          registration: 'dynamic',
+          createdAt: now,
+          expiresAt: new Date(now.getTime() + dynamicClientLifetimeMs),
+          ...columns,
+        },
         update: columns,
       });
     },
@@ -67,7 +73,16 @@ async function noteUse(prisma: AdapterDependencies['prisma'], { id, registration
 }
 
 function toColumns(payload: AdapterPayload, storedSecretHash: string | null) {
-  const { client_id, client_secret, client_name, application_type, token_endpoint_auth_method, redirect_uris, grant_types, ...rest } = payload;
+  const {
+    client_id,
+    client_secret,
+    client_name,
+    application_type,
+    token_endpoint_auth_method,
+    redirect_uris,
+    grant_types,
+    ...rest
+  } = payload;
   return {
     name: client_name ?? null,
     applicationType: application_type ?? null,
@@ -91,7 +106,8 @@ function toPayload(client: Client): AdapterPayload {
     client_id: client.id,
     client_secret: client.secretHash ?? undefined,
     client_name: client.name ?? undefined,
-    application_type: client.applicationType === 'native' ? 'native' : client.applicationType === 'web' ? 'web' : undefined,
+    application_type:
+      client.applicationType === 'native' ? 'native' : client.applicationType === 'web' ? 'web' : undefined,
     token_endpoint_auth_method: client.tokenEndpointAuthMethod ?? undefined,
     redirect_uris: parseOptional<string[]>(client.redirectUris),
     grant_types: parseOptional<string[]>(client.grantTypes),

@@ -33,15 +33,27 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
         userId: payload.accountId ?? null,
         expiresAt: expiryOf(payload, expiresIn, clock()) ?? null,
       };
-      await prisma.engineRecord.upsert({ where: { model_id: { model, id } }, create: { model, id, ...columns }, update: columns });
+      await prisma.engineRecord.upsert({
+        where: { model_id: { model, id } },
+        create: { model, id, ...columns },
+        update: columns,
+      });
     },
     find: async (value) => {
-      const payload = open(await prisma.engineRecord.findUnique({ where: { model_id: { model, id: hashToken(value) } } }));
+      const payload = open(
+        await prisma.engineRecord.findUnique({ where: { model_id: { model, id: hashToken(value) } } }),
+      );
       return payload && { ...payload, jti: value };
     },
-    findByUid: async (uid) => open(await prisma.engineRecord.findFirst({ where: { model, uid }, orderBy: { expiresAt: 'desc' } })),
+    findByUid: async (uid) =>
+      open(await prisma.engineRecord.findFirst({ where: { model, uid }, orderBy: { expiresAt: 'desc' } })),
     findByUserCode: async (userCode) =>
-      open(await prisma.engineRecord.findFirst({ where: { model, userCodeHash: hashToken(userCode) }, orderBy: { expiresAt: 'desc' } })),
+      open(
+        await prisma.engineRecord.findFirst({
+          where: { model, userCodeHash: hashToken(userCode) },
+          orderBy: { expiresAt: 'desc' },
+        }),
+      ),
     consume: async (value) => {
       const { count } = await prisma.engineRecord.updateMany({
         where: { model, id: hashToken(value), consumedAt: null },

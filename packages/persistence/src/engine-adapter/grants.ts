@@ -1,7 +1,16 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
-import { fromEpoch, jsonOrNull, parseOptional, parsePayload, present, required, requiredExpiryOf, toEpoch } from './payload-form.ts';
+import {
+  fromEpoch,
+  jsonOrNull,
+  parseOptional,
+  parsePayload,
+  present,
+  required,
+  requiredExpiryOf,
+  toEpoch,
+} from './payload-form.ts';
 
 /**
  * Grants. Their id is no secret (access tokens carry it as `gid`), so it is stored as it is.

@@ -3,7 +3,16 @@ import type { RefreshToken } from '../generated/postgresql/client.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
-import { fromEpoch, jsonOrNull, parseOptional, parsePayload, present, required, requiredExpiryOf, toEpoch } from './payload-form.ts';
+import {
+  fromEpoch,
+  jsonOrNull,
+  parseOptional,
+  parsePayload,
+  present,
+  required,
+  requiredExpiryOf,
+  toEpoch,
+} from './payload-form.ts';
 
 /** Refresh tokens, known by their hash. Of two rotations at once one wins (RFC 9700, section 4.14). */
 export function refreshTokensAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
@@ -34,7 +43,22 @@ export function refreshTokensAdapter({ prisma, clock, errors }: AdapterDependenc
 }
 
 function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
-  const { jti, kind, accountId, clientId, grantId, scope, resource, jkt, rotations, iat, iiat, exp, consumed, ...detail } = payload;
+  const {
+    jti,
+    kind,
+    accountId,
+    clientId,
+    grantId,
+    scope,
+    resource,
+    jkt,
+    rotations,
+    iat,
+    iiat,
+    exp,
+    consumed,
+    ...detail
+  } = payload;
   const issuedAt = iat === undefined ? now : fromEpoch(iat);
   return {
     grantId: required(payload, 'grantId'),

@@ -19,7 +19,10 @@ export function replayedIdentifiersAdapter({ prisma, clock, errors }: AdapterDep
         await prisma.replayedIdentifier.create({ data: { id, expiresAt } });
       } catch (error) {
         if (!isUniqueViolation(error)) throw error;
-        const taken = await prisma.replayedIdentifier.updateMany({ where: { id, expiresAt: { lte: now } }, data: { expiresAt } });
+        const taken = await prisma.replayedIdentifier.updateMany({
+          where: { id, expiresAt: { lte: now } },
+          data: { expiresAt },
+        });
         if (taken.count === 0) throw new errors.InvalidClientAuth('the identifier was used before');
       }
     },

@@ -51,7 +51,8 @@ function readingCharacters(pool: pg.Pool): pg.Pool {
   const query = pool.query.bind(pool);
   const asText = async (config: pg.QueryArrayConfig, values?: unknown[]) => {
     const result = await query(config, values);
-    for (const field of result.fields) if (field.dataTypeID === pg.types.builtins.CHAR) field.dataTypeID = pg.types.builtins.TEXT;
+    for (const field of result.fields)
+      if (field.dataTypeID === pg.types.builtins.CHAR) field.dataTypeID = pg.types.builtins.TEXT;
     return result;
   };
   return Object.assign(pool, { query: asText });
@@ -62,7 +63,10 @@ function isEmpty(script: string): boolean {
 }
 
 function schemaFiles(kind: DatabaseKind): { path: string; content: string }[] {
-  return ['schema.prisma', 'models.prisma'].map((path) => ({ path, content: readFileSync(new URL(path, prismaFolder(kind)), 'utf8') }));
+  return ['schema.prisma', 'models.prisma'].map((path) => ({
+    path,
+    content: readFileSync(new URL(path, prismaFolder(kind)), 'utf8'),
+  }));
 }
 
 function prismaFolder(kind: DatabaseKind): URL {
@@ -77,10 +81,12 @@ function loadEngine(): Promise<void> {
 }
 
 async function instantiate(): Promise<void> {
-  const file = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg').replace(/\.js$/, '.wasm');
+  const file = createRequire(import.meta.url)
+    .resolve('@prisma/schema-engine-wasm/schema_engine_bg')
+    .replace(/\.js$/, '.wasm');
   const module = await WebAssembly.compile(readFileSync(file));
   const { exports } = await WebAssembly.instantiate(module, { './schema_engine_bg.js': { ...bindings } });
   bindings.__wbg_set_wasm(exports);
-  const start = exports['__wbindgen_start'];
+  const start = exports.__wbindgen_start;
   if (typeof start === 'function') start();
 }

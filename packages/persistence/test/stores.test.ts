@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { rounds } from '@portcullis/test-database';
+import { createAuditLog } from '../src/audit-log.ts';
+import { createConsentStore } from '../src/consent-store.ts';
+import { dumpTables } from '../src/dump.ts';
+import { createEnvelope } from '../src/envelope.ts';
+import { createOneTimeLinkStore } from '../src/one-time-link-store.ts';
+import { createSigningKeyStore } from '../src/signing-key-store.ts';
+import { createUserStore } from '../src/user-store.ts';
+import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase } from './support/open-test-database.ts';
+
+const now = new Date('2026-11-20T10:00:00Z');
+const later = (seconds: number) => new Date(now.getTime() + seconds * 1000);
+const day = 24 * 3600;
+
+let database: OpenTestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+});
+afterAll(() => database.drop());
+
+describe('users', () => {
+  test('an address is taken in every spelling of it', async () => {
+    const users = createUserStore(database.db);
+    const created = await users.create({ email: ' Ada@Example.org ', roles: ['lead', 'agent'], now });
+    expect(created).toMatchObject({
+      ok: true,
+      user: { email: 'ada@example.org', passwordHash: null, roles: ['agent', 'lead'], disabledAt: null },
+    });
+    expect(await users.create({ email: 'ADA@example.org', roles: [], now })).toStrictEqual({
+      ok: false,
+      refusal: { reason: 'email_taken' },
+    });
+    expect(await users.findByEmail('aDa@example.org  ')).toMatchObject({ email: 'ada@example.org' });
+    expect(await users.findByEmail('ada\0@example.org')).toBeUndefined();
+    expect(await users.findById('nobody')).toBeUndefined();
+  });
+
+  test('get a password, and can be disabled and enabled', async () => {
+    const users = createUserStore(database.db);
+    const created = await users.create({ email: 'grace@example.org', roles: ['agent'], now });
+    const userId = created.ok ? created.user.id : '';
+    expect(await users.setPassword({ userId, passwordHash: 'hash', now })).toBe(true);
+    expect(await users.setDisabled({ userId, disabled: true, now })).toBe(true);
+    expect(await users.findById(userId)).toMatchObject({ passwordHash: 'hash', disabledAt: now });
+    expect(await users.setDisabled({ userId, disabled: false, now })).toBe(true);
+    expect(await users.findById(userId)).toMatchObject({ disabledAt: null });
+    expect(await users.setPassword({ userId: 'nobody', passwordHash: 'hash', now })).toBe(false);
+  });
+
+  test('of eight who set up at once, over two connections, exactly one becomes the first administrator', async () => {
+    for (let round = 0; round < rounds(20); round += 1) {
+      const fresh = await openTestDatabase();
+      const stores = [createUserStore(fresh.db), createUserStore(await fresh.another())];
+      expect(await stores[0]?.hasAny()).toBe(false);
+      const results = await atOnce(8, async (index) =>
+        stores[index % 2]?.createFirstAdministrator({ email: `admin-${index}@example.org`, passwordHash: 'hash', now }),
+      );
+      const created = results.filter((result) => result.status === 'fulfilled' && result.value?.created);
+      expect(fulfilled(results)).toBe(8);
+      expect(created).toHaveLength(1);
+      expect(await fresh.db.prisma.user.count()).toBe(1);
+      expect(
+        await fresh.db.prisma.userRole.findMany({ orderBy: { role: 'asc' }, select: { role: true } }),
+      ).toStrictEqual([{ role: 'admin' }, { role: 'lead' }]);
+      expect(await stores[0]?.hasAny()).toBe(true);
+      await fresh.drop();
+    }
+  });
+});
+
+describe('consents', () => {
+  const subject = {
+    userId: 'user-1',
+    clientId: 'client-1',
+    resource: 'http://localhost:4001/mcp',
+    redirectUri: 'https://client.example/callback',
+  };
+
+  test('are remembered per user, client, resource and exact redirect URI (SP-16)', async () => {
+    const consents = createConsentStore(database.db);
+    await consents.remember({ ...subject, scopes: ['desk:read'], now, ttlSeconds: day });
+    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: ['desk:read'] });
+    for (const other of [
+      { userId: 'user-2' },
+      { clientId: 'client-2' },
+      { resource: 'http://localhost:4001/other' },
+      { redirectUri: 'https://client.example/callback/' },
+    ]) {
+      expect(await consents.find({ ...subject, ...other, now })).toBeUndefined();
+    }
+    await consents.remember({ ...subject, scopes: [], now, ttlSeconds: day });
+    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: [] });
+  });
+
+  test('expire, at the latest after 90 days (SP-16)', async () => {
+    const consents = createConsentStore(database.db);
+    await consents.remember({ ...subject, scopes: ['desk:read'], now, ttlSeconds: 1000 * day });
+    expect(await consents.find({ ...subject, now: later(90 * day - 1) })).toBeDefined();
+    expect(await consents.find({ ...subject, now: later(90 * day) })).toBeUndefined();
+  });
+
+  test('are forgotten for a client as a whole', async () => {
+    const consents = createConsentStore(database.db);
+    await consents.remember({ ...subject, scopes: ['desk:read'], now, ttlSeconds: day });
+    await consents.remember({ ...subject, clientId: 'client-2', scopes: ['desk:read'], now, ttlSeconds: day });
+    await consents.forget({ userId: 'user-1', clientId: 'client-1' });
+    expect(await consents.find({ ...subject, now })).toBeUndefined();
+    expect(await consents.find({ ...subject, clientId: 'client-2', now })).toBeDefined();
+  });
+
+  test('take a redirect URI longer than an index entry may be', async () => {
+    const redirectUri = `https://client.example/${randomBytes(20_000).toString('hex')}`;
+    const consents = createConsentStore(database.db);
+    await consents.remember({ ...subject, redirectUri, scopes: ['desk:read'], now, ttlSeconds: day });
+    expect(await consents.find({ ...subject, redirectUri, now })).toBeDefined();
+  });
+});
+
+describe('one-time links', () => {
+  test('work once, for their purpose, for their time', async () => {
+    const links = createOneTimeLinkStore(database.db);
+    const token = await links.issue({ purpose: 'password', userId: 'user-1', now, ttlSeconds: 3600 });
+    expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+    expect(await links.find({ token, purpose: 'password', now })).toStrictEqual({ userId: 'user-1' });
+    expect(await links.find({ token, purpose: 'setup', now })).toBeUndefined();
+    expect(await links.redeem({ token, purpose: 'setup', now })).toBe(false);
+    expect(await links.redeem({ token, purpose: 'password', now: later(3600) })).toBe(false);
+    expect(await links.redeem({ token, purpose: 'password', now })).toBe(true);
+    expect(await links.redeem({ token, purpose: 'password', now })).toBe(false);
+    expect(await links.find({ token, purpose: 'password', now })).toBeUndefined();
+    expect(await dumpTables(database.db)).not.toContain(token);
+  });
+
+  test('of eight who redeem one at once, over two connections, exactly one does', async () => {
+    const stores = [createOneTimeLinkStore(database.db), createOneTimeLinkStore(await database.another())];
+    for (let round = 0; round < rounds(50); round += 1) {
+      const token = (await stores[0]?.issue({ purpose: 'setup', now, ttlSeconds: 3600 })) ?? '';
+      const results = await atOnce(8, async (index) => stores[index % 2]?.redeem({ token, purpose: 'setup', now }));
+      expect(results.filter((result) => result.status === 'fulfilled' && result.value)).toHaveLength(1);
+      expect(fulfilled(results)).toBe(8);
+    }
+  });
+});
+
+describe('signing keys', () => {
+  test('replicas that start at once end with one key, which is stored encrypted', async () => {
+    for (let round = 0; round < rounds(20); round += 1) {
+      const fresh = await openTestDatabase();
+      const envelope = createEnvelope(randomBytes(32));
+      const stores = [
+        createSigningKeyStore(fresh.db, envelope),
+        createSigningKeyStore(await fresh.another(), envelope),
+      ];
+      const privatePart = randomBytes(32).toString('base64url');
+      const results = await atOnce(8, async (index) =>
+        stores[index % 2]?.addFirst(
+          async () => ({ kid: `key-${index}`, alg: 'ES256', kty: 'EC', d: privatePart }),
+          now,
+        ),
+      );
+      expect(fulfilled(results)).toBe(8);
+      const keys = await stores[1]?.list();
+      expect(keys).toMatchObject([{ alg: 'ES256', createdAt: now, jwk: { kty: 'EC', d: privatePart } }]);
+      expect(await dumpTables(fresh.db)).not.toContain(privatePart);
+      await fresh.drop();
+    }
+  });
+});
+
+describe('audit trail', () => {
+  test('keeps every field, newest first, and pages (SP-37)', async () => {
+    const log = createAuditLog(database.db);
+    const full = {
+      time: now,
+      type: 'tool.called',
+      outcome: 'denied',
+      subject: 'user-1',
+      client: 'client-1',
+      resource: 'http://localhost:4001/mcp',
+      tool: 'export_customers',
+      address: '::1',
+      correlationId: 'c-1',
+      durationMs: 12,
+      sizeBytes: 34,
+      arguments: { query: 'a\0b', secret: '[redacted]' },
+      detail: { reason: 'insufficient_scope' },
+    } as const;
+    await log.record(full);
+    for (let index = 0; index < 20; index += 1)
+      await log.record({ time: later(1), type: 'token.issued', outcome: 'success', correlationId: `c-1-${index}` });
+    const [oldest] = (await log.list({ subject: 'user-1' })).slice(-1);
+    expect(oldest).toStrictEqual({ ...full, id: expect.any(String) });
+    const page = await log.list({ since: later(1), limit: 15 });
+    const rest = await log.list({ since: later(1), limit: 15, before: page.at(-1)?.id ?? '' });
+    expect([...page, ...rest].map(({ correlationId }) => correlationId)).toStrictEqual(
+      Array.from({ length: 20 }, (_, index) => `c-1-${19 - index}`),
+    );
+    expect(await log.list({ until: now })).toStrictEqual([]);
+  });
+
+  test('takes what an attacker may send', async () => {
+    const log = createAuditLog(database.db);
+    await log.record({
+      time: now,
+      type: 'client.authentication_failed',
+      outcome: 'denied',
+      client: 'a\0b',
+      correlationId: 'c-nul',
+    });
+    expect(await log.list({ correlationId: 'c-nul' })).toMatchObject([{ client: 'a\u{fffd}b' }]);
+  });
+});
