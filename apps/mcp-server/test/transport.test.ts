@@ -1,3 +1,4 @@
+import { Agent, request as httpRequest } from 'node:http';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createLogger } from '@portcullis/platform';
@@ -130,6 +131,24 @@ describe('what is no proper message gets a proper refusal', () => {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${reader}` },
     } as RequestInit);
     expect(chunked.status).toBe(413);
+  });
+
+  test('a refused body does not block the connection for the request after it', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const send = (size: number, announced: boolean) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { 'content-type': 'application/json', authorization: `Bearer ${reader}` };
+        const length = announced ? { 'content-length': size } : {};
+        const out = httpRequest(desk.url, { method: 'POST', agent, headers: { ...headers, ...length }, timeout: 4000 });
+        out.on('response', (answer) => answer.resume().on('end', () => resolve(answer.statusCode)));
+        out.on('timeout', () => out.destroy(new Error('no answer')));
+        out.on('error', reject).end(Buffer.alloc(size, ' '));
+      });
+    for (const announced of [true, false, true]) {
+      expect(await send(2 * 1024 * 1024, announced)).toBe(413);
+      expect(await send(2, announced)).toBe(400);
+    }
+    agent.destroy();
   });
 
   test('TR-20 GET and DELETE: 405, in every era without sessions', async () => {

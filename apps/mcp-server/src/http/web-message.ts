@@ -18,13 +18,20 @@ function bodyOf(message: IncomingMessage) {
   if (message.method === 'GET' || message.method === 'HEAD') return {};
   // A reader that stops early must not destroy the message: its connection is the one that the refusal goes out on.
   const chunks: AsyncIterator<Uint8Array<ArrayBuffer>> = message.iterator({ destroyOnReturn: false });
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      const chunk = await chunks.next();
-      if (chunk.done) controller.close();
-      else controller.enqueue(chunk.value);
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const chunk = await chunks.next();
+        if (chunk.done) controller.close();
+        else controller.enqueue(chunk.value);
+      },
+      async cancel() {
+        await chunks.return?.();
+      },
     },
-  });
+    // Nothing is read before it is asked for, so that what is refused by its headers alone stays untouched.
+    { highWaterMark: 0 },
+  );
   return { body, duplex: 'half' as const };
 }
 
