@@ -54,7 +54,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     site: siteOf(issuer),
     host: read.string('PORTCULLIS_HOST', '127.0.0.1'),
     port: read.port('PORTCULLIS_PORT', 4000),
-    resources: resourcesOf(read.string('PORTCULLIS_MCP_URL', mcpUrl.href), file),
+    resources: resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file),
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),

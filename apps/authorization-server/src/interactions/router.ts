@@ -16,6 +16,11 @@ export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & { acceptForms
  */
 export function interactionRouter(deps: InteractionDeps): Router {
   const router = new Router();
+  // Under no-referrer, browsers post a form with `Origin: null`; so they can name us as its sender.
+  router.use(async (ctx, next) => {
+    ctx.set('Referrer-Policy', 'same-origin');
+    await next();
+  });
   router.use(deps.acceptForms);
   router.get('/interaction/:uid', async (ctx) => {
     const { step, answered } = await currentStep(ctx, deps);
