@@ -18,7 +18,6 @@ export type TokenVerdict = { ok: true; principal: Principal } | { ok: false; ref
 type Deps = Readonly<{ rules: TokenRules; keys: IssuerKeys; now: () => Date }>;
 
 const TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt'];
-const REQUIRED_CLAIMS = ['iss', 'aud', 'exp', 'iat', 'sub', 'client_id', 'jti'];
 const LIMIT_CHARACTERS = 16 * 1024;
 
 /**
@@ -46,7 +45,6 @@ function verifyOptions(rules: TokenRules, at: Date): JWTVerifyOptions {
     algorithms: [...rules.algorithms],
     issuer: rules.issuer,
     audience: rules.audience,
-    requiredClaims: REQUIRED_CLAIMS,
     clockTolerance: rules.clockToleranceSeconds,
     currentDate: at,
   };

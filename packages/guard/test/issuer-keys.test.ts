@@ -178,12 +178,35 @@ describe('what the guard takes from the issuer', () => {
   test.each([
     ['metadata of another issuer', () => ({ issuer: `${issuer.url}/`, jwks_uri: `${issuer.url}/jwks` })],
     ['metadata without keys', () => ({ issuer: issuer.url })],
-    ['keys over plain http elsewhere', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/jwks' })],
     ['keys in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/keys' })],
     ['a list', () => []],
-    ['metadata of more than 256 KiB', () => ({ issuer: issuer.url, pad: 'x'.repeat(300_000) })],
+    [
+      'metadata of more than 256 KiB',
+      () => ({ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, pad: 'x'.repeat(300_000) }),
+    ],
   ])('not: %s', async (_name, document) => {
     issuer.interfere(json(document()));
+    expect(await outcome(guarded(issuer.url).guard, await issuer.sign())).toBe('keys_unavailable');
+  });
+
+  test('SP-32: not: keys over plain http elsewhere, which are not even asked for', async () => {
+    const asked: string[] = [];
+    const fetch = async (url: unknown) => {
+      asked.push(String(url));
+      if (String(url).endsWith('/jwks')) return Response.json({ keys: [await issuer.publicJwk()] });
+      return Response.json({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/jwks' });
+    };
+    expect(await outcome(guarded(issuer.url, { fetch }).guard, await issuer.sign())).toBe('keys_unavailable');
+    expect(asked).toEqual([`${issuer.url}/.well-known/oauth-authorization-server`]);
+  });
+
+  test('not: good keys under a bad status', async () => {
+    const keys = JSON.stringify({ keys: [await issuer.publicJwk()] });
+    issuer.interfere((request, response) => {
+      if (request.url !== '/jwks') return false;
+      response.writeHead(500).end(keys);
+      return true;
+    });
     expect(await outcome(guarded(issuer.url).guard, await issuer.sign())).toBe('keys_unavailable');
   });
 
