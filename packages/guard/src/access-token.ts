@@ -5,7 +5,7 @@ import { principalOf } from './principal-claims.ts';
 import type { TokenRefusal, TokenRefusalReason } from './refusal.ts';
 
 /** What a token must be to be taken. */
-export type TokenRules = Readonly<{
+type TokenRules = Readonly<{
   issuer: string;
   audience: string;
   algorithms: readonly string[];

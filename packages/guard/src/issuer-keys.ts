@@ -8,7 +8,7 @@ import type { TokenRefusal } from './refusal.ts';
 export type KeyHint = Readonly<{ alg: string; kid: string }>;
 
 /** The key for a token, or why there is none. */
-export type KeyLookup = { ok: true; key: CryptoKey } | { ok: false; refusal: TokenRefusal };
+type KeyLookup = { ok: true; key: CryptoKey } | { ok: false; refusal: TokenRefusal };
 
 /** The public keys of one issuer. */
 export type IssuerKeys = {
