@@ -2,6 +2,7 @@ import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from '@
 import type { Logger } from '@portcullis/platform';
 import type { RolePermissions } from './access/roles.ts';
 import { decideToolAccess } from './access/tool-access.ts';
+import { answerEmptyLists, EMPTY_LIST_CAPABILITIES } from './empty-lists.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import type { Tool, ToolContext, ToolOutcome, ToolPrincipal } from './tools/tool.ts';
 
@@ -26,7 +27,11 @@ const INSTRUCTIONS =
  * each request is judged anew, by its own token (RS-26).
  */
 export function deskServer(deps: DeskDeps, call: Call): Server {
-  const server = new Server(IMPLEMENTATION, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+  const server = new Server(IMPLEMENTATION, {
+    capabilities: { tools: {}, ...EMPTY_LIST_CAPABILITIES },
+    instructions: INSTRUCTIONS,
+  });
+  answerEmptyLists(server);
   const accessTo = (tool: Tool) => decideToolAccess(tool, call.principal, deps.permissions);
   server.setRequestHandler('tools/list', () => ({
     tools: deps.tools.filter((tool) => accessTo(tool) !== 'hidden').map((tool) => tool.listing),

@@ -1,9 +1,9 @@
-import { type AuthInfo, createMcpHandler, isJSONRPCRequest, readRequestBody } from '@modelcontextprotocol/server';
+import { type AuthInfo, createMcpHandler, isJSONRPCRequest } from '@modelcontextprotocol/server';
 import { decideToolAccess } from './access/tool-access.ts';
 import { type Call, type DeskDeps, deskServer } from './desk-server.ts';
 import { JSON_RPC_ERROR, type JsonRpcErrorParts, jsonRpcError } from './http/json-rpc-error.ts';
 
-/** MCP over HTTP, for requests whose token has already been verified. */
+/** MCP over HTTP, for requests that the guard let in: the token is verified, the body JSON by its type and within the limit. */
 export type Transport = {
   answer(request: Request, call: Call): Promise<Response>;
   close(): Promise<void>;
@@ -15,7 +15,6 @@ export type TransportDeps = DeskDeps & {
   insufficientScope(request: Request, required: readonly string[]): Response;
 };
 
-const BODY_CAP_BYTES = 1024 * 1024;
 const SUBSCRIPTION_CAP = 256;
 
 /**
@@ -43,14 +42,12 @@ export function mcpTransport(deps: TransportDeps): Transport {
   };
 }
 
-type Refusal = { reason: 'too-large' | 'not-json' | 'batch' };
+type Refusal = { reason: 'not-json' | 'batch' };
 type Message = { ok: true; message: unknown } | { ok: false; refusal: Refusal };
 
 async function readMessage(request: Request): Promise<Message> {
   if (request.method !== 'POST') return { ok: true, message: undefined };
-  const body = await readRequestBody(request, BODY_CAP_BYTES);
-  if (body.tooLarge) return { ok: false, refusal: { reason: 'too-large' } };
-  const message = parseJson(body.text);
+  const message = parseJson(await request.text());
   if (message === undefined) return { ok: false, refusal: { reason: 'not-json' } };
   // Only the revision of 2025-03-26 had batches. Refused whole, so that none can carry a call past the judging below.
   if (Array.isArray(message)) return { ok: false, refusal: { reason: 'batch' } };
@@ -66,18 +63,13 @@ function parseJson(text: string): unknown {
 }
 
 function refuse({ reason }: Refusal, correlationId: string): Response {
-  const answer = (status: number, parts: Omit<JsonRpcErrorParts, 'correlationId'>) =>
-    Response.json(jsonRpcError({ ...parts, correlationId }), { status });
+  const answer = (parts: Omit<JsonRpcErrorParts, 'correlationId'>) =>
+    Response.json(jsonRpcError({ ...parts, correlationId }), { status: 400 });
   switch (reason) {
-    case 'too-large':
-      return answer(413, {
-        code: JSON_RPC_ERROR.transport,
-        message: `The body must not exceed ${BODY_CAP_BYTES} bytes`,
-      });
     case 'not-json':
-      return answer(400, { code: JSON_RPC_ERROR.parseError, message: 'The body is not valid JSON' });
+      return answer({ code: JSON_RPC_ERROR.parseError, message: 'The body is not valid JSON' });
     case 'batch':
-      return answer(400, { code: JSON_RPC_ERROR.invalidRequest, message: 'JSON-RPC batches are not supported' });
+      return answer({ code: JSON_RPC_ERROR.invalidRequest, message: 'JSON-RPC batches are not supported' });
   }
 }
 

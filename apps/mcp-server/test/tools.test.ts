@@ -118,6 +118,20 @@ describe.each(ERAS)('SP-25 in the era of %s', (era) => {
     }
   });
 
+  test('there are no resources and no prompts, and to ask for them is no error', async () => {
+    for (const kind of ['resources', 'prompts']) {
+      const { message } = await ask(desk, { token: reader, era, method: `${kind}/list` });
+      expect(message.result).toMatchObject({ [kind]: [] });
+    }
+    const { message } = await ask(desk, {
+      token: reader,
+      era,
+      method: 'resources/read',
+      params: { uri: 'desk://none' },
+    });
+    expect(message.error).toBeDefined();
+  });
+
   test('every tool has strict schemas in and out, and answers with structured content', async () => {
     const { message } = await ask(desk, { token: writer, era, method: 'tools/list' });
     for (const tool of message.result?.tools ?? []) {

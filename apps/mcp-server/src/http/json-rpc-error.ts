@@ -3,8 +3,6 @@ export const JSON_RPC_ERROR = {
   parseError: -32700,
   invalidRequest: -32600,
   internalError: -32603,
-  /** Refused at the transport, before JSON-RPC. */
-  transport: -32000,
 } as const;
 
 /** What to say, and where the operator finds more. */

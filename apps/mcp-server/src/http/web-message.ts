@@ -37,8 +37,6 @@ function bodyOf(message: IncomingMessage) {
 
 /** Makes a web response Koa's answer; a stream is passed on as it comes. */
 export function answerWith(context: Context, response: Response): void {
-  // What was not read of the request is in the way of the next one on this connection; the receive time-out bounds it.
-  context.req.resume();
   context.status = response.status;
   for (const [name, value] of response.headers) context.set(name, value);
   if (response.body) context.body = Readable.fromWeb(response.body as NodeReadableStream<Uint8Array>);

@@ -14,10 +14,10 @@ export type Ticket = {
 };
 
 /** One message of a ticket. */
-export type TicketMessage = { id: number; authorKind: AuthorKind; author: string; body: string; createdAt: Date };
+type TicketMessage = { id: number; authorKind: AuthorKind; author: string; body: string; createdAt: Date };
 
 /** Which tickets to give, the newest first. */
-export type TicketSearch = {
+type TicketSearch = {
   /** Words that the subject or a message contains, in any case. */
   text?: string | undefined;
   status?: TicketStatus | undefined;
@@ -29,7 +29,7 @@ export type TicketSearch = {
 };
 
 /** A reply that somebody at the desk writes. */
-export type NewReply = { ticketId: number; author: string; body: string; status: TicketStatus; now: Date };
+type NewReply = { ticketId: number; author: string; body: string; status: TicketStatus; now: Date };
 
 /** The support desk's tables, seen by the tools. */
 export type DeskStore = {

@@ -20,7 +20,7 @@ export type ToolOutcome<Value> =
   | { ok: false; refusal: { reason: 'invalid-arguments' | 'impossible'; message: string } };
 
 /** What `tools/list` says about a tool. */
-export type ToolListing = {
+type ToolListing = {
   name: string;
   title: string;
   description: string;

@@ -26,8 +26,9 @@ export async function ask(
     'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   };
   const body = { jsonrpc: '2.0', id: 1, method, params: modern ? { ...params, _meta: meta } : params };
+  const subject = params['name'] ?? params['uri'];
   const standard: Record<string, string> = modern
-    ? { 'mcp-method': method, ...(typeof params['name'] === 'string' && { 'mcp-name': params['name'] }) }
+    ? { 'mcp-method': method, ...(typeof subject === 'string' && { 'mcp-name': subject }) }
     : {};
   return await post(desk, { token, body: JSON.stringify(body), headers: { 'mcp-protocol-version': era, ...standard } });
 }

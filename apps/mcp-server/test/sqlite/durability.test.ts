@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Kysely, sql } from 'kysely';
+import { sqliteDialect } from '../../src/store/sqlite-dialect.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'portcullis-sqlite-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('a commit that returned is on disk: write-ahead log, synchronised at each commit', async () => {
+  const db = new Kysely<object>({ dialect: sqliteDialect(join(folder, 'desk.sqlite')) });
+  const [mode] = (await sql`pragma journal_mode`.execute(db)).rows;
+  const [synchronous] = (await sql`pragma synchronous`.execute(db)).rows;
+  const [foreignKeys] = (await sql`pragma foreign_keys`.execute(db)).rows;
+  await db.destroy();
+  expect([mode, synchronous, foreignKeys]).toMatchObject([
+    { journal_mode: 'wal' },
+    { synchronous: 2 },
+    { foreign_keys: 1 },
+  ]);
+});
+
+test('several processes at once bring existing tables up to date, each step once', async () => {
+  const db = new Kysely<object>({ dialect: sqliteDialect(join(folder, 'mcp-server.sqlite')) });
+  await sql`create table schema_migration (name text primary key, applied_at text not null)`.execute(db);
+  await db.destroy();
+  const script = fileURLToPath(new URL('../support/open-store-process.ts', import.meta.url));
+  const opened = Array.from({ length: 4 }, () => promisify(execFile)(process.execPath, [script, folder, '']));
+  const counts = (await Promise.all(opened)).map(({ stdout }) => stdout);
+  expect(counts).toEqual(Array(4).fill('38'));
+});
