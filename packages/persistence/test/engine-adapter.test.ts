@@ -289,6 +289,42 @@ describe('revocation', () => {
   });
 });
 
+describe('an interaction', () => {
+  const interaction = (value: string): AdapterPayload => ({
+    jti: value,
+    kind: 'Interaction',
+    uid: value,
+    exp: startSeconds + 600,
+  });
+  const answered = (value: string): AdapterPayload => ({ ...interaction(value), result: { consent: {} } });
+
+  test('is gone on from by one of eight simultaneous resumptions', async () => {
+    now = start;
+    for (let round = 0; round < rounds(50); round += 1) {
+      const value = secret();
+      await adapter('Interaction').upsert(value, interaction(value), 600);
+      await adapter('Interaction').upsert(value, answered(value), 600);
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 8 }, () => Promise.resolve(adapter('Interaction').destroy(value))),
+      );
+      const lost = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+      expect(lost).toHaveLength(7);
+      for (const reason of lost) expect(reason).toBeInstanceOf(errors.SessionNotFound);
+    }
+  });
+
+  test('is not brought back by an answer that comes too late', async () => {
+    now = start;
+    const value = secret();
+    await adapter('Interaction').upsert(value, interaction(value), 600);
+    await adapter('Interaction').destroy(value);
+    await expect(adapter('Interaction').upsert(value, answered(value), 600)).rejects.toBeInstanceOf(
+      errors.SessionNotFound,
+    );
+    expect(await adapter('Interaction').find(value)).toBeUndefined();
+  });
+});
+
 describe('lookups by something else', () => {
   test('a session is found by its uid, with its id', async () => {
     now = start;

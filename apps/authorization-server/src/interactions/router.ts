@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { errors, type InteractionResults } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
+import { endSessionOfAnother } from './change-of-user.ts';
 import { type ConsentDeps, showConsent, submitConsent } from './consent.ts';
 import { formOf } from './form.ts';
 import { type LoginDeps, showLogin, submitLogin } from './login.ts';
@@ -74,9 +75,14 @@ async function currentStep(
   return { step, uid: interaction.uid, answered: interaction.result !== undefined };
 }
 
-async function findInteraction(ctx: Context, { provider }: InteractionDeps) {
+function findInteraction(ctx: Context, { provider }: InteractionDeps) {
+  return unlessOver(provider.interactionDetails(ctx.req, ctx.res));
+}
+
+/** A form that loses against another one for the same decision finds the decision gone. */
+async function unlessOver<T>(work: Promise<T>): Promise<T> {
   try {
-    return await provider.interactionDetails(ctx.req, ctx.res);
+    return await work;
   } catch (cause) {
     if (cause instanceof errors.SessionNotFound) throw new PageProblem(EXPIRED);
     throw cause;
@@ -88,8 +94,12 @@ type HandOver = { deps: InteractionDeps; result: InteractionResults | undefined;
 /** Sends the browser back to the engine, with 303 so that no form is sent on (AS-11). A second answer changes nothing. */
 async function handOver(ctx: Context, { deps, result, answered }: HandOver): Promise<void> {
   if (!result && !answered) return;
+  const userId = result?.login?.accountId;
+  if (userId !== undefined) {
+    await endSessionOfAnother(deps.provider, { interaction: await findInteraction(ctx, deps), userId });
+  }
   const returnTo = result
-    ? await deps.provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true })
+    ? await unlessOver(deps.provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true }))
     : (await findInteraction(ctx, deps)).returnTo;
   ctx.status = 303;
   ctx.redirect(returnTo);

@@ -9,7 +9,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const hourMs = 60 * 60 * 1000;
 
 /** How long a client that registered itself stays after its last use. */
-export const dynamicClientLifetimeMs = 90 * dayMs;
+const dynamicClientLifetimeMs = 90 * dayMs;
 
 /**
  * Registered clients (RFC 7591). The secret is stored as a hash, and that is what `find` returns as `client_secret`.

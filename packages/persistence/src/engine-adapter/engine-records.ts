@@ -10,7 +10,8 @@ const foundOtherwise = new Set(['Session', 'DeviceCode']);
 
 /**
  * Sessions, interactions, pushed requests, device codes and registration tokens: read by the engine alone, kept encrypted.
- * Consuming is a compare-and-set here too.
+ * Consuming is a compare-and-set here too. An interaction that has been answered is gone on from once: of simultaneous
+ * resumptions one destroys it, and an answer that comes too late does not bring it back.
  */
 export function engineRecordsAdapter(model: string, { prisma, clock, envelope, errors }: AdapterDependencies): Adapter {
   const place = (id: string) => `EngineRecord/${model}/${id}`;
@@ -33,6 +34,11 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
         userId: payload.accountId ?? null,
         expiresAt: expiryOf(payload, expiresIn, clock()) ?? null,
       };
+      if (isAnswer(model, payload)) {
+        const { count } = await prisma.engineRecord.updateMany({ where: { model, id }, data: columns });
+        if (count === 0) throw new errors.SessionNotFound('the interaction is over');
+        return;
+      }
       await prisma.engineRecord.upsert({
         where: { model_id: { model, id } },
         create: { model, id, ...columns },
@@ -62,12 +68,18 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
       if (count === 0) throw new errors.InvalidGrant(`${model} already consumed`);
     },
     destroy: async (value) => {
-      await prisma.engineRecord.deleteMany({ where: { model, id: hashToken(value) } });
+      const { count } = await prisma.engineRecord.deleteMany({ where: { model, id: hashToken(value) } });
+      if (count === 0 && model === 'Interaction') throw new errors.SessionNotFound('the interaction is over');
     },
     revokeByGrantId: async (grantId) => {
       await prisma.engineRecord.deleteMany({ where: { model, grantId } });
     },
   });
+}
+
+/** Whether this saves what the user decided: the engine creates an interaction without a result. */
+function isAnswer(model: string, payload: AdapterPayload): boolean {
+  return model === 'Interaction' && payload.result !== undefined;
 }
 
 /** What is stored of a payload. An interaction would bring the browser's session cookie, which nothing reads. */
