@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { HttpPerson, Stack } from '../../src/index.ts';
+import { createHttpPerson, discover, requestToken, sendJson, sendRaw, startStack } from '../../src/index.ts';
+import type { Target, TestClient } from './support/authorization.ts';
+import {
+  authorizationRequest,
+  codeExchange,
+  obtainCode,
+  redeem,
+  registerClient,
+  targetOf,
+  tokensOf,
+} from './support/authorization.ts';
+import { OWNER_ENV } from './support/owner.ts';
+import { sendBytes } from './support/raw-bytes.ts';
+
+let stack: Stack;
+let target: Target;
+let client: TestClient;
+let person: HttpPerson;
+
+beforeAll(async () => {
+  stack = await startStack({ authorizationServer: OWNER_ENV });
+  target = await targetOf(stack);
+  client = await registerClient(target);
+  person = createHttpPerson();
+});
+
+afterAll(() => stack?.stop());
+
+/** Opens a spoilt authorization request and reads the error that goes back to the client. */
+async function refusedAtAuthorize(changes: Record<string, string | undefined>): Promise<URLSearchParams> {
+  const { url, state } = authorizationRequest(target, client, changes);
+  const step = await person.open(url);
+  if (step.kind !== 'left') throw new Error(`answered with a page: ${step.answer.text}`);
+  const { searchParams } = step.url;
+  expect(searchParams.get('code')).toBeNull();
+  expect(searchParams.get('state')).toBe(state);
+  expect(searchParams.get('iss')).toBe(stack.issuer);
+  return searchParams;
+}
+
+describe('the authorization request', () => {
+  test('AS-9: is refused without PKCE', async () => {
+    const error = await refusedAtAuthorize({ code_challenge: undefined, code_challenge_method: undefined });
+    expect(error.get('error')).toBe('invalid_request');
+  });
+
+  test('AS-9: is refused with the method plain, and with none, which would mean plain', async () => {
+    expect((await refusedAtAuthorize({ code_challenge_method: 'plain' })).get('error')).toBe('invalid_request');
+    expect((await refusedAtAuthorize({ code_challenge_method: undefined })).get('error')).toBe('invalid_request');
+  });
+
+  test('AS-9: PKCE is demanded of confidential clients too', async () => {
+    const confidential = await registerClient(target, { token_endpoint_auth_method: 'client_secret_post' });
+    const { url } = authorizationRequest(target, confidential, {
+      code_challenge: undefined,
+      code_challenge_method: undefined,
+    });
+    const step = await person.open(url);
+    expect(step.kind === 'left' && step.url.searchParams.get('error')).toBe('invalid_request');
+  });
+
+  test('AS-14: is refused for a resource that nobody protects here', async () => {
+    for (const resource of [
+      'https://elsewhere.example/mcp',
+      `${stack.mcpUrl}/other`,
+      'not a url',
+      `${stack.mcpUrl}#part`,
+    ]) {
+      expect([resource, (await refusedAtAuthorize({ resource })).get('error')]).toEqual([resource, 'invalid_target']);
+    }
+  });
+
+  test('AS-1: no token leaves the authorization endpoint, and nothing leaves but in the query', async () => {
+    for (const response_type of ['token', 'id_token', 'code token', 'code id_token', 'none']) {
+      const answer = await sendRaw(authorizationRequest(target, client, { response_type }).url);
+      expect([response_type, answer.headers.location]).toEqual([response_type, expect.stringMatching(/[?#]error=/)]);
+    }
+    for (const response_mode of ['fragment', 'form_post', 'web_message']) {
+      const answer = await sendRaw(authorizationRequest(target, client, { response_mode }).url);
+      expect([response_mode, answer.text + String(answer.headers.location)]).toEqual([
+        response_mode,
+        expect.stringContaining('error'),
+      ]);
+      expect(answer.headers.location ?? '').not.toContain('/interaction/');
+    }
+  });
+
+  test.each([
+    ['another path', 'http://localhost:9/other'],
+    ['a path below', 'http://localhost:9/callback/below'],
+    ['a query', 'http://localhost:9/callback?x=1'],
+    ['an upper-case path', 'http://localhost:9/Callback'],
+    ['a fragment', 'http://localhost:9/callback#x'],
+    ['a user name', 'http://user@localhost:9/callback'],
+    ['the other loopback host', 'http://127.0.0.1:9/callback'],
+    ['another host', 'https://attacker.example/callback'],
+    ['a host that begins alike', 'http://localhost.attacker.example/callback'],
+    ['dot segments', 'http://localhost:9/x/../callback'],
+  ])(
+    'AS-40, AS-42: with %s in the redirect URI it goes nowhere, and says so on a page',
+    async (_what, redirect_uri) => {
+      const { url } = authorizationRequest(target, client, { redirect_uri });
+      const answer = await sendRaw(url);
+      expect(answer.status).toBe(400);
+      expect(answer.headers.location).toBeUndefined();
+      expect(answer.headers['content-type']).toContain('text/html');
+      expect(answer.text).not.toContain('attacker.example');
+    },
+  );
+
+  test('AS-40: the redirect URI of another client is no better', async () => {
+    const other = await registerClient(target, { redirect_uris: ['https://app.example/callback'] });
+    const answer = await sendRaw(authorizationRequest(target, client, { redirect_uri: other.redirectUri }).url);
+    expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
+  });
+
+  test('AS-40: and it cannot be left out', async () => {
+    const answer = await sendRaw(authorizationRequest(target, client, { redirect_uri: undefined }).url);
+    expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
+  });
+
+  test('an unknown client gets a page and no redirect', async () => {
+    const answer = await sendRaw(authorizationRequest(target, { ...client, id: 'nobody' }).url);
+    expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
+  });
+});
+
+describe('the token request', () => {
+  test('AS-9: a wrong verifier is refused, and the right one still works', async () => {
+    const code = await obtainCode(target, client, { person });
+    for (const code_verifier of [undefined, 'x'.repeat(43), code.verifier.slice(1), '']) {
+      const answer = await redeem(target, client, { code, changes: { code_verifier } });
+      expect(answer.status).toBe(400);
+      expect(answer.json?.access_token).toBeUndefined();
+    }
+    expect((await redeem(target, client, { code })).status).toBe(200);
+  });
+
+  test('AS-10: a code is taken once; a second use revokes what the first one gave', async () => {
+    const code = await obtainCode(target, client, { person });
+    const first = tokensOf(await redeem(target, client, { code }));
+    const second = await redeem(target, client, { code });
+    expect([second.status, second.json?.error]).toEqual([400, 'invalid_grant']);
+    const refresh = await requestToken(target.server, {
+      grant_type: 'refresh_token',
+      refresh_token: first.refresh,
+      client_id: client.id,
+    });
+    expect([refresh.status, refresh.json?.error]).toEqual([400, 'invalid_grant']);
+  });
+
+  test('AS-40: another redirect URI is refused, and so is none', async () => {
+    for (const redirect_uri of ['http://localhost:9/other', 'http://localhost:10/callback', undefined]) {
+      const code = await obtainCode(target, client, { person });
+      const answer = await redeem(target, client, { code, changes: { redirect_uri } });
+      expect([redirect_uri, answer.status]).toEqual([redirect_uri, 400]);
+      expect(answer.json?.access_token).toBeUndefined();
+    }
+  });
+
+  test("another client cannot redeem a stolen code, nor another client's refresh token", async () => {
+    const thief = await registerClient(target);
+    const code = await obtainCode(target, client, { person });
+    const stolen = await redeem(target, client, { code, changes: { client_id: thief.id } });
+    expect([stolen.status, stolen.json?.error]).toEqual([400, 'invalid_grant']);
+    const { refresh } = tokensOf(await redeem(target, client, { code: await obtainCode(target, client, { person }) }));
+    const refreshed = await requestToken(target.server, {
+      grant_type: 'refresh_token',
+      refresh_token: refresh,
+      client_id: thief.id,
+    });
+    expect([refreshed.status, refreshed.json?.error]).toEqual([400, 'invalid_grant']);
+  });
+
+  test('AS-14: an unknown resource is refused before the code is used up', async () => {
+    const code = await obtainCode(target, client, { person });
+    const answer = await redeem(target, client, { code, changes: { resource: 'https://elsewhere.example/mcp' } });
+    expect([answer.status, answer.json?.error]).toEqual([400, 'invalid_target']);
+    expect((await redeem(target, client, { code })).status).toBe(200);
+  });
+
+  test('AS-20: a refresh cannot widen the scope', async () => {
+    const { refresh } = tokensOf(await redeem(target, client, { code: await obtainCode(target, client, { person }) }));
+    const answer = await requestToken(target.server, {
+      grant_type: 'refresh_token',
+      refresh_token: refresh,
+      client_id: client.id,
+      scope: 'desk:read desk:write',
+    });
+    expect([answer.status, answer.json?.error]).toEqual([400, 'invalid_scope']);
+  });
+
+  test('a grant type that nobody offers is refused', async () => {
+    for (const grant_type of ['password', 'client_credentials', 'implicit', '']) {
+      const answer = await requestToken(target.server, {
+        grant_type,
+        client_id: client.id,
+        username: 'a',
+        password: 'b',
+      });
+      expect([grant_type, answer.status]).toEqual([grant_type, 400]);
+    }
+  });
+
+  test('a parameter that comes twice is refused', async () => {
+    const code = await obtainCode(target, client, { person });
+    const body = new URLSearchParams(
+      Object.entries(codeExchange(target, client, code)).map(([name, value]) => [name, value ?? '']),
+    );
+    body.append('code_verifier', 'x'.repeat(43));
+    const answer = await sendJson(target.server.token_endpoint, { body });
+    expect([answer.status, answer.json?.error]).toEqual([400, 'invalid_request']);
+  });
+
+  test('SP-22: a page of a foreign origin may not read the answer; AS-13: nobody may keep it', async () => {
+    const code = await obtainCode(target, client, { person });
+    const exchange = codeExchange(target, client, code);
+    const foreign = await requestToken(target.server, exchange, { headers: { origin: 'https://attacker.example' } });
+    expect(foreign.headers['access-control-allow-origin']).toBeUndefined();
+    expect(foreign.headers['cache-control']).toContain('no-store');
+    expect(foreign.json?.access_token).toBeUndefined();
+  });
+});
+
+describe('the Host of a request (SP-31)', () => {
+  const wellKnown = '/.well-known/oauth-authorization-server';
+
+  test('AS-3: a foreign Host is answered by nothing but a refusal', async () => {
+    for (const path of [
+      wellKnown,
+      '/.well-known/openid-configuration',
+      '/jwks',
+      '/authorize',
+      '/token',
+      '/setup',
+      '/interaction/x',
+      '/',
+    ]) {
+      const answer = await sendRaw(`${stack.issuer}${path}`, { headers: { host: 'attacker.example' } });
+      expect([path, answer.status]).toEqual([path, 421]);
+      expect(answer.text).not.toContain('attacker.example');
+    }
+  });
+
+  test('AS-3: no forwarded header changes a URL of ours', async () => {
+    const honest = await discover(stack.issuer);
+    for (const headers of [
+      { 'x-forwarded-host': 'attacker.example' },
+      { 'x-forwarded-proto': 'https' },
+      { 'x-forwarded-host': 'attacker.example', 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.9' },
+      { 'x-forwarded-port': '666', 'x-forwarded-prefix': '/evil' },
+      { forwarded: 'for=203.0.113.9;host=attacker.example;proto=https' },
+      { 'x-original-url': '/evil', 'x-rewrite-url': '/evil' },
+      { 'x-forwarded-host': ['attacker.example', 'other.example'] },
+    ]) {
+      for (const path of [wellKnown, '/.well-known/openid-configuration']) {
+        const answer = await sendJson(`${stack.issuer}${path}`, { headers: { ...headers } });
+        expect(answer.status).toBe(200);
+        expect(answer.json).toMatchObject(honest);
+        expect(answer.text).not.toMatch(/attacker|evil|666|https:\/\/localhost/);
+      }
+      const { url } = authorizationRequest(target, client);
+      const login = await sendRaw(url, { headers: { ...headers } });
+      expect(new URL(login.headers.location ?? '', stack.issuer).origin).toBe(stack.issuer);
+    }
+  });
+
+  test('two Host headers, none, and a foreign one in the request line get nothing', async () => {
+    const { host, port } = new URL(stack.issuer);
+    for (const head of [
+      `GET ${wellKnown} HTTP/1.1\r\nHost: ${host}\r\nHost: attacker.example\r\n`,
+      `GET ${wellKnown} HTTP/1.1\r\nHost: attacker.example\r\nHost: ${host}\r\n`,
+      `GET ${wellKnown} HTTP/1.1\r\n`,
+      `GET ${wellKnown} HTTP/1.0\r\n`,
+      `GET http://attacker.example${wellKnown} HTTP/1.1\r\nHost: ${host}\r\n`,
+    ]) {
+      const answer = await sendBytes(port, `${head}Connection: close\r\n\r\n`);
+      expect([head, answer]).toEqual([head, expect.not.stringContaining('//attacker.example')]);
+    }
+  });
+
+  test('RS-3: the resource metadata names our URLs whatever the request says', async () => {
+    const { origin } = new URL(stack.mcpUrl);
+    for (const path of ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp']) {
+      const foreign = await sendRaw(`${origin}${path}`, { headers: { host: 'attacker.example' } });
+      expect([path, foreign.status]).toEqual([path, 403]);
+      expect(foreign.text).not.toContain('attacker.example');
+      const forwarded = await sendJson(`${origin}${path}`, {
+        headers: {
+          'x-forwarded-host': 'attacker.example',
+          'x-forwarded-proto': 'https',
+          forwarded: 'host=attacker.example',
+        },
+      });
+      expect(forwarded.json).toMatchObject({ resource: stack.mcpUrl, authorization_servers: [stack.issuer] });
+      expect(forwarded.text).not.toContain('attacker');
+    }
+  });
+});

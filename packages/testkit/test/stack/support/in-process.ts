@@ -1,0 +1,55 @@
+import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
+import type { Database } from '@portcullis/persistence';
+import { openDatabase } from '@portcullis/persistence';
+import { createLogger, listen } from '@portcullis/platform';
+import { findFreePort } from '../../../src/index.ts';
+
+/** An authorization server in this process, whose clock the test moves. */
+export type InProcess = {
+  issuer: string;
+  mcpUrl: string;
+  /** Where this server listens; the same as the issuer, but for a second replica. */
+  port: number;
+  database: Database;
+  setupLink: string | undefined;
+  /** Moves the clock on. */
+  pass(seconds: number): void;
+  close(): Promise<void>;
+};
+
+/** What a server in this process is made with. */
+export type InProcessOptions = {
+  databaseUrl: string;
+  env?: Record<string, string>;
+  /** The issuer of the replica that this one stands beside. */
+  issuer?: string;
+};
+
+const masterKey = Buffer.alloc(32, 7);
+
+/** Starts one on a free port, over a connection of its own to the database. */
+export async function startInProcess({ databaseUrl, env = {}, issuer: given }: InProcessOptions): Promise<InProcess> {
+  const port = await findFreePort();
+  const issuer = given ?? `http://localhost:${port}`;
+  const config = readConfig({ PORTCULLIS_ISSUER: issuer, ...env });
+  const database = await openDatabase({ url: databaseUrl });
+  let movedMs = 0;
+  const clock = () => new Date(Date.now() + movedMs);
+  const log = createLogger({ name: 'in-process', level: 'silent' });
+  const server = await createAuthorizationServer(config, { database, masterKey, clock, log });
+  const listening = await listen(createHttpServer(server.listener), { host: '127.0.0.1', port, variable: 'PORT' });
+  return {
+    issuer,
+    mcpUrl: config.resources[0].url,
+    port,
+    database,
+    setupLink: server.setupLink,
+    pass(seconds) {
+      movedMs += seconds * 1000;
+    },
+    async close() {
+      await listening.close(100);
+      await database.close();
+    },
+  };
+}
