@@ -3,7 +3,7 @@ import { StartupError } from '@portcullis/platform';
 import { rounds } from '@portcullis/test-database';
 import { createEnvelope, deriveKey } from '../src/envelope.ts';
 import { bindMasterKey, createMasterKey, formatMasterKey, masterKeyState, parseMasterKey } from '../src/master-key.ts';
-import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase } from './support/open-test-database.ts';
+import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
 let database: OpenTestDatabase;
@@ -39,6 +39,7 @@ test('of eight first starts at once with different keys one ties the database', 
   for (let round = 0; round < rounds(20); round += 1) {
     const fresh = await openTestDatabase();
     const both = [fresh.db, await fresh.another()];
+    await warmUp(...both);
     const results = await atOnce(8, async (index) =>
       bindMasterKey(both[index % 2] ?? fresh.db, createMasterKey(), now),
     );

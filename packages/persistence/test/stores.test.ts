@@ -8,7 +8,7 @@ import { createEnvelope } from '../src/envelope.ts';
 import { createOneTimeLinkStore } from '../src/one-time-link-store.ts';
 import { createSigningKeyStore } from '../src/signing-key-store.ts';
 import { createUserStore } from '../src/user-store.ts';
-import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase } from './support/open-test-database.ts';
+import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
 const later = (seconds: number) => new Date(now.getTime() + seconds * 1000);
@@ -52,7 +52,9 @@ describe('users', () => {
   test('of eight who set up at once, over two connections, exactly one becomes the first administrator', async () => {
     for (let round = 0; round < rounds(20); round += 1) {
       const fresh = await openTestDatabase();
-      const stores = [createUserStore(fresh.db), createUserStore(await fresh.another())];
+      const other = await fresh.another();
+      const stores = [createUserStore(fresh.db), createUserStore(other)];
+      await warmUp(fresh.db, other);
       expect(await stores[0]?.hasAny()).toBe(false);
       const results = await atOnce(8, async (index) =>
         stores[index % 2]?.createFirstAdministrator({ email: `admin-${index}@example.org`, passwordHash: 'hash', now }),
@@ -149,10 +151,9 @@ describe('signing keys', () => {
     for (let round = 0; round < rounds(20); round += 1) {
       const fresh = await openTestDatabase();
       const envelope = createEnvelope(randomBytes(32));
-      const stores = [
-        createSigningKeyStore(fresh.db, envelope),
-        createSigningKeyStore(await fresh.another(), envelope),
-      ];
+      const other = await fresh.another();
+      const stores = [createSigningKeyStore(fresh.db, envelope), createSigningKeyStore(other, envelope)];
+      await warmUp(fresh.db, other);
       const privatePart = randomBytes(32).toString('base64url');
       const results = await atOnce(8, async (index) =>
         stores[index % 2]?.addFirst(

@@ -1,0 +1,30 @@
+import { expect, test } from '@jest/globals';
+import { createTestDatabase } from '@portcullis/test-database';
+import pg from 'pg';
+import { openDatabase } from '../../src/database.ts';
+
+test('a server that ends all connections ends neither the process nor the service', async () => {
+  const { url, drop } = await createTestDatabase();
+  const db = await openDatabase({ url });
+  await Promise.all([db.ready(), db.ready(), db.ready()]);
+
+  const operator = new pg.Client({ connectionString: url });
+  await operator.connect();
+  const ended = await operator.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  );
+  await operator.end();
+  expect(ended.rowCount).toBeGreaterThan(0);
+
+  const deadline = Date.now() + 10_000;
+  const answers = () =>
+    db.ready().then(
+      () => true,
+      () => false,
+    );
+  let answered = await answers();
+  while (!answered && Date.now() < deadline) answered = await answers();
+  expect(answered).toBe(true);
+  await db.close();
+  await drop();
+});
