@@ -1,10 +1,26 @@
 import type { ConsentStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
-import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { type Grant, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { redirectTarget } from '../redirect-uri.ts';
 
 /** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
 export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
+
+/** The engine's prompts, with one more reason to ask for the password: the session's user is gone or disabled. */
+export function interactionPrompts() {
+  const policy = interactionPolicy.base();
+  const { Check } = interactionPolicy;
+  policy
+    .get('login')
+    ?.checks.add(
+      new Check('user_gone', 'the user of this session can no longer sign in', ({ oidc }) =>
+        oidc.session?.accountId !== undefined && oidc.account === undefined
+          ? Check.REQUEST_PROMPT
+          : Check.NO_NEED_TO_PROMPT,
+      ),
+    );
+  return policy;
+}
 
 /** Whether a decision may be remembered: not where the redirect proves nothing about who receives the code (PX-14). */
 export function mayRememberConsent(redirectUri: string): boolean {

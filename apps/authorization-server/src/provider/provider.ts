@@ -2,14 +2,7 @@ import type { ConsentStore, UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
-import {
-  type AdapterFactory,
-  type Configuration,
-  errors,
-  interactionPolicy,
-  type KoaContextWithOIDC,
-  Provider,
-} from 'oidc-provider';
+import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { redirectTarget } from '../redirect-uri.ts';
@@ -21,7 +14,7 @@ import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { renderEngineError, renderNotFound } from './engine-errors.ts';
-import { loadExistingGrant } from './prompts.ts';
+import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { admitRegistration, knownScopes } from './registration.ts';
 import { resourceIndicators } from './resources.ts';
 
@@ -105,7 +98,7 @@ function configuration(options: EngineOptions): Configuration {
     expiresWithSession: async () => false,
     loadExistingGrant: loadExistingGrant(options),
     interactions: {
-      policy: interactionPolicy.base(),
+      policy: interactionPrompts(),
       url: (_ctx, interaction) => pageUrl(site, `/interaction/${interaction.uid}`),
     },
     ttl: {
