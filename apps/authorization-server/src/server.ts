@@ -16,7 +16,7 @@ import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
 import type { Config } from './config.ts';
 import { assetsRouter } from './http/assets.ts';
-import { errorBoundary } from './http/error-boundary.ts';
+import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
@@ -115,7 +115,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(handOverTo(provider.callback()));
-  app.on('error', (cause: unknown) => log.error({ err: cause }, 'request failed'));
+  logUnansweredFaults(app, log);
 
   return {
     listener: app.callback(),

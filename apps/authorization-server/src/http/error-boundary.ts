@@ -1,4 +1,5 @@
 import type { Logger } from '@portcullis/platform';
+import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import { requestContext } from './request-context.ts';
 import { type ErrorPage, sendErrorPage } from './send-page.ts';
@@ -49,6 +50,11 @@ export const SERVER_FAULT: ErrorPage = {
   title: 'Something went wrong here',
   explanation: 'This is not your fault, and nothing was granted. Go back to your app and start again in a moment.',
 };
+
+/** Logs what reaches Koa itself, a broken connection at most; left alone, Koa would write it to standard error. */
+export function logUnansweredFaults(app: Koa, log: Logger): void {
+  app.on('error', (cause: unknown) => log.error({ err: cause }, 'an answer could not be sent'));
+}
 
 function clientFault(cause: unknown): number | undefined {
   const status: unknown = typeof cause === 'object' && cause !== null && 'status' in cause ? cause.status : undefined;

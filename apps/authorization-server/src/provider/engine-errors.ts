@@ -10,6 +10,17 @@ export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut, 
   sendErrorPage(ctx, explain(out, ctx.status));
 }
 
+/** Takes an answer back that must not be given: nothing that it held may reach the client. */
+export function renderServerFault(ctx: Context): void {
+  ctx.remove('Location');
+  if (ctx.accepts('json', 'html') === 'html') {
+    sendErrorPage(ctx, SERVER_FAULT);
+    return;
+  }
+  ctx.status = SERVER_FAULT.status;
+  ctx.body = { error: 'server_error', error_description: 'something went wrong here; try again in a moment' };
+}
+
 /** A path that nothing answers. */
 export function renderNotFound(ctx: Context): void {
   if (ctx.accepts('json', 'html') === 'html') {

@@ -3,6 +3,7 @@ import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { redirectTarget } from '../redirect-uri.ts';
@@ -13,7 +14,7 @@ import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
 import { engineAdapter } from './engine-adapter.ts';
-import { renderEngineError, renderNotFound } from './engine-errors.ts';
+import { renderEngineError, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { admitRegistration, knownScopes } from './registration.ts';
 import { resourceIndicators } from './resources.ts';
@@ -62,7 +63,8 @@ export function createEngine(options: EngineOptions): Provider {
   provider.on('server_error', (ctx, error) =>
     options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
   );
-  provider.use(finishAnswer(options.resources));
+  logUnansweredFaults(provider, options.log);
+  provider.use(finishAnswer(options.resources, options.log));
   return provider;
 }
 
@@ -102,6 +104,7 @@ function configuration(options: EngineOptions): Configuration {
       url: (_ctx, interaction) => pageUrl(site, `/interaction/${interaction.uid}`),
     },
     ttl: {
+      AccessToken: options.accessTokenTtlSeconds,
       AuthorizationCode: TTL.code,
       Interaction: TTL.interaction,
       Session: TTL.session,
@@ -165,11 +168,20 @@ function isOriginOf(origin: string, uri: string): boolean {
 }
 
 /** The last look at an answer of the engine: audit written, caching stated, registration hints answered, 404 in words. */
-function finishAnswer(resources: readonly Resource[]) {
+function finishAnswer(resources: readonly Resource[], log: Logger) {
   const known = new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)));
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
-    await settlePending(ctx);
+    try {
+      await settlePending(ctx);
+    } catch (cause) {
+      log.error(
+        { err: cause, correlationId: requestContext(ctx).correlationId },
+        'what happened could not be recorded',
+      );
+      renderServerFault(ctx);
+      return;
+    }
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
     if (route === 'discovery') describeServer(ctx, known);
