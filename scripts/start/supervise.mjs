@@ -3,6 +3,7 @@ import { say } from '../prepare/step.mjs';
 
 const POLL_MS = 100;
 const REQUEST_TIMEOUT_MS = 2000;
+const PARENT_POLL_MS = 250;
 
 /**
  * Runs the servers until a signal or until one of them ends, and then ends the others.
@@ -75,5 +76,12 @@ function announce(servers) {
 function firstSignal() {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve('signal'));
+    if (process.env.npm_lifecycle_event !== undefined) whenParentGoes(() => resolve('signal'));
   });
+}
+
+/** npm that is killed tells nobody; what it started would keep the ports and the data folder. */
+function whenParentGoes(act) {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && act(), PARENT_POLL_MS).unref();
 }

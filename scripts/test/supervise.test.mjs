@@ -14,6 +14,11 @@ const HEALTHY = `
   console.log('pid ' + process.pid);
   for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, () => { console.log('drained'); process.exit(0); });
 `;
+/** As npm does, it runs a script and says so in the script's environment. */
+const NPM = `
+  const env = { ...process.env, npm_lifecycle_event: 'start' };
+  require('node:child_process').spawn(process.execPath, [process.argv[1]], { stdio: 'inherit', env });
+`;
 const REFUSED = `console.error('portcullis: Port 4000 is taken.'); process.exit(1);`;
 
 describe('the start of both servers', () => {
@@ -23,11 +28,15 @@ describe('the start of both servers', () => {
     folder = mkdtempSync(join(tmpdir(), 'portcullis-start-'));
   });
   afterEach(() => {
-    for (const child of started.splice(0)) child.kill('SIGKILL');
+    for (const child of started.splice(0)) {
+      child.kill('SIGKILL');
+      child.stdout.destroy(); // A server left behind by a failing test must not keep us waiting for its output.
+      child.stderr.destroy();
+    }
     rmSync(folder, { recursive: true });
   });
 
-  async function start(...sources) {
+  async function start(sources, { underNpm = false } = {}) {
     const ports = await Promise.all(sources.map(freePort));
     const servers = sources.map((source, i) => {
       const program = `server-${i}.mjs`;
@@ -37,7 +46,9 @@ describe('the start of both servers', () => {
     });
     const options = JSON.stringify({ runtime: process.execPath, root: folder, servers });
     const source = `import { superviseServers } from '${supervise}'; process.exitCode = await superviseServers(${options});`;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    const program = join(folder, 'start.mjs');
+    writeFileSync(program, source);
+    const child = spawn(process.execPath, underNpm ? ['--eval', NPM, program] : [program], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     started.push(child);
@@ -45,7 +56,7 @@ describe('the start of both servers', () => {
   }
 
   test('tells the URLs when both are ready, and a signal drains both and exits 0', async () => {
-    const run = await start(HEALTHY, HEALTHY);
+    const run = await start([HEALTHY, HEALTHY]);
     await run.says('Portcullis is ready.');
     for (const { url } of run.servers) await run.says(url);
     run.child.kill('SIGTERM');
@@ -54,14 +65,14 @@ describe('the start of both servers', () => {
   });
 
   test('ends the other one and exits 1 when one cannot start, with its line and no stack', async () => {
-    const run = await start(HEALTHY, REFUSED);
+    const run = await start([HEALTHY, REFUSED]);
     expect(await run.ended).toBe(1);
     expect(run.errors().trim()).toBe('portcullis: Port 4000 is taken.');
     expect(run.output()).not.toContain('ready');
   });
 
   test('takes no stranger on the port for its own server', async () => {
-    const run = await start(HEALTHY, `setTimeout(() => process.exit(1), 1000);`);
+    const run = await start([HEALTHY, `setTimeout(() => process.exit(1), 1000);`]);
     const stranger = createServer((_, response) => response.end()).listen(
       new URL(run.servers[1].url).port,
       '127.0.0.1',
@@ -72,15 +83,23 @@ describe('the start of both servers', () => {
   });
 
   test('ends the other one and exits 1 when one dies later', async () => {
-    const run = await start(HEALTHY, HEALTHY);
+    const run = await start([HEALTHY, HEALTHY]);
     await run.says('Portcullis is ready.');
     process.kill(Number(/pid (\d+)/.exec(run.output())[1]), 'SIGKILL');
     expect(await run.ended).toBe(1);
     expect(run.output().match(/drained/g)).toHaveLength(1);
   });
 
+  test('ends when npm, which runs it, is killed', async () => {
+    const run = await start([HEALTHY, HEALTHY], { underNpm: true });
+    await run.says('Portcullis is ready.');
+    run.child.kill('SIGKILL');
+    await run.closed;
+    expect(run.output().match(/drained/g)).toHaveLength(2);
+  });
+
   test('leaves nobody behind when it is killed itself', async () => {
-    const run = await start(HEALTHY, HEALTHY);
+    const run = await start([HEALTHY, HEALTHY]);
     await run.says('Portcullis is ready.');
     run.child.kill('SIGKILL');
     await run.closed;
