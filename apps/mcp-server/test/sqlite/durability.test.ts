@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,4 +37,13 @@ test('several processes at once bring existing tables up to date, each step once
   const opened = Array.from({ length: 4 }, () => promisify(execFile)(process.execPath, [script, folder, '']));
   const counts = (await Promise.all(opened)).map(({ stdout }) => stdout);
   expect(counts).toEqual(Array(4).fill('38'));
+});
+
+test('the file and its log are readable by their owner alone', async () => {
+  const file = join(folder, 'desk.sqlite');
+  const db = new Kysely<object>({ dialect: sqliteDialect(file) });
+  await sql`create table note (text text)`.execute(db);
+  const modes = [file, `${file}-wal`].map((path) => (statSync(path).mode & 0o777).toString(8));
+  await db.destroy();
+  expect(modes).toEqual(['600', '600']);
 });

@@ -26,7 +26,7 @@ export async function ask(
     'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   };
   const body = { jsonrpc: '2.0', id: 1, method, params: modern ? { ...params, _meta: meta } : params };
-  const subject = params['name'] ?? params['uri'];
+  const subject = params.name ?? params.uri;
   const standard: Record<string, string> = modern
     ? { 'mcp-method': method, ...(typeof subject === 'string' && { 'mcp-name': subject }) }
     : {};
