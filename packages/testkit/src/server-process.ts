@@ -22,8 +22,12 @@ export type ServerProcess = {
 const stopMs = 15_000;
 
 /** Starts a server program on the Node.js that runs this process. It gets `env` and, of ours, only what finds programs and temporary folders. */
-export function startServerProcess(program: URL, env: Readonly<Record<string, string>>): ServerProcess {
-  const child = spawn(process.execPath, [program.pathname], {
+export function startServerProcess(
+  program: URL,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): ServerProcess {
+  const child = spawn(process.execPath, [program.pathname, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
