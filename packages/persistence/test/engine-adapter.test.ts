@@ -410,6 +410,24 @@ describe('clients', () => {
     now = new Date(start.getTime() + hour * 1000);
     await adapter('Client').find('client-used');
     expect(await lastUse()).toStrictEqual(now);
+
+    let writes = 0;
+    const counting = database.db.prisma.$extends({
+      query: {
+        client: {
+          updateMany: ({ args, query }) => {
+            writes += 1;
+            return query(args);
+          },
+        },
+      },
+    }) as unknown as Database['prisma'];
+    const observed = adapterOn({ ...database.db, prisma: counting });
+    for (let lookup = 0; lookup < 5; lookup += 1) await observed('Client').find('client-used');
+    expect(writes).toBe(0);
+    now = new Date(start.getTime() + 2 * hour * 1000);
+    for (let lookup = 0; lookup < 5; lookup += 1) await observed('Client').find('client-used');
+    expect(writes).toBe(1);
   });
 
   test('that are disabled or deleted are not found', async () => {
