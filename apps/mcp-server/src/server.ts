@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
 import { createGuard, type Guard } from '@portcullis/guard';
-import { type Clock, type Logger, listen, lockFolder } from '@portcullis/platform';
+import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
 import { assertDeclarations } from './access/tool-access.ts';
@@ -38,11 +38,6 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
   assertDeclarations(tools);
   const opened = new AsyncDisposableStack();
   try {
-    // With PostgreSQL nothing is written to the folder, and replicas may share it.
-    if (!config.databaseUrl) {
-      const lock = lockFolder(config.dataDir, 'mcp-server');
-      opened.defer(() => lock.release());
-    }
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
     const guard = deskGuard(config, deps);

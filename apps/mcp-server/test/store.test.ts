@@ -47,11 +47,17 @@ describe('the first start', () => {
   });
 
   test('several processes at once fill them once', async () => {
-    const counts = await Promise.all([openElsewhere(), openElsewhere(), openElsewhere()]);
+    const starts = await Promise.allSettled(Array.from({ length: 4 }, openElsewhere));
+    const counts = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const refusals = starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : []));
     const store = await start();
     const tickets = await everything(store);
-    expect(counts).toEqual(Array(3).fill(String(tickets.length)));
+    expect(counts.length).toBeGreaterThan(0);
+    expect(new Set(counts)).toEqual(new Set([String(tickets.length)]));
     expect(await store.messages(1001, 100)).toHaveLength(3);
+    // Replicas share a PostgreSQL database; a data folder belongs to one process, and others are told so.
+    if (globalThis.portcullisTestDatabase === 'postgresql') expect(refusals).toEqual([]);
+    for (const refusal of refusals) expect(refusal).toContain('is in use by another process');
   });
 
   test('a later start adds nothing and keeps what was written', async () => {

@@ -44,15 +44,15 @@ export type DeskStore = {
   close(): Promise<void>;
 };
 
-/** The store over an open database whose tables are up to date. */
-export function deskStore(db: Kysely<DeskTables>): DeskStore {
+/** The store over an open database whose tables are up to date; `close` ends what was opened for it. */
+export function deskStore(db: Kysely<DeskTables>, close: () => Promise<void>): DeskStore {
   return {
     search: (search) => searchTickets(db, search),
     ticket: (id) => findTicket(db, id),
     messages: (ticketId, limit) => latestMessages(db, { ticketId, limit }),
     reply: (reply) => addReply(db, reply),
     ping: async () => void (await sql`select 1`.execute(db)),
-    close: () => db.destroy(),
+    close,
   };
 }
 

@@ -18,7 +18,7 @@ const ADVISORY_LOCK = 7_268_534_201;
 
 /**
  * Brings the tables up to date in one transaction, so that a process killed midway leaves nothing half done.
- * Of several starts at once one does the work while the others wait; each step runs exactly once.
+ * Of several replicas that start at once one does the work while the others wait; SQLite's file has one process anyway.
  */
 export async function migrate(db: Kysely<DeskTables>, options: { kind: DatabaseKind; now: Date }): Promise<void> {
   await db.transaction().execute(async (transaction) => {
@@ -43,8 +43,6 @@ async function lockSchema(transaction: Transaction<DeskTables>, kind: DatabaseKi
     .addColumn('name', 'text', (column) => column.primaryKey())
     .addColumn('applied_at', moment(kind), (column) => column.notNull())
     .execute();
-  // SQLite takes its write lock with the first write, so write before the first read: another process waits here.
-  await transaction.deleteFrom('schema_migration').where('name', '=', '').execute();
 }
 
 async function createDeskTables(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> {

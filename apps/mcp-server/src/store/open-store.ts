@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Clock, type Logger, type Secret, StartupError } from '@portcullis/platform';
+import { type Clock, type Logger, lockFolder, type Secret, StartupError } from '@portcullis/platform';
 import { type Dialect, Kysely } from 'kysely';
 import { type DeskStore, deskStore } from './desk-store.ts';
 import { type DatabaseKind, migrate } from './migrations.ts';
@@ -17,17 +17,25 @@ export type StoreOptions = {
 
 /**
  * Opens the desk's database, creates its tables and fills them at the first start.
+ * SQLite's file belongs to one process at a time; with PostgreSQL nothing is written to the folder, and replicas may share it.
  * @throws {StartupError} when the database cannot be reached or its tables cannot be brought up to date.
  */
 export async function openStore(options: StoreOptions, deps: { logger: Logger; now: Clock }): Promise<DeskStore> {
   const kind: DatabaseKind = options.databaseUrl ? 'postgresql' : 'sqlite';
-  let db: Kysely<DeskTables> | undefined;
+  const opened = new AsyncDisposableStack();
   try {
-    db = new Kysely<DeskTables>({ dialect: dialectFor(options, deps.logger) });
+    if (kind === 'sqlite') {
+      const lock = lockFolder(options.dataDir, 'mcp-server');
+      opened.defer(() => lock.release());
+    }
+    const db = new Kysely<DeskTables>({ dialect: dialectFor(options, deps.logger) });
+    opened.defer(() => db.destroy());
     await migrate(db, { kind, now: deps.now() });
-    return deskStore(db);
+    const open = opened.move();
+    return deskStore(db, () => open.disposeAsync());
   } catch (cause) {
-    await db?.destroy();
+    await opened.disposeAsync();
+    if (cause instanceof StartupError) throw cause;
     deps.logger.debug({ err: cause }, 'the database could not be opened');
     throw new StartupError(explain(kind, options.dataDir, cause), { cause });
   }

@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Kysely, sql } from 'kysely';
 import { sqliteDialect } from '../../src/store/sqlite-dialect.ts';
@@ -27,16 +24,6 @@ test('a commit that returned is on disk: write-ahead log, synchronised at each c
     { synchronous: 2 },
     { foreign_keys: 1 },
   ]);
-});
-
-test('several processes at once bring existing tables up to date, each step once', async () => {
-  const db = new Kysely<object>({ dialect: sqliteDialect(join(folder, 'mcp-server.sqlite')) });
-  await sql`create table schema_migration (name text primary key, applied_at text not null)`.execute(db);
-  await db.destroy();
-  const script = fileURLToPath(new URL('../support/open-store-process.ts', import.meta.url));
-  const opened = Array.from({ length: 4 }, () => promisify(execFile)(process.execPath, [script, folder, '']));
-  const counts = (await Promise.all(opened)).map(({ stdout }) => stdout);
-  expect(counts).toEqual(Array(4).fill('38'));
 });
 
 test('the file and its log are readable by their owner alone', async () => {
