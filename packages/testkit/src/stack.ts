@@ -16,6 +16,8 @@ export type StackOptions = {
   mcpServer?: Record<string, string>;
   /** Environment variables of both. */
   env?: Record<string, string>;
+  /** Path of the issuer, such as `/tenant`; none by default. */
+  issuerPath?: string;
   /** The MCP server's URL as clients see it, where something stands in front; a free loopback port by default. */
   mcpUrl?: string;
 };
@@ -113,9 +115,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack;
 }
 
-async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl }: StackOptions) {
+async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl, issuerPath = '' }: StackOptions) {
   const [port, mcpPort] = [await findFreePort(), await findFreePort()];
-  const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}`;
+  const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}${issuerPath}`;
   const mcpUrl = givenMcpUrl ?? `http://localhost:${mcpPort}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
   const postgresql = globalThis.portcullisTestDatabase === 'postgresql' ? await createDatabases() : undefined;

@@ -33,6 +33,8 @@ export async function runConformance(options: {
   /** An empty folder for the reports. */
   outDir: string;
   timeoutMs: number;
+  /** Told of all output so far, whenever there is more. */
+  onOutput?: (output: string) => void;
 }): Promise<ConformanceRun> {
   const { exitCode, output } = await runSuite(options);
   return { exitCode, output, scenarios: await readReports(options.outDir) };
@@ -45,9 +47,19 @@ export async function requiredServerScenarios(revision: string): Promise<string[
   return section.split('\n').flatMap((line) => (line.startsWith('  - ') ? [line.slice(4)] : []));
 }
 
-type SuiteOptions = { args: readonly string[]; outDir?: string; timeoutMs: number };
+type SuiteOptions = {
+  args: readonly string[];
+  outDir?: string;
+  timeoutMs: number;
+  onOutput?: (output: string) => void;
+};
 
-function runSuite({ args, outDir, timeoutMs }: SuiteOptions): Promise<{ exitCode: number | null; output: string }> {
+function runSuite({
+  args,
+  outDir,
+  timeoutMs,
+  onOutput,
+}: SuiteOptions): Promise<{ exitCode: number | null; output: string }> {
   const require = createRequire(import.meta.url);
   const bin = require.resolve('@modelcontextprotocol/conformance/dist/index.js');
   const outArgs = outDir === undefined ? [] : ['-o', outDir];
@@ -57,15 +69,18 @@ function runSuite({ args, outDir, timeoutMs }: SuiteOptions): Promise<{ exitCode
     env: { PATH: process.env.PATH, NO_COLOR: '1' },
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const read = (text: string) => {
+    output += text;
+    onOutput?.(output);
+  };
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', read);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => resolve({ exitCode, output }));
   });
 }
 
-/** A report folder is called `server-SCENARIO-TIMESTAMP` (or without the first part) and holds `checks.json`. */
+/** A report folder is called `MODE-SCENARIO-TIMESTAMP` (or without the first part) and holds `checks.json`. */
 async function readReports(outDir: string): Promise<Map<string, ConformanceCheck[]>> {
   const scenarios = new Map<string, ConformanceCheck[]>();
   const files = (await readdir(outDir, { recursive: true })).filter((file) => path.basename(file) === 'checks.json');
@@ -77,5 +92,7 @@ async function readReports(outDir: string): Promise<Map<string, ConformanceCheck
 }
 
 function scenarioOf(folder: string): string {
-  return folder.replace(/^(?:server|client|authorization)-(?=.*-\d{4}-)/, '').replace(/-\d{4}-\d{2}-\d{2}T.*$/, '');
+  return folder
+    .replace(/^(?:authorization-server|server|client)-(?=.*-\d{4}-)/, '')
+    .replace(/-\d{4}-\d{2}-\d{2}T.*$/, '');
 }

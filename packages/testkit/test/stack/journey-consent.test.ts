@@ -28,7 +28,7 @@ describe('what a person allows, and for how long', () => {
     stack = await startPreparedStack();
   });
 
-  afterAll(() => stack.stop());
+  afterAll(() => stack?.stop());
 
   /** A client of its own for each test, so that nothing is remembered for it yet. */
   const newClient = (...redirectUris: string[]) =>

@@ -14,7 +14,7 @@ describe('registrations as real clients send them', () => {
     stack = await startPreparedStack();
   });
 
-  afterAll(() => stack.stop());
+  afterAll(() => stack?.stop());
 
   const cursorUris = [
     'cursor://anysphere.cursor-mcp/oauth/callback',

@@ -42,8 +42,8 @@ describe('from the bare MCP URL to a tool, with a real browser', () => {
 
   afterAll(async () => {
     await Promise.all([...applications.values()].map((application) => application.close()));
-    await browser.close();
-    await stack.stop();
+    await browser?.close();
+    await stack?.stop();
   });
 
   it('the set-up link makes the first administrator in the browser, once', async () => {

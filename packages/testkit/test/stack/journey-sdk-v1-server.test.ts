@@ -42,8 +42,8 @@ describe('the example server on SDK v1, as a second resource', () => {
   });
 
   afterAll(async () => {
-    await notes.kill();
-    await stack.stop();
+    await notes?.kill();
+    await stack?.stop();
     await rm(configFile);
   });
 

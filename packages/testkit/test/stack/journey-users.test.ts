@@ -26,8 +26,8 @@ describe('users other than the first', () => {
   });
 
   afterAll(async () => {
-    await users.close();
-    await stack.stop();
+    await users?.close();
+    await stack?.stop();
   });
 
   /** Invites somebody, who sets `password` with the link. */
