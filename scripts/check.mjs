@@ -6,8 +6,7 @@ import { prepare } from './prepare.mjs';
 /** Everything a change must satisfy beside its tests. All steps run, so that one look shows all there is to mend. */
 await main(async () => {
   const runtime = await prepare();
-  const tool = (program, ...args) =>
-    run(runtime, [inRoot('node_modules', program), ...args], { env: { PATH: path() } });
+  const tool = (program, ...args) => run(runtime, [inRoot('node_modules', program), ...args]);
   const steps = [
     [
       'format and lint',
@@ -32,8 +31,6 @@ await main(async () => {
   }
   return failed.length === 0 ? 0 : 1;
 });
-
-const path = () => `${inRoot('node_modules', '.bin')}:${process.env.PATH}`;
 
 function lockfile() {
   const found = lockfileProblems(readJson('package-lock.json'));

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRoot, root } from './prepare/root.mjs';
-import { main, Problem, say } from './prepare/step.mjs';
+import { main, Problem, pathWithTools, say } from './prepare/step.mjs';
 import { findTestPrograms, isCi } from './prepare/test-programs.mjs';
 import { prepare } from './prepare.mjs';
 import { judge } from './run-tests/judge.mjs';
@@ -32,7 +32,7 @@ async function runJest({ runtime, args, env }) {
   try {
     const child = spawn(runtime, [...flags, ...ours, ...args], {
       cwd: root,
-      env: { ...process.env, ...env, PATH: `${inRoot('node_modules', '.bin')}:${process.env.PATH}` },
+      env: { ...process.env, ...env, PATH: pathWithTools() },
       stdio: 'inherit',
     });
     // Jest ends itself and what it started at a signal; we wait for it.

@@ -22,14 +22,13 @@ export async function build(runtime) {
   const wanted = fingerprint([...SHARED_INPUTS.map((path) => inRoot(path)), ...folders.flatMap(ownInputs)]);
   if (folders.every(isBuilt) && stamp() === wanted) return;
   say('Building …');
-  await mustRun(
-    'The build',
-    runtime,
-    [inRoot('node_modules', 'turbo', 'bin', 'turbo'), 'run', 'build', '--output-logs=errors-only', '--ui=stream'],
-    {
-      env: { PATH: `${inRoot('node_modules', '.bin')}:${process.env.PATH}` },
-    },
-  );
+  await mustRun('The build', runtime, [
+    inRoot('node_modules', 'turbo', 'bin', 'turbo'),
+    'run',
+    'build',
+    '--output-logs=errors-only',
+    '--ui=stream',
+  ]);
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, wanted);
 }

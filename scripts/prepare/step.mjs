@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
-import { root } from './root.mjs';
+import { inRoot, root } from './root.mjs';
 
 /** Something the person at the keyboard can put right; its message says how. Printed as one line, without a stack. */
 export class Problem extends Error {}
 
 /** Tools that would otherwise report on their use. */
 const NO_TELEMETRY = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', CHECKPOINT_DISABLE: '1' };
+
+/** The search path with the project's own programs in front, its Node.js among them. */
+export const pathWithTools = () => `${inRoot('node_modules', '.bin')}:${process.env.PATH}`;
 
 /** Prints a progress line. */
 export const say = (line) => process.stdout.write(`${line}\n`);
@@ -18,7 +21,7 @@ export function run(program, args, { env = {}, timeoutMs } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: root,
-      env: { ...process.env, ...NO_TELEMETRY, ...env },
+      env: { ...process.env, ...NO_TELEMETRY, PATH: pathWithTools(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
     });

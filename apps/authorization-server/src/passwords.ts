@@ -4,7 +4,7 @@ import argon2 from 'argon2';
 const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
 /** Lengths that a new password may have: characters at least, UTF-8 bytes at most. */
-export const PASSWORD_LENGTH = { minCharacters: 10, maxBytes: 1024 } as const;
+const PASSWORD_LENGTH = { minCharacters: 10, maxBytes: 1024 } as const;
 
 /** Why a new password is refused, in words for the person who chose it; `undefined` when it is fine. */
 export function passwordProblem(password: string): string | undefined {

@@ -1,5 +1,5 @@
 /** A scope in the words that the consent page shows. */
-export type ScopeDescription = { description: string; sensitive: boolean };
+type ScopeDescription = { description: string; sensitive: boolean };
 
 /** A protected MCP server: its canonical URL is the audience of every token for it. */
 export type Resource = {

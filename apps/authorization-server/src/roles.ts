@@ -8,9 +8,6 @@ export const BUILT_IN_ROLES: RolePermissions = {
   admin: ['admin:*'],
 };
 
-/** The roles of the first administrator. */
-export const FIRST_ADMINISTRATOR_ROLES = ['admin', 'lead'] as const;
-
 /**
  * The scopes out of `scopes` that a holder of `roles` may grant, in their given order.
  * A role names scopes exactly; only `admin:*` stands for a family, and only in the role `admin`.

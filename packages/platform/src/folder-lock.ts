@@ -24,9 +24,18 @@ export function lockFolder(folder: string, name: string): FolderLock {
     database?.close();
     throw new StartupError(explain(folder, cause), { cause });
   }
-  const held = database;
-  return { release: () => held.close() };
+  const lock = database;
+  held.add(lock);
+  return {
+    release() {
+      held.delete(lock);
+      lock.close();
+    },
+  };
 }
+
+/** A connection that nobody refers to is collected as garbage, and its lock with it. */
+const held = new Set<DatabaseSync>();
 
 const SQLITE_BUSY = 5;
 

@@ -2,7 +2,7 @@ import type { Database } from '@portcullis/persistence';
 import { type Allowance, createFailureLimit, networkOf } from '../http/failure-limit.ts';
 
 /** Who is trying to sign in. */
-export type Attempt = { email: string; address: string; device: string | undefined };
+type Attempt = { email: string; address: string; device: string | undefined };
 
 /** Throttles sign-ins by where they come from and by account, without locking the owner out (SP-39). */
 export type SignInLimits = {

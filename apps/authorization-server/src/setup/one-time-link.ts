@@ -7,7 +7,7 @@ import { linkProblemPage } from '../pages/link-problem.ts';
 import { pageUrl, type Site } from '../site.ts';
 
 /** How long a one-time link lives, in seconds. */
-export const LINK_TTL_SECONDS = 3600;
+const LINK_TTL_SECONDS = 3600;
 
 /** What a link is for; also the path of its page. */
 export type LinkPurpose = 'setup' | 'password';
