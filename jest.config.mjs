@@ -55,7 +55,7 @@ export default {
     project('guard', 'packages/guard'),
     ...onBothDatabases('test-database', 'packages/test-database'),
     ...onBothDatabases('persistence', 'packages/persistence'),
-    ...onBothDatabases('authorization-server', 'apps/authorization-server'),
+    project('authorization-server', 'apps/authorization-server'),
     ...onBothDatabases('mcp-server', 'apps/mcp-server'),
     project('testkit', 'packages/testkit', ['test/**/*.test.ts', '!test/stack/**']),
     ...onBothDatabases('testkit-stack', 'packages/testkit', ['test/stack/**/*.test.ts']),
