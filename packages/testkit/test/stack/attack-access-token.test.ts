@@ -268,7 +268,7 @@ describe('a tool without its scope (SP-25)', () => {
   test('RS-18: challenged: listed, and a call is answered 403 with the scopes to ask for', async () => {
     const token = await forge({ scope: 'desk:read', roles: ['agent'] });
     expect(await listTools(stack.mcpUrl, token)).toContain('reply_to_ticket');
-    const args = { ticketId: 'T-1', body: 'Hello' };
+    const args = { ticketId: 'T-1001', body: 'Hello' };
     const answer = await callTool(stack.mcpUrl, { token, name: 'reply_to_ticket', args });
     expect(answer.status).toBe(403);
     const challenge = answer.headers['www-authenticate'] ?? '';
@@ -285,7 +285,7 @@ describe('a tool without its scope (SP-25)', () => {
       const { status, error } = await callTool(stack.mcpUrl, {
         token,
         name: 'reply_to_ticket',
-        args: { ticketId: 'T-1', body: 'x' },
+        args: { ticketId: 'T-1001', body: 'x' },
       });
       expect([scope, status === 403 || error?.code === -32602]).toEqual([scope, true]);
     }
@@ -313,7 +313,7 @@ describe('a tool without its scope (SP-25)', () => {
 
   test('RS-34: headers that name another tool, or a body that names two, do not either', async () => {
     const token = await forge({ scope: 'desk:read', roles: ['agent'] });
-    const reply = { name: 'reply_to_ticket', arguments: { ticketId: 'T-1', body: 'smuggled words' } };
+    const reply = { name: 'reply_to_ticket', arguments: { ticketId: 'T-1001', body: 'smuggled words' } };
     const meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientCapabilities': {},
@@ -327,11 +327,11 @@ describe('a tool without its scope (SP-25)', () => {
       ],
       [JSON.stringify(modern), { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }],
       [
-        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","name":"reply_to_ticket","arguments":{"ticketId":"T-1","body":"smuggled words"}}}',
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","name":"reply_to_ticket","arguments":{"ticketId":"T-1001","body":"smuggled words"}}}',
         {},
       ],
       [
-        '{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"reply_to_ticket","arguments":{"ticketId":"T-1","body":"smuggled words"}}}',
+        '{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"reply_to_ticket","arguments":{"ticketId":"T-1001","body":"smuggled words"}}}',
         {},
       ],
       [JSON.stringify({ jsonrpc: '2.0', method: 'tools/call', params: reply }), {}],
@@ -341,7 +341,7 @@ describe('a tool without its scope (SP-25)', () => {
       expect(answer.result?.structuredContent).toBeUndefined();
     }
     const reader = await forge({ scope: 'desk:read', roles: ['lead'] });
-    const { text } = await callTool(stack.mcpUrl, { token: reader, name: 'read_ticket', args: { ticketId: 'T-1' } });
+    const { text } = await callTool(stack.mcpUrl, { token: reader, name: 'read_ticket', args: { ticketId: 'T-1001' } });
     expect(text).not.toContain('smuggled words');
   });
 

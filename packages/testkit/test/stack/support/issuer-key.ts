@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEnvelope, createSigningKeyStore, openDatabase, parseMasterKey } from '@portcullis/persistence';
-import { importJWK, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose';
+import { importJWK, type JWTHeaderParameters, SignJWT } from 'jose';
 import type { Stack } from '../../../src/index.ts';
 
 /** Signs whatever it is asked to with the very key of a stack's authorization server. */
-export type KeyThief = (claims?: JWTPayload, header?: Partial<JWTHeaderParameters>) => Promise<string>;
+export type KeyThief = (claims?: Record<string, unknown>, header?: Partial<JWTHeaderParameters>) => Promise<string>;
 
 /** Steals the signing key, so that a forged token can be right in every respect but one. */
 export async function stealSigningKey(stack: Stack): Promise<KeyThief> {
