@@ -1,7 +1,9 @@
 import type Router from '@koa/router';
 import type { Guard } from '@portcullis/guard';
+import type { Context } from 'koa';
 import type { Transport } from '../transport.ts';
 import type { RequestState } from './correlation-id.ts';
+import { JSON_RPC_ERROR, jsonRpcError } from './json-rpc-error.ts';
 import { answerWith, toWebRequest } from './web-message.ts';
 
 /** The MCP endpoint and the metadata documents that lead to it, all behind the guard. */
@@ -18,13 +20,31 @@ export function mcpRoutes(
   ];
   router.all([...new Set(paths)].map(literalPath), async (context) => {
     const { correlationId } = context.state;
-    const request = toWebRequest(context, resource.origin);
+    const request = readRequest(context, resource.origin);
+    if (request === undefined) {
+      context.status = 400;
+      context.body = jsonRpcError({
+        code: JSON_RPC_ERROR.invalidRequest,
+        message: 'The request cannot be read',
+        correlationId,
+      });
+      return;
+    }
     const response = await guard.protect(request, (admitted, principal) => {
       const { subject, clientId, scopes, roles, expiresAt } = principal;
       return transport.answer(admitted, { principal: { subject, clientId, scopes, roles, expiresAt }, correlationId });
     });
     answerWith(context, response);
   });
+}
+
+/** The request in web form; some have none, such as those of the method TRACE. */
+function readRequest(context: Context, origin: string): Request | undefined {
+  try {
+    return toWebRequest(context, origin);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A path in which the router finds no pattern. */
