@@ -17,6 +17,14 @@ import { authorizationRequest, openAs, registered, signIn, startPreparedStack } 
 const example = new URL('../../../../examples/sdk-v1-server/', import.meta.url);
 const webUri = 'https://app.example/callback';
 
+/** Another desk, whose scope has the same name; nobody listens there. */
+const twinUrl = 'http://localhost:1/mcp';
+const twin = {
+  name: 'Other desk',
+  scopes: { 'desk:read': { description: 'Read at the other desk' } },
+  defaultScopes: ['desk:read'],
+};
+
 describe('the example server on SDK v1, as a second resource', () => {
   let stack: PreparedStack;
   let notes: ServerProcess;
@@ -31,7 +39,8 @@ describe('the example server on SDK v1, as a second resource', () => {
     // The example's own configuration, at another port.
     const config = await readFile(new URL('portcullis.config.json', example), 'utf8');
     configFile = path.join(tmpdir(), `portcullis-notes-${port}.json`);
-    await writeFile(configFile, config.replaceAll('http://localhost:4002/mcp', notesUrl));
+    const { resources, ...rest } = JSON.parse(config.replaceAll('http://localhost:4002/mcp', notesUrl));
+    await writeFile(configFile, JSON.stringify({ ...rest, resources: { ...resources, [twinUrl]: twin } }));
     stack = await startPreparedStack({ authorizationServer: { PORTCULLIS_CONFIG: configFile } });
     notes = startServerProcess(new URL('dist/main.js', example), {}, [stack.issuer, notesUrl]);
     await pollUntil(async () => (await callMcp(notesUrl)).status === 401, { what: 'the example server' });
@@ -93,6 +102,10 @@ describe('the example server on SDK v1, as a second resource', () => {
     for (const word of ['Notes', notesUrl, 'Read your notes', 'Add notes in your name']) expect(words).toContain(word);
     // A scope of another resource is no scope here.
     expect(words).not.toContain('desk:read');
+
+    const atTwin = authorizationRequest(asResource(twinUrl), { clientId, redirectUri: webUri }).url;
+    expect(asks(await person.open(atTwin), 'approve')).toBe(true);
+    expect((await person.open(authorizationRequest(stack, { clientId, redirectUri: webUri }).url)).kind).toBe('left');
   });
 
   it('a client that may write does, and the note is there for every client of the same person', async () => {
