@@ -16,12 +16,17 @@ export function formOf(ctx: Context): Form {
   return {
     text(name) {
       const value = field(name);
-      return typeof value === 'string' ? value : undefined;
+      return typeof value === 'string' ? withoutNull(value) : undefined;
     },
     all(name) {
       const value = field(name);
-      if (typeof value === 'string') return [value];
-      return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : [];
+      const values: unknown[] = Array.isArray(value) ? value : [value];
+      return values.filter((entry) => typeof entry === 'string').map(withoutNull);
     },
   };
+}
+
+/** No browser's form holds U+0000, and PostgreSQL refuses it in text; it becomes what an HTML parser makes of it. */
+function withoutNull(text: string): string {
+  return text.replaceAll('\0', '\u{fffd}');
 }
