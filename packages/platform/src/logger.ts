@@ -17,7 +17,6 @@ const SECRET_NAMES = [
   'access_token',
   'refresh_token',
   'id_token',
-  'code',
   'code_verifier',
   'client_secret',
   'client_assertion',
@@ -26,6 +25,9 @@ const SECRET_NAMES = [
   'querystring',
   'search',
 ];
+
+/** Where `code` is an authorization code. Below `err` it is a system error's, such as ECONNREFUSED, and must be read. */
+const CODE_PATHS = ['code', 'params.code', 'body.code'];
 
 /** How a log is set up. */
 export type LoggerOptions = {
@@ -44,7 +46,7 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
   const options = {
     name,
     level,
-    redact: { paths: redactedPaths(SECRET_NAMES), censor: '[secret]' },
+    redact: { paths: [...CODE_PATHS, ...redactedPaths(SECRET_NAMES)], censor: '[secret]' },
   };
   if (destination) return pino(options, destination);
   return isatty(1) ? pino(options, PinoPretty({ ignore: 'pid,hostname', sync: true })) : pino(options);
