@@ -1,3 +1,4 @@
+import { entomb } from './client-removal.ts';
 import type { Database } from './database.ts';
 
 const batchSize = 500;
@@ -17,7 +18,7 @@ type Table = {
  */
 export async function clean({ prisma }: Database, now: Date): Promise<number> {
   let removed = 0;
-  for (const table of tables(prisma)) removed += await cleanTable(table, { lte: now });
+  for (const table of tables(prisma, now)) removed += await cleanTable(table, { lte: now });
   return removed;
 }
 
@@ -31,7 +32,7 @@ async function cleanTable(table: Table, expired: Expired): Promise<number> {
   }
 }
 
-function tables(prisma: Database['prisma']): Table[] {
+function tables(prisma: Database['prisma'], now: Date): Table[] {
   const take = batchSize;
   const select = { id: true };
   const ids = (rows: { id: string }[]) => rows.map(({ id }) => id);
@@ -66,7 +67,19 @@ function tables(prisma: Database['prisma']): Table[] {
     },
     {
       find: async (expiresAt) => ids(await prisma.client.findMany({ where: { expiresAt }, select, take })),
-      remove: (keys, expiresAt) => prisma.client.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+      remove: async (keys, expiresAt) => {
+        const clients = await prisma.client.findMany({ where: { id: { in: keys }, expiresAt } });
+        for (const client of clients) await entomb(prisma, client, { removal: 'expired', now });
+        return prisma.client.deleteMany({ where: { id: { in: keys }, expiresAt } });
+      },
+    },
+    {
+      find: async (expiresAt) => ids(await prisma.clientTombstone.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.clientTombstone.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
+      find: async (expiresAt) => ids(await prisma.registrationToken.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.registrationToken.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
       find: async (expire) =>

@@ -1,5 +1,18 @@
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
+export { CLIENT_LIFETIMES } from './client-lifetimes.ts';
+export {
+  type ClientChange,
+  type ClientMetadata,
+  type ClientPermissions,
+  type ClientPosition,
+  type ClientStanding,
+  type ClientState,
+  type ClientStore,
+  createClientStore,
+  type NewClient,
+  type RegisteredClient,
+} from './client-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
@@ -16,6 +29,13 @@ export {
   parseMasterKey,
 } from './master-key.ts';
 export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
+export {
+  createRegistrationTokenStore,
+  REGISTRATION_TOKEN_PREFIX,
+  type RegistrationToken,
+  type RegistrationTokenPosition,
+  type RegistrationTokenStore,
+} from './registration-token-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { type CreateUserResult, createUserStore, type User, type UserStore } from './user-store.ts';

@@ -13,9 +13,18 @@ export function hashClientSecret(secret: string): string {
   return hashToken(`client-secret:${secret}`);
 }
 
-/** Whether `presented` is the secret with this hash, in constant time. */
+const separator = '.';
+
+/** Two hashes where either secret is good: while a rotation's overlap lasts. */
+export function joinSecretHashes(current: string, previous: string): string {
+  return `${current}${separator}${previous}`;
+}
+
+/** Whether `presented` is the secret with this hash, or with one of several, in constant time for each. */
 export function clientSecretMatches(storedHash: string, presented: string): boolean {
-  const stored = Buffer.from(storedHash);
   const candidate = Buffer.from(hashClientSecret(presented));
-  return stored.length === candidate.length && timingSafeEqual(stored, candidate);
+  return storedHash.split(separator).some((hash) => {
+    const stored = Buffer.from(hash);
+    return stored.length === candidate.length && timingSafeEqual(stored, candidate);
+  });
 }

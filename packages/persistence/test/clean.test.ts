@@ -7,6 +7,7 @@ import { createConsentStore } from '../src/consent-store.ts';
 import { createEngineAdapter } from '../src/engine-adapter/engine-adapter.ts';
 import { createEnvelope } from '../src/envelope.ts';
 import { createOneTimeLinkStore } from '../src/one-time-link-store.ts';
+import { createRegistrationTokenStore } from '../src/registration-token-store.ts';
 import { createUserStore } from '../src/user-store.ts';
 import { type OpenTestDatabase, openTestDatabase } from './support/open-test-database.ts';
 
@@ -42,6 +43,10 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     await createOneTimeLinkStore(db).issue({ purpose: 'setup', now, ttlSeconds: exp - seconds });
     await adapter('Client').upsert(name, { client_id: name, redirect_uris: [] });
     await prisma.client.update({ where: { id: name }, data: { expiresAt: new Date(exp * 1000) } });
+    await prisma.clientTombstone.create({
+      data: { id: `tombstone-${name}`, removal: 'expired', removedAt: now, expiresAt: new Date(exp * 1000) },
+    });
+    await createRegistrationTokenStore(db).issue({ name, maxUses: null, now, ttlSeconds: exp - seconds });
     await prisma.rateLimit.create({ data: { key: name, points: 1, expire: new Date(exp * 1000) } });
   }
   await adapter('RegistrationAccessToken').upsert('endless', { clientId: 'live' }, undefined as unknown as number);
@@ -52,7 +57,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
   await createUserStore(db).create({ email: 'ada@example.org', roles: [], now });
   await createAuditLog(db).record({ time: new Date(0), type: 'token.issued', outcome: 'success' });
 
-  expect(await clean(db, now)).toBe(9);
+  expect(await clean(db, now)).toBe(11);
   expect(await clean(db, now)).toBe(0);
 
   const left = {
@@ -64,6 +69,8 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     consents: await prisma.consent.count(),
     links: await prisma.oneTimeLink.count(),
     clients: await prisma.client.count(),
+    clientTombstones: await prisma.clientTombstone.count(),
+    registrationTokens: await prisma.registrationToken.count(),
     rateLimits: await prisma.rateLimit.count(),
     users: await prisma.user.count(),
     auditEvents: await prisma.auditEvent.count(),
@@ -77,6 +84,9 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     consents: 1,
     links: 1,
     clients: 2,
+    // One of them is the expired client's own.
+    clientTombstones: 2,
+    registrationTokens: 1,
     rateLimits: 2,
     users: 1,
     auditEvents: 1,

@@ -386,55 +386,25 @@ describe('clients', () => {
     expect(clientSecretMatches(String(again?.client_secret), clientSecret)).toBe(true);
   });
 
-  test('that registered themselves expire 90 days after their last use', async () => {
+  test('that registered themselves and are looked up, but never used, expire after a day', async () => {
     now = start;
     await adapter('Client').upsert('client-expiring', metadata('client-expiring'));
-    now = new Date(start.getTime() + 60 * day * 1000);
+    now = new Date(start.getTime() + (day - 1) * 1000);
     expect(await adapter('Client').find('client-expiring')).toBeDefined();
-    now = new Date(start.getTime() + 149 * day * 1000);
-    expect(await adapter('Client').find('client-expiring')).toBeDefined();
-    now = new Date(start.getTime() + (149 + 90) * day * 1000);
+    now = new Date(start.getTime() + day * 1000);
     expect(await adapter('Client').find('client-expiring')).toBeUndefined();
   });
 
-  test('are written at most once an hour when they are looked up', async () => {
-    now = start;
-    await adapter('Client').upsert('client-used', metadata('client-used'));
-    const lastUse = async () =>
-      (await database.db.prisma.client.findUniqueOrThrow({ where: { id: 'client-used' } })).lastUsedAt;
-    await adapter('Client').find('client-used');
-    expect(await lastUse()).toStrictEqual(start);
-    now = new Date(start.getTime() + (hour - 1) * 1000);
-    await adapter('Client').find('client-used');
-    expect(await lastUse()).toStrictEqual(start);
-    now = new Date(start.getTime() + hour * 1000);
-    await adapter('Client').find('client-used');
-    expect(await lastUse()).toStrictEqual(now);
-
-    let writes = 0;
-    const counting = database.db.prisma.$extends({
-      query: {
-        client: {
-          updateMany: ({ args, query }) => {
-            writes += 1;
-            return query(args);
-          },
-        },
-      },
-    }) as unknown as Database['prisma'];
-    const observed = adapterOn({ ...database.db, prisma: counting });
-    for (let lookup = 0; lookup < 5; lookup += 1) await observed('Client').find('client-used');
-    expect(writes).toBe(0);
-    now = new Date(start.getTime() + 2 * hour * 1000);
-    for (let lookup = 0; lookup < 5; lookup += 1) await observed('Client').find('client-used');
-    expect(writes).toBe(1);
-  });
-
-  test('that are disabled or deleted are not found', async () => {
+  test('that are disabled, not reviewed or deleted are not found', async () => {
     now = start;
     await adapter('Client').upsert('client-disabled', metadata('client-disabled'));
     await database.db.prisma.client.update({ where: { id: 'client-disabled' }, data: { disabledAt: now } });
     expect(await adapter('Client').find('client-disabled')).toBeUndefined();
+    for (const review of ['pending', 'rejected'] as const) {
+      await adapter('Client').upsert(`client-${review}`, metadata(`client-${review}`));
+      await database.db.prisma.client.update({ where: { id: `client-${review}` }, data: { review } });
+      expect(await adapter('Client').find(`client-${review}`)).toBeUndefined();
+    }
     await adapter('Client').upsert('client-deleted', metadata('client-deleted'));
     await adapter('Client').destroy('client-deleted');
     expect(await adapter('Client').find('client-deleted')).toBeUndefined();

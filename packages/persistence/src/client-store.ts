@@ -1,0 +1,336 @@
+import type { AdapterPayload } from 'oidc-provider';
+import { CLIENT_LIFETIMES, secondsAfter } from './client-lifetimes.ts';
+import { endGrantsOf, entomb } from './client-removal.ts';
+import { type Database, isUniqueViolation } from './database.ts';
+import {
+  currentSecretHashes,
+  isLive,
+  metadataColumns,
+  secretColumns,
+  toMetadata,
+} from './engine-adapter/client-columns.ts';
+import { jsonOrNull, parseOptional } from './engine-adapter/payload-form.ts';
+import type { Client as ClientRow, Prisma } from './generated/postgresql/client.ts';
+import { clientSecretMatches, hashToken } from './token-hash.ts';
+
+/** Metadata by the names of RFC 7591, section 2; `client_id` among it. */
+export type ClientMetadata = AdapterPayload;
+
+/** Only an active client can be used. */
+export type ClientState = 'active' | 'pending' | 'rejected' | 'disabled';
+
+/** What an administrator says about a client beside its metadata. Undefined limits nothing. */
+export type ClientPermissions = {
+  /** First-party clients need no warning about who made them. */
+  firstParty: boolean;
+  allowedScopes: string[] | undefined;
+  allowedResources: string[] | undefined;
+};
+
+/** A client as administrators see it. */
+export type RegisteredClient = ClientPermissions & {
+  id: string;
+  /** `dynamic` for one that registered itself. */
+  registration: 'dynamic' | 'manual';
+  state: ClientState;
+  /** Without the secret. */
+  metadata: ClientMetadata;
+  createdAt: Date;
+  updatedAt: Date;
+  /** When it last led to a code or a token. */
+  lastUsedAt: Date | undefined;
+  /** When it is removed unless it is used; undefined for one that stays. */
+  expiresAt: Date | undefined;
+};
+
+/** What is stored of a new client. */
+export type NewClient = {
+  /** With `client_id`; without the secret. */
+  metadata: ClientMetadata;
+  registration: 'dynamic' | 'manual';
+  /** In clear; only its hash is stored. */
+  secret?: string | undefined;
+  /** Whether an administrator has to approve it first. */
+  underReview?: boolean;
+  /** The registration access token (RFC 7592), in clear; only its hash is stored. */
+  managementToken?: string | undefined;
+  /** Another registration with the same key is this one, as long as that one lives. */
+  reuseKey?: string | undefined;
+  permissions?: Partial<ClientPermissions>;
+  now: Date;
+};
+
+/** What changes; what is left out stays. */
+export type ClientChange = {
+  id: string;
+  /** Replaces the metadata as a whole. */
+  metadata?: ClientMetadata;
+  /** A new secret in clear, or null for none from now on. */
+  secret?: string | null | undefined;
+  permissions?: Partial<ClientPermissions>;
+  now: Date;
+};
+
+/** The place of a client in the list: the newest come first. */
+export type ClientPosition = { createdAt: Date; id: string };
+
+/** Why a client cannot be used, as far as that is known. */
+export type ClientStanding =
+  | { state: 'active' | 'unknown' }
+  | { state: 'pending' | 'rejected' | 'disabled' | 'expired' | 'deleted'; name: string | undefined };
+
+export type ClientStore = {
+  /** Stores a client, unless there is one with the same reuse key; of several at once one is stored. */
+  register(client: NewClient): Promise<{ client: RegisteredClient; reused: boolean }>;
+  /** A client in any state. */
+  find(o: { id: string; now: Date }): Promise<RegisteredClient | undefined>;
+  /** The client whose registration access token this is, in any state (RFC 7592). */
+  findManaged(o: { id: string; managementToken: string; now: Date }): Promise<RegisteredClient | undefined>;
+  /** Clients in `state`, or in any, the newest first, of those that come after `after`. */
+  list(o: {
+    state?: ClientState | undefined;
+    after?: ClientPosition | undefined;
+    limit: number;
+    now: Date;
+  }): Promise<RegisteredClient[]>;
+  /** Changes a client. False when there is none. */
+  update(change: ClientChange): Promise<boolean>;
+  /**
+   * A client changes itself, and gets another registration access token in the same step: of several at once with
+   * one token one succeeds.
+   */
+  updateManaged(
+    change: ClientChange & { managementToken: string; nextManagementToken: string; underReview: boolean },
+  ): Promise<boolean>;
+  /** Whether the secret is one that the client may use now. */
+  holdsSecret(o: { id: string; secret: string; now: Date }): Promise<boolean>;
+  /** Gives a client a new secret; the one before is good for `overlapSeconds` more. False when there is no client. */
+  rotateSecret(o: { id: string; secret: string; overlapSeconds: number; now: Date }): Promise<boolean>;
+  /** Lets a client in that waits, or was turned away. False for any other. */
+  approve(o: { id: string; now: Date }): Promise<boolean>;
+  /** Turns a client away that waits. False for any other. */
+  reject(o: { id: string; now: Date }): Promise<boolean>;
+  /** False when there is no such client. */
+  setDisabled(o: { id: string; disabled: boolean; now: Date }): Promise<boolean>;
+  /** Removes a client with its grants; its id stays known for a while. Undefined when there is none. */
+  delete(o: { id: string; now: Date }): Promise<{ grants: number } | undefined>;
+  /** Notes that a client led to a code or a token, at most once an hour; a dynamic one lives 90 days from then. */
+  noteUse(o: { id: string; now: Date }): Promise<void>;
+  /** What became of a client. */
+  standing(o: { id: string; now: Date }): Promise<ClientStanding>;
+};
+
+const hourSeconds = 60 * 60;
+
+/** Clients, for administrators and for registration; the engine sees them through its adapter. */
+export function createClientStore({ prisma }: Database): ClientStore {
+  const changeWhere = async (where: Prisma.ClientWhereInput, data: Prisma.ClientUpdateManyMutationInput) =>
+    (await prisma.client.updateMany({ where, data })).count > 0;
+  const findRow = async (id: string, now: Date): Promise<ClientRow | undefined> => {
+    if (id.includes('\0')) return undefined;
+    const row = await prisma.client.findUnique({ where: { id } });
+    return row && isLive(row, now) ? row : undefined;
+  };
+
+  /** The living client with this key; one that has expired makes room. */
+  const findReusable = async (reuseKey: string, now: Date): Promise<ClientRow | undefined> => {
+    const row = await prisma.client.findUnique({ where: { reuseKey } });
+    if (!row) return undefined;
+    if (!isLive(row, now)) {
+      await changeWhere({ id: row.id, reuseKey }, { reuseKey: null });
+      return undefined;
+    }
+    const expiresAt = secondsAfter(now, CLIENT_LIFETIMES.unused);
+    const soon = secondsAfter(now, CLIENT_LIFETIMES.unused - hourSeconds);
+    if (row.expiresAt === null || row.expiresAt > soon) return row;
+    await changeWhere({ id: row.id, expiresAt: { lte: soon } }, { expiresAt });
+    return { ...row, expiresAt };
+  };
+
+  const register: ClientStore['register'] = async (client) => {
+    const { reuseKey, now } = client;
+    const existing = reuseKey === undefined ? undefined : await findReusable(reuseKey, now);
+    if (existing) return { client: toClient(existing), reused: true };
+    try {
+      return { client: toClient(await prisma.client.create({ data: newRow(client) })), reused: false };
+    } catch (error) {
+      if (reuseKey === undefined || !isUniqueViolation(error)) throw error;
+      // Somebody else registered the same at the same time.
+      return register(client);
+    }
+  };
+
+  return {
+    register,
+    find: async ({ id, now }) => optionalClient(await findRow(id, now)),
+    findManaged: async ({ id, managementToken, now }) => {
+      const row = await findRow(id, now);
+      return row?.managementTokenHash === hashToken(managementToken) ? toClient(row) : undefined;
+    },
+    list: async ({ state, after, limit, now }) => {
+      const rows = await prisma.client.findMany({
+        where: {
+          AND: [
+            { OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
+            state === undefined ? {} : inState(state),
+            after
+              ? { OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { gt: after.id } }] }
+              : {},
+          ],
+        },
+        orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+        take: limit,
+      });
+      return rows.map(toClient);
+    },
+    update: ({ id, ...change }) => changeWhere({ id }, changedColumns(change)),
+    updateManaged: ({ id, managementToken, nextManagementToken, underReview, ...change }) =>
+      changeWhere(
+        { id, managementTokenHash: hashToken(managementToken) },
+        {
+          ...changedColumns(change),
+          managementTokenHash: hashToken(nextManagementToken),
+          ...(underReview && { review: 'pending' }),
+        },
+      ),
+    holdsSecret: async ({ id, secret, now }) => {
+      const row = await findRow(id, now);
+      const hashes = row && currentSecretHashes(row, now);
+      return hashes !== undefined && clientSecretMatches(hashes, secret);
+    },
+    rotateSecret: async ({ id, secret, overlapSeconds, now }) => {
+      const row = await findRow(id, now);
+      if (!row) return false;
+      return changeWhere(
+        { id, secretHash: row.secretHash },
+        {
+          ...secretColumns(secret),
+          ...(overlapSeconds > 0 && {
+            previousSecretHash: row.secretHash,
+            previousSecretExpiresAt: secondsAfter(now, overlapSeconds),
+          }),
+          updatedAt: now,
+        },
+      );
+    },
+    approve: ({ id, now }) =>
+      changeWhere(
+        { id, review: { in: ['pending', 'rejected'] } },
+        { review: 'approved', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.underReview), updatedAt: now },
+      ),
+    reject: ({ id, now }) =>
+      changeWhere(
+        { id, review: 'pending' },
+        { review: 'rejected', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used), updatedAt: now },
+      ),
+    setDisabled: ({ id, disabled, now }) => changeWhere({ id }, { disabledAt: disabled ? now : null, updatedAt: now }),
+    delete: async ({ id, now }) => {
+      const row = await findRow(id, now);
+      if (!row) return undefined;
+      await entomb(prisma, row, { removal: 'deleted', now });
+      const { count } = await prisma.client.deleteMany({ where: { id } });
+      const grants = await endGrantsOf(prisma, id);
+      return count > 0 ? { grants } : undefined;
+    },
+    noteUse: async ({ id, now }) => {
+      const row = await findRow(id, now);
+      const due = secondsAfter(now, -hourSeconds);
+      if (!row || (row.lastUsedAt !== null && row.lastUsedAt > due)) return;
+      await changeWhere(
+        { id, OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: due } }] },
+        {
+          lastUsedAt: now,
+          ...(row.registration === 'dynamic' && { expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used) }),
+        },
+      );
+    },
+    standing: async ({ id, now }) => {
+      if (id.includes('\0')) return { state: 'unknown' };
+      const row = await prisma.client.findUnique({ where: { id } });
+      if (row) return isLive(row, now) ? standingOf(row) : { state: 'expired', name: row.name ?? undefined };
+      const tombstone = await prisma.clientTombstone.findUnique({ where: { id } });
+      if (!tombstone || tombstone.expiresAt <= now) return { state: 'unknown' };
+      return { state: tombstone.removal, name: tombstone.name ?? undefined };
+    },
+  };
+}
+
+function newRow({
+  metadata,
+  registration,
+  secret,
+  underReview,
+  managementToken,
+  reuseKey,
+  permissions,
+  now,
+}: NewClient) {
+  const id = metadata.client_id;
+  if (id === undefined) throw new TypeError('a client needs a client_id');
+  const ttlSeconds = underReview ? CLIENT_LIFETIMES.underReview : CLIENT_LIFETIMES.unused;
+  return {
+    id,
+    registration,
+    ...metadataColumns(metadata),
+    ...secretColumns(secret ?? null),
+    ...permissionColumns(permissions ?? {}),
+    managementTokenHash: managementToken === undefined ? null : hashToken(managementToken),
+    reuseKey: reuseKey ?? null,
+    review: underReview ? ('pending' as const) : ('approved' as const),
+    createdAt: now,
+    updatedAt: now,
+    expiresAt: registration === 'manual' ? null : secondsAfter(now, ttlSeconds),
+  };
+}
+
+function changedColumns({ metadata, secret, permissions, now }: Omit<ClientChange, 'id'>) {
+  return {
+    ...(metadata && metadataColumns(metadata)),
+    ...(secret !== undefined && secretColumns(secret)),
+    ...permissionColumns(permissions ?? {}),
+    updatedAt: now,
+  };
+}
+
+function permissionColumns(permissions: Partial<ClientPermissions>) {
+  return {
+    ...(permissions.firstParty !== undefined && { firstParty: permissions.firstParty }),
+    ...('allowedScopes' in permissions && { allowedScopes: jsonOrNull(permissions.allowedScopes) }),
+    ...('allowedResources' in permissions && { allowedResources: jsonOrNull(permissions.allowedResources) }),
+  };
+}
+
+function inState(state: ClientState): Prisma.ClientWhereInput {
+  if (state === 'disabled') return { disabledAt: { not: null } };
+  return { disabledAt: null, review: state === 'active' ? 'approved' : state };
+}
+
+function stateOf({ disabledAt, review }: ClientRow): ClientState {
+  if (disabledAt !== null) return 'disabled';
+  return review === 'approved' ? 'active' : review;
+}
+
+function standingOf(row: ClientRow): ClientStanding {
+  const state = stateOf(row);
+  return state === 'active' ? { state } : { state, name: row.name ?? undefined };
+}
+
+function toClient(row: ClientRow): RegisteredClient {
+  return {
+    id: row.id,
+    registration: row.registration,
+    state: stateOf(row),
+    metadata: toMetadata(row),
+    firstParty: row.firstParty,
+    allowedScopes: parseOptional<string[]>(row.allowedScopes),
+    allowedResources: parseOptional<string[]>(row.allowedResources),
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    lastUsedAt: row.lastUsedAt ?? undefined,
+    expiresAt: row.expiresAt ?? undefined,
+  };
+}
+
+function optionalClient(row: ClientRow | undefined): RegisteredClient | undefined {
+  return row && toClient(row);
+}
