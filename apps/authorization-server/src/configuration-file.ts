@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
+import { registrationSchema } from './registration/policy.ts';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
 const OMNIBUS_SCOPES = ['*', 'all', 'full-access', 'full_access'];
@@ -52,6 +53,7 @@ const configurationFileSchema = z
       .record(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/), z.array(z.union([scopeName, z.literal('admin:*')])))
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
+    registration: registrationSchema.prefault({}),
   })
   .describe('Configuration of Portcullis');
 
@@ -66,13 +68,18 @@ export function configurationJsonSchema(): object {
 /** The file, or why it cannot be used. */
 export type ConfigurationFileResult = { ok: true; file: ConfigurationFile } | { ok: false; problems: string[] };
 
+/** What holds where there is no file. */
+export function defaultConfiguration(): ConfigurationFile {
+  return configurationFileSchema.parse({});
+}
+
 /** Reads and checks a configuration file. `required` tells whether a missing file is a problem. */
 export function readConfigurationFile(path: string, required: boolean): ConfigurationFileResult {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT' && !required) return { ok: true, file: configurationFileSchema.parse({}) };
+    if (errorCode(cause) === 'ENOENT' && !required) return { ok: true, file: defaultConfiguration() };
     return { ok: false, problems: ['PORTCULLIS_CONFIG names a file that cannot be read.'] };
   }
   return checkConfiguration(text);

@@ -34,9 +34,14 @@ const RESERVED_SCHEMES = new Set([
   'x-apple.systempreferences',
 ]);
 
+/** Whether a text is an absolute URI. It is ASCII without white space (RFC 3986 §2); browsers forgive more than that. */
+export function isUri(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text) && URL.canParse(text);
+}
+
 /** Says where a redirect URI leads; `undefined` for one that must never be used (AS-41, RFC 8252 §7). */
 export function redirectTarget(uri: string): RedirectTarget | undefined {
-  if (uri.length > MAX_LENGTH || /[\s\\]/.test(uri) || uri.includes('#') || !URL.canParse(uri)) return undefined;
+  if (uri.length > MAX_LENGTH || uri.includes('\\') || uri.includes('#') || !isUri(uri)) return undefined;
   const { protocol, hostname, host, username, password } = new URL(uri);
   if (username || password) return undefined;
   if (protocol === 'https:') return hostname.includes('*') ? undefined : { kind: 'web', host };

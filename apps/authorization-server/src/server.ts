@@ -2,10 +2,12 @@ import { createServer, type RequestListener } from 'node:http';
 import {
   clean,
   createAuditLog,
+  createClientStore,
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
   createOneTimeLinkStore,
+  createRegistrationTokenStore,
   createSigningKeyStore,
   createUserStore,
   type Database,
@@ -33,6 +35,8 @@ import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts
 import { createEngine } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
+import { createRegistrationQuota } from './registration/quota.ts';
+import { registrationRouter } from './registration/router.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
@@ -53,9 +57,10 @@ export type AuthorizationServer = {
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
-  const { site, resources, roles, accessTokenTtlSeconds } = config;
+  const { site, resources, roles, registration, accessTokenTtlSeconds } = config;
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
+  const clients = createClientStore(database);
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
@@ -66,6 +71,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     resources,
     roles,
     accessTokenTtlSeconds,
+    registers: registration.policy !== 'off',
+    clients,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
@@ -101,6 +108,19 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     mcpUrl: resources[0].url,
   });
 
+  const registrations = registrationRouter({
+    provider,
+    site,
+    resources,
+    policy: registration,
+    clients,
+    tokens: createRegistrationTokenStore(database),
+    quota: createRegistrationQuota(database, registration.quota),
+    audit,
+    clock,
+    log,
+  });
+
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
   app.maxIpsCount = config.trustedProxies;
@@ -112,6 +132,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
   app.use(registrationCors().routes());
+  app.use(registrations.routes());
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(handOverTo(provider.callback()));

@@ -82,6 +82,8 @@ export type ClientStanding =
 export type ClientStore = {
   /** Stores a client, unless there is one with the same reuse key; of several at once one is stored. */
   register(client: NewClient): Promise<{ client: RegisteredClient; reused: boolean }>;
+  /** The living client with this reuse key, in any state; one that was never used lives a day from now. */
+  reuse(o: { reuseKey: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** A client in any state. */
   find(o: { id: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** The client whose registration access token this is, in any state (RFC 7592). */
@@ -162,6 +164,7 @@ export function createClientStore({ prisma }: Database): ClientStore {
 
   return {
     register,
+    reuse: async ({ reuseKey, now }) => optionalClient(await findReusable(reuseKey, now)),
     find: async ({ id, now }) => optionalClient(await findRow(id, now)),
     findManaged: async ({ id, managementToken, now }) => {
       const row = await findRow(id, now);

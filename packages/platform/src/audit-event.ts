@@ -4,6 +4,8 @@ export const AUDIT_EVENT_TYPES = [
   'user.password_set',
   'user.signed_in',
   'client.registered',
+  'client.updated',
+  'client.deleted',
   'client.authentication_failed',
   'consent.decided',
   'consent.reused',

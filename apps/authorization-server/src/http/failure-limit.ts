@@ -1,8 +1,8 @@
 import type { Database } from '@portcullis/persistence';
 import { RateLimiterPrisma, RateLimiterRes } from 'rate-limiter-flexible';
 
-/** Whether one more try is allowed, and how long to wait otherwise. */
-export type Allowance = { allowed: true } | { allowed: false; retryAfterSeconds: number };
+/** Whether one more try is allowed, and how long to wait otherwise; `first` for the first that is refused in a window. */
+export type Allowance = { allowed: true } | { allowed: false; retryAfterSeconds: number; first: boolean };
 
 /** Counts failures under a key, over all replicas, in a window that starts with the first one. */
 export type FailureLimit = {
@@ -15,12 +15,18 @@ export type FailureLimit = {
 };
 
 /** How many failures, in how long. */
-export type FailureLimitOptions = { name: string; failures: number; windowSeconds: number };
+export type FailureLimitOptions = {
+  name: string;
+  failures: number;
+  windowSeconds: number;
+  /** Refuses out of memory once the database has refused, so that a flood costs no writes; nothing can be given back then. */
+  final?: boolean;
+};
 
 /** Makes a limit over the database. */
 export function createFailureLimit(
   { prisma }: Database,
-  { name, failures, windowSeconds }: FailureLimitOptions,
+  { name, failures, windowSeconds, final = false }: FailureLimitOptions,
 ): FailureLimit {
   const limiter = new RateLimiterPrisma({
     storeClient: prisma,
@@ -29,6 +35,12 @@ export function createFailureLimit(
     points: failures,
     duration: windowSeconds,
     clearExpiredByTimeout: false,
+    ...(final && { inMemoryBlockOnConsumed: failures + 1 }),
+  });
+  const refusal = ({ msBeforeNext, consumedPoints }: RateLimiterRes): Allowance => ({
+    allowed: false,
+    retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)),
+    first: consumedPoints === failures + 1,
   });
   return {
     async take(key) {
@@ -48,10 +60,6 @@ export function createFailureLimit(
       await limiter.reward(key);
     },
   };
-}
-
-function refusal({ msBeforeNext }: RateLimiterRes): Allowance {
-  return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) };
 }
 
 /** The part of an address that one subscriber holds: an IPv4 address, or the first 64 bits of an IPv6 one. */

@@ -11,8 +11,6 @@ export type RequestContext = {
   basePath: string;
   /** The client's address, behind the trusted proxies. */
   address: string;
-  /** The `scope` of a registration request, which the engine never sees. */
-  registeredScope?: unknown;
   /** Work that must be done before the answer leaves. */
   pending: Promise<unknown>[];
 };

@@ -1,7 +1,6 @@
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
-import { redirectTarget } from '../redirect-uri.ts';
 
 type Detail = Pick<AuditEvent, 'type' | 'outcome'> & Partial<AuditEvent>;
 
@@ -10,6 +9,8 @@ export type AuditEventsOptions = {
   audit: AuditSink;
   clock: Clock;
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
+  /** The client led to a code or a token. */
+  onClientUsed(clientId: string): Promise<void>;
 };
 
 /**
@@ -18,29 +19,25 @@ export type AuditEventsOptions = {
  */
 export function recordEngineEvents(
   provider: Provider,
-  { audit, clock, onClientAuthenticationFailed }: AuditEventsOptions,
+  { audit, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
 ): void {
+  const noteUse = (ctx: KoaContextWithOIDC) => {
+    const clientId = ctx.oidc.entities.Client?.clientId;
+    if (clientId !== undefined) defer(ctx, onClientUsed(clientId));
+  };
   const record = (ctx: KoaContextWithOIDC, detail: Detail) => {
     const { address, correlationId } = requestContext(ctx);
     defer(ctx, audit.record({ time: clock(), address, correlationId, ...parties(ctx), ...detail }));
   };
 
-  provider.on('registration_create.success', (ctx, client) => {
-    const { clientId, clientName, redirectUris = [] } = client;
-    record(ctx, {
-      type: 'client.registered',
-      outcome: 'success',
-      client: clientId,
-      detail: { name: clientName, redirects: redirectUris.map(describeRedirect) },
-    });
+  provider.on('authorization.success', (ctx) => {
+    record(ctx, { type: 'code.issued', outcome: 'success' });
+    noteUse(ctx);
   });
-  provider.on('registration_create.error', (ctx, error) =>
-    record(ctx, { type: 'client.registered', outcome: 'denied', detail: { error: error.message } }),
-  );
-  provider.on('authorization.success', (ctx) => record(ctx, { type: 'code.issued', outcome: 'success' }));
   provider.on('grant.success', (ctx) => {
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
     record(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
+    noteUse(ctx);
   });
   provider.on('grant.error', (ctx, error) => {
     const unauthenticated = error.message === 'invalid_client';
@@ -73,12 +70,6 @@ function parties({ oidc }: KoaContextWithOIDC): Partial<AuditEvent> {
     ...(typeof resource === 'string' && { resource }),
     detail: { ...(grantId && { grantId }), ...(typeof scope === 'string' && { scope }) },
   };
-}
-
-function describeRedirect(uri: string): string {
-  const target = redirectTarget(uri);
-  if (!target) return 'unusable';
-  return target.kind === 'private-use' ? `${target.scheme}:` : target.host;
 }
 
 /** Adds work to a request; a failure is kept as a value until {@link settlePending} looks at it. */

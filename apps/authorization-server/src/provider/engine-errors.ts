@@ -1,13 +1,24 @@
+import type { ClientStore } from '@portcullis/persistence';
+import type { Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { SERVER_FAULT } from '../http/error-boundary.ts';
 import { type ErrorPage, sendErrorPage } from '../http/send-page.ts';
+import { explainStanding } from './client-standing.ts';
 
 const START_AGAIN = 'Go back to your app and start signing in again.';
 
 /** What a person is told when a request to the engine cannot be answered with a redirect. */
-export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut, _error: Error): Promise<void> {
-  sendErrorPage(ctx, explain(out, ctx.status));
+export function engineErrorPages({ clients, clock }: { clients: ClientStore; clock: Clock }) {
+  return async (ctx: KoaContextWithOIDC, out: ErrorOut, _error: Error): Promise<void> => {
+    const { client_id: id } = ctx.query;
+    if (out.error === 'invalid_client' && typeof id === 'string') {
+      const standing = await clients.standing({ id, now: clock() });
+      sendErrorPage(ctx, { status: ctx.status, ...explainStanding(standing) });
+      return;
+    }
+    sendErrorPage(ctx, explain(out, ctx.status));
+  };
 }
 
 /** Takes an answer back that must not be given: nothing that it held may reach the client. */
@@ -34,12 +45,7 @@ export function renderNotFound(ctx: Context): void {
 function explain({ error, error_description: description }: ErrorOut, status: number): ErrorPage {
   switch (error) {
     case 'invalid_client':
-      return {
-        status,
-        title: 'This server does not know the app',
-        explanation: 'The app uses a registration that was removed or never existed here.',
-        advice: ['Remove the server from your app and add it again, so that the app registers anew.', START_AGAIN],
-      };
+      return { status, ...explainStanding({ state: 'unknown' }) };
     case 'invalid_redirect_uri':
       return {
         status,

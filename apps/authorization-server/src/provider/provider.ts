@@ -1,4 +1,4 @@
-import type { ConsentStore, UserStore } from '@portcullis/persistence';
+import type { ClientStore, ConsentStore, UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
@@ -14,9 +14,8 @@ import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
 import { engineAdapter } from './engine-adapter.ts';
-import { renderEngineError, renderNotFound, renderServerFault } from './engine-errors.ts';
+import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
-import { admitRegistration, knownScopes } from './registration.ts';
 import { resourceIndicators } from './resources.ts';
 
 const DAY_SECONDS = 24 * 3600;
@@ -36,6 +35,9 @@ export type EngineOptions = {
   resources: readonly [Resource, ...Resource[]];
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
+  /** Whether any client can register itself. */
+  registers: boolean;
+  clients: ClientStore;
   store: AdapterFactory;
   users: UserStore;
   consents: ConsentStore;
@@ -59,12 +61,13 @@ export function createEngine(options: EngineOptions): Provider {
     audit: options.audit,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
+    onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
   });
   provider.on('server_error', (ctx, error) =>
     options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
   );
   logUnansweredFaults(provider, options.log);
-  provider.use(finishAnswer(options.resources, options.log));
+  provider.use(finishAnswer(options));
   return provider;
 }
 
@@ -115,12 +118,11 @@ function configuration(options: EngineOptions): Configuration {
     routes: {
       authorization: '/authorize',
       token: '/token',
-      registration: '/register',
       revocation: '/revoke',
       jwks: '/jwks',
       end_session: '/session/end',
     },
-    renderError: renderEngineError,
+    renderError: engineErrorPages(options),
     // Nothing is fetched on a client's word.
     fetch: () => Promise.reject(new Error('outgoing requests are switched off')),
     features: {
@@ -130,7 +132,8 @@ function configuration(options: EngineOptions): Configuration {
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       revocation: { enabled: true },
-      registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: admitRegistration },
+      // Clients register at a route of our own.
+      registration: { enabled: false },
       resourceIndicators: resourceIndicators(options),
     },
   };
@@ -167,9 +170,9 @@ function isOriginOf(origin: string, uri: string): boolean {
   return target?.kind === 'web' && new URL(uri).origin === origin;
 }
 
-/** The last look at an answer of the engine: audit written, caching stated, registration hints answered, 404 in words. */
-function finishAnswer(resources: readonly Resource[], log: Logger) {
-  const known = new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)));
+/** The last look at an answer of the engine: audit written, caching stated, metadata completed, 404 in words. */
+function finishAnswer(options: EngineOptions) {
+  const { log } = options;
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
     try {
@@ -184,19 +187,17 @@ function finishAnswer(resources: readonly Resource[], log: Logger) {
     }
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
-    if (route === 'discovery') describeServer(ctx, known);
-    if (route === 'registration' && ctx.status === 201) answerScopeHint(ctx, known);
+    if (route === 'discovery') describeServer(ctx, options);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
 }
 
-/** The engine's own document knows static scopes only, and lists response modes that no client here may use. */
-function describeServer(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
-  if (typeof ctx.body === 'object')
-    Object.assign(ctx.body ?? {}, { scopes_supported: [...known], response_modes_supported: ['query'] });
-}
-
-function answerScopeHint(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
-  const scope = knownScopes(requestContext(ctx).registeredScope, known);
-  if (scope !== undefined && typeof ctx.body === 'object') Object.assign(ctx.body ?? {}, { scope });
+/** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
+function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers }: EngineOptions): void {
+  if (typeof ctx.body !== 'object') return;
+  Object.assign(ctx.body ?? {}, {
+    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)))],
+    response_modes_supported: ['query'],
+    ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
+  });
 }

@@ -1,12 +1,12 @@
-import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { requestContext } from '../http/request-context.ts';
-import { chooseRedirectUris } from '../redirect-uri.ts';
+import { chooseRedirectUris, isUri } from '../redirect-uri.ts';
+import { readClientKeys } from '../registration/client-keys.ts';
 
 const GRANT_TYPES = ['authorization_code', 'refresh_token'];
 const TEXT_MEMBERS = ['client_name', 'software_id', 'software_version', 'token_endpoint_auth_method'] as const;
 const WEB_MEMBERS = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri'] as const;
 const MAX_TEXT_LENGTH = 256;
 const MAX_URI_LENGTH = 2048;
+const MAX_CONTACTS = 10;
 
 /** The registration as the engine shall see it, or what the client must change. */
 export type RegistrationResult =
@@ -23,22 +23,20 @@ export type RegistrationResult =
 export function readRegistration(body: Readonly<Record<string, unknown>>): RegistrationResult {
   const redirects = chooseRedirectUris(body.redirect_uris);
   if (!redirects.ok) return { ok: false, error: 'invalid_redirect_uri', description: redirects.description };
-  if (body.token_endpoint_auth_method === 'private_key_jwt' && !body.jwks) {
-    return {
-      ok: false,
-      error: 'invalid_client_metadata',
-      description: 'private_key_jwt needs the public keys in jwks; jwks_uri is not fetched',
-    };
-  }
+  const keys = body.token_endpoint_auth_method === 'private_key_jwt' ? readClientKeys(body.jwks) : undefined;
+  if (keys?.ok === false) return { ok: false, error: 'invalid_client_metadata', description: keys.description };
   return {
     ok: true,
     metadata: {
       ...pickText(body, TEXT_MEMBERS),
       ...pickWebUris(body),
       ...(Array.isArray(body.contacts) && {
-        contacts: body.contacts.filter((entry) => typeof entry === 'string' && entry.includes('@')),
+        contacts: body.contacts
+          .filter((entry) => typeof entry === 'string' && isStorable(entry) && entry.includes('@'))
+          .map((entry) => entry.slice(0, MAX_TEXT_LENGTH))
+          .slice(0, MAX_CONTACTS),
       }),
-      ...(body.token_endpoint_auth_method === 'private_key_jwt' && { jwks: body.jwks }),
+      ...(keys && { jwks: { keys: keys.keys } }),
       token_endpoint_auth_method:
         pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',
       application_type: redirects.native ? 'native' : 'web',
@@ -55,24 +53,6 @@ export function knownScopes(scope: unknown, known: ReadonlySet<string>): string 
   return [...new Set(scope.split(' '))].filter((name) => known.has(name)).join(' ') || undefined;
 }
 
-/**
- * Replaces the body of a registration request with what {@link readRegistration} made of it, through the one
- * asynchronous hook that the engine calls before it copies the body. Issues no registration access token.
- */
-export async function admitRegistration(ctx: KoaContextWithOIDC): Promise<boolean> {
-  const body = ctx.oidc.body ?? {};
-  const result = readRegistration(body);
-  if (!result.ok) {
-    throw result.error === 'invalid_redirect_uri'
-      ? new errors.InvalidRedirectUri(result.description)
-      : new errors.InvalidClientMetadata(result.description);
-  }
-  requestContext(ctx).registeredScope = body.scope;
-  for (const member of Object.keys(body)) delete body[member];
-  Object.assign(body, result.metadata);
-  return false;
-}
-
 function supportedGrantTypes(asked: unknown): string[] {
   const supported = Array.isArray(asked) ? GRANT_TYPES.filter((type) => asked.includes(type)) : [];
   return supported.includes('authorization_code') ? supported : GRANT_TYPES;
@@ -82,7 +62,9 @@ function pickText(body: Readonly<Record<string, unknown>>, members: readonly str
   return Object.fromEntries(
     members.flatMap((member) => {
       const value = body[member];
-      return typeof value === 'string' && value.trim() !== '' ? [[member, value.trim().slice(0, MAX_TEXT_LENGTH)]] : [];
+      return typeof value === 'string' && isStorable(value) && value.trim() !== ''
+        ? [[member, value.trim().slice(0, MAX_TEXT_LENGTH).toWellFormed()]]
+        : [];
     }),
   );
 }
@@ -94,9 +76,14 @@ function pickWebUris(body: Readonly<Record<string, unknown>>): Record<string, st
       const usable =
         typeof value === 'string' &&
         value.length <= MAX_URI_LENGTH &&
-        URL.canParse(value) &&
+        isUri(value) &&
         new URL(value).protocol === 'https:';
       return usable ? [[member, value]] : [];
     }),
   );
+}
+
+/** PostgreSQL keeps no U+0000, and half a surrogate pair is no character. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }
