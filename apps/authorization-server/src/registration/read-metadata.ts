@@ -5,6 +5,9 @@ import { allowsRedirect, type RegistrationPolicy } from './policy.ts';
 import type { BadRegistration } from './refusal.ts';
 import { readSoftwareStatement } from './software-statement.ts';
 
+/** Members of RFC 7591 §2 that the engine would leave out. */
+const UNKNOWN_TO_ENGINE = ['software_id', 'software_version'];
+
 /** Metadata that can be stored, or what the client must change. */
 export type MetadataResult = { ok: true; metadata: ClientMetadata } | { ok: false; refusal: BadRegistration };
 
@@ -59,12 +62,16 @@ function checkedByEngine(provider: Provider, metadata: ClientMetadata): Metadata
     // The engine's types leave the constructor out.
     const client: InstanceType<Provider['Client']> = Reflect.construct(provider.Client, [{ ...metadata, ...secret }]);
     const { client_secret, client_secret_expires_at, ...checked } = client.metadata();
-    return { ok: true, metadata: checked };
+    return { ok: true, metadata: { ...pick(metadata, UNKNOWN_TO_ENGINE), ...checked } };
   } catch (cause) {
     if (!(cause instanceof errors.InvalidClientMetadata)) throw cause;
     const error = cause.error === 'invalid_redirect_uri' ? 'invalid_redirect_uri' : 'invalid_client_metadata';
     return refuse({ error, description: cause.error_description ?? 'the metadata cannot be used' });
   }
+}
+
+function pick(metadata: ClientMetadata, members: readonly string[]): ClientMetadata {
+  return Object.fromEntries(Object.entries(metadata).filter(([member]) => members.includes(member)));
 }
 
 /** Whether a client with this metadata authenticates with a secret. */

@@ -161,7 +161,7 @@ describe('the token request', () => {
   });
 
   test("another client cannot redeem a stolen code, nor another client's refresh token", async () => {
-    const thief = await registerClient(target);
+    const thief = await registerClient(target, { client_name: 'Thief' });
     const code = await obtainCode(target, client, { person });
     const stolen = await redeem(target, client, { code, changes: { client_id: thief.id } });
     expect([stolen.status, stolen.json?.error]).toEqual([400, 'invalid_grant']);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
 import type { Database } from '@portcullis/persistence';
 import { openDatabase } from '@portcullis/persistence';
@@ -14,6 +17,10 @@ export type InProcess = {
   setupLink: string | undefined;
   /** Moves the clock on. */
   pass(seconds: number): void;
+  /** What the server's clock says. */
+  now(): Date;
+  /** Removes what has expired, as the process does every ten minutes. */
+  clean(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -21,6 +28,8 @@ export type InProcess = {
 export type InProcessOptions = {
   databaseUrl: string;
   env?: Record<string, string>;
+  /** What stands in the configuration file; none by default. */
+  configuration?: Record<string, unknown>;
   /** The issuer of the replica that this one stands beside. */
   issuer?: string;
 };
@@ -28,10 +37,17 @@ export type InProcessOptions = {
 const masterKey = Buffer.alloc(32, 7);
 
 /** Starts one on a free port, over a connection of its own to the database. */
-export async function startInProcess({ databaseUrl, env = {}, issuer: given }: InProcessOptions): Promise<InProcess> {
+export async function startInProcess({
+  databaseUrl,
+  env = {},
+  configuration = {},
+  issuer: given,
+}: InProcessOptions): Promise<InProcess> {
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
-  const config = readConfig({ PORTCULLIS_ISSUER: issuer, ...env });
+  const config = await withConfigurationFile(configuration, (file) =>
+    readConfig({ PORTCULLIS_ISSUER: issuer, PORTCULLIS_CONFIG: file, ...env }),
+  );
   const database = await openDatabase({ url: databaseUrl });
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
@@ -47,9 +63,22 @@ export async function startInProcess({ databaseUrl, env = {}, issuer: given }: I
     pass(seconds) {
       movedMs += seconds * 1000;
     },
+    now: clock,
+    clean: () => server.clean(),
     async close() {
       await listening.close(100);
       await database.close();
     },
   };
+}
+
+async function withConfigurationFile<T>(configuration: object, use: (path: string) => T): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-configuration-'));
+  try {
+    const path = join(folder, 'portcullis.config.json');
+    await writeFile(path, JSON.stringify(configuration));
+    return use(path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
