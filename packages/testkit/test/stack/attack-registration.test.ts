@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import fc from 'fast-check';
 import { createHttpPerson, dumpDatabase, dumpText, register, sendJson } from '../../src/index.ts';
-import { obtainCode, redeem, registerClient, type Target, targetOf } from './support/authorization.ts';
+import { obtainCode, redeem, registerClient, type Target, type TestClient, targetOf } from './support/authorization.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
 
@@ -65,7 +65,7 @@ describe('registration metadata that nobody would send', () => {
     const tables = Object.entries(await dumpDatabase(databaseUrl));
     const clients = Object.fromEntries(tables.filter(([table]) => /(^|\.)Client$/.test(table)));
     expect(dumpText(clients)).toContain('mark-');
-    expect(dumpText(clients)).not.toMatch(/\\u0000|javascript:|\\ud8|\\"d\\":/i);
+    expect(dumpText(clients)).not.toMatch(/\\u0000|javascript:|left-over|\\ud8|\\"d\\":/i);
   });
 
   test.each([
@@ -139,7 +139,7 @@ function anyBody(): fc.Arbitrary<unknown> {
     anything,
   );
   const key = fc.oneof(
-    fc.constant({ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }),
+    fc.constant({ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', junk: 'left-over' }),
     fc.constant({
       kty: 'OKP',
       crv: 'Ed25519',
@@ -209,7 +209,8 @@ describe('a flood of registrations from one network', () => {
     const perNetworkPerHour = 100;
     const { server, target } = await serve({ quota: { perNetworkPerHour, overallPerHour: 1000 } });
     const flood = 5000 * (rounds(10) / 10);
-    const calm = await signInTimes(target, 20);
+    const client = await registerClient(target);
+    const calm = await signInTimes(target, client, 20);
 
     const statuses = new Map<number, number>();
     const sending = sendAtRate(flood, async (number) => {
@@ -224,7 +225,7 @@ describe('a flood of registrations from one network', () => {
     let isOver = false;
     const flooding = sending.finally(() => (isOver = true));
     const flooded: number[] = [];
-    while (!isOver) flooded.push(...(await signInTimes(target, 1)));
+    while (!isOver) flooded.push(...(await signInTimes(target, client, 1)));
     await flooding;
 
     const { prisma } = server.database;
@@ -254,8 +255,8 @@ describe('a flood of registrations from one network', () => {
     );
     expect(elsewhere.status).toBe(201);
     // Who is in the flooded network and says what was said before gets the client that is there.
-    expect((await registerClient(target)).id).toEqual(expect.any(String));
-  });
+    expect((await registerClient(target)).id).toBe(client.id);
+  }, 300_000);
 
   test('and from many networks is bounded over all of them', async () => {
     const { server, target } = await serve({ quota: { perNetworkPerHour: 5, overallPerHour: 12 } });
@@ -281,8 +282,7 @@ describe('a flood of registrations from one network', () => {
     await Promise.all(sent);
   }
 
-  async function signInTimes(target: Target, count: number): Promise<number[]> {
-    const client = await registerClient(target);
+  async function signInTimes(target: Target, client: TestClient, count: number): Promise<number[]> {
     const times: number[] = [];
     for (let index = 0; index < count; index += 1) {
       const started = performance.now();
