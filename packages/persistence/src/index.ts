@@ -1,5 +1,10 @@
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
+export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
+export {
+  type ClientDocumentVersionStore,
+  createClientDocumentVersionStore,
+} from './client-document-version-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
@@ -16,6 +21,11 @@ export {
   parseMasterKey,
 } from './master-key.ts';
 export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
+export {
+  createRemoteDocumentStore,
+  type RemoteDocument,
+  type RemoteDocumentStore,
+} from './remote-document-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { type CreateUserResult, createUserStore, type User, type UserStore } from './user-store.ts';
