@@ -37,6 +37,7 @@ import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
 export { type Config, readConfig } from './config.ts';
+export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
 
 /** What the process gives the server. */
 export type ServerDeps = { database: Database; masterKey: Buffer; clock: Clock; log: Logger };
