@@ -6,7 +6,7 @@ import {
   LOG_LEVELS,
   type Secret,
 } from '@portcullis/platform';
-import { type ConfigurationFile, readConfigurationFile } from './configuration-file.ts';
+import { type ConfigurationFile, emptyConfigurationFile, readConfigurationFile } from './configuration-file.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import { type Site, siteOf } from './site.ts';
@@ -19,6 +19,7 @@ export type Config = Readonly<{
   /** The built-in resource first; it is what a request without `resource` gets. */
   resources: readonly [Resource, ...Resource[]];
   roles: RolePermissions;
+  clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -56,6 +57,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     port: read.port('PORTCULLIS_PORT', 4000),
     resources: resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file),
     roles: { ...BUILT_IN_ROLES, ...file.roles },
+    clientMetadataDocuments: file.clientMetadataDocuments,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
@@ -98,7 +100,7 @@ function configurationFileOf(read: EnvironmentReader): ConfigurationFile {
   const result = readConfigurationFile(resolve(path ?? 'portcullis.config.json'), path !== undefined);
   if (result.ok) return result.file;
   for (const problem of result.problems) read.problem(problem);
-  return { resources: {}, roles: {} };
+  return emptyConfigurationFile();
 }
 
 function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Resource[]] {

@@ -2,10 +2,13 @@ import { createServer, type RequestListener } from 'node:http';
 import {
   clean,
   createAuditLog,
+  createClientApprovalStore,
+  createClientDocumentVersionStore,
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
   createOneTimeLinkStore,
+  createRemoteDocumentStore,
   createSigningKeyStore,
   createUserStore,
   type Database,
@@ -14,7 +17,11 @@ import {
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
+import { createDocumentCache } from './client-metadata/document-cache.ts';
+import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import type { Config } from './config.ts';
+import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
@@ -30,7 +37,8 @@ import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { createEngine } from './provider/provider.ts';
+import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
+import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
@@ -40,7 +48,14 @@ export { type Config, readConfig } from './config.ts';
 export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
 
 /** What the process gives the server. */
-export type ServerDeps = { database: Database; masterKey: Buffer; clock: Clock; log: Logger };
+export type ServerDeps = {
+  database: Database;
+  masterKey: Buffer;
+  clock: Clock;
+  log: Logger;
+  /** How the server reaches others, where that is not the internet. */
+  network?: Partial<EgressNetwork>;
+};
 
 /** An authorization server that is ready for requests. */
 export type AuthorizationServer = {
@@ -60,6 +75,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
+  const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
+  const documents = clientDocuments(config, deps, egress);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
 
   const provider = createEngine({
@@ -72,6 +89,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     consents,
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
+    documents,
+    documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    egress,
     signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,
@@ -81,6 +101,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const interactions = interactionRouter({
     acceptForms: acceptForms(site),
     provider,
+    documents,
     site,
     resources,
     roles,
@@ -123,6 +144,33 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
     clean: () => clean(database, clock()),
   };
+}
+
+const DAY_SECONDS = 24 * 3600;
+
+/** Documents of clients are used for a week while their origin is away; keys, with which clients sign, for a day. */
+const DOCUMENT_LIMITS = { maxFreshSeconds: DAY_SECONDS, maxStaleSeconds: 7 * DAY_SECONDS };
+const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
+
+/** Clients that name themselves by the URL of a metadata document, unless that is switched off. */
+function clientDocuments(
+  { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
+  { database, clock, log }: ServerDeps,
+  egress: Egress,
+): ClientDocuments | undefined {
+  if (!enabled) return undefined;
+  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
+  return createClientDocuments({
+    documents: createDocumentCache(cacheDeps, DOCUMENT_LIMITS),
+    keys: createDocumentCache(cacheDeps, KEY_LIMITS),
+    versions: createClientDocumentVersionStore(database),
+    approvals: createClientApprovalStore(database),
+    pinned: pinnedTexts(pinned, { now: clock(), log }),
+    trust,
+    clock,
+    log,
+    grantTtlSeconds: GRANT_TTL_SECONDS,
+  });
 }
 
 /** The last stop: the engine answers on the raw request, in a Koa context of its own. */

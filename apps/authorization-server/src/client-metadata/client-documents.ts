@@ -4,7 +4,13 @@ import type { Clock, Logger } from '@portcullis/platform';
 import { isClientIdUrl } from './client-id-url.ts';
 import type { DocumentCache } from './document-cache.ts';
 import { knownDocument } from './known-documents.ts';
-import { type ClientMetadata, fingerprintOf, type PublicJwk, readKeySet, readMetadataDocument } from './metadata-document.ts';
+import {
+  type ClientMetadata,
+  fingerprintOf,
+  type PublicJwk,
+  readKeySet,
+  readMetadataDocument,
+} from './metadata-document.ts';
 import { type TrustPolicy, trustOf } from './trust-policy.ts';
 
 /** A client as its metadata document describes it, and which version of the document that was. */

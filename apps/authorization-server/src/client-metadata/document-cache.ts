@@ -105,10 +105,7 @@ async function refresh(url: string, { deps, limits, check, admit }: Refresh): Pr
   }
 }
 
-async function fetchDocument(
-  url: string,
-  { deps, limits, check }: Omit<Refresh, 'admit'>,
-): Promise<CachedDocument> {
+async function fetchDocument(url: string, { deps, limits, check }: Omit<Refresh, 'admit'>): Promise<CachedDocument> {
   const { store, clock, log } = deps;
   const outcome = await fetchOutcome(url, { deps, check });
   const now = clock();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chooseRedirectUris } from '../redirect-uri.ts';
 
 const GRANT_TYPES = ['authorization_code', 'refresh_token'];
-const SIGNING_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'];
+const SIGNING_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const;
 const MAX_NAME_LENGTH = 256;
 const MAX_KEYS = 16;
 
@@ -18,7 +18,7 @@ export type ClientMetadata = {
   grant_types: string[];
   response_types: ['code'];
   token_endpoint_auth_method: 'none' | 'private_key_jwt';
-  token_endpoint_auth_signing_alg?: string;
+  token_endpoint_auth_signing_alg?: (typeof SIGNING_ALGORITHMS)[number];
   jwks?: { keys: PublicJwk[] };
   jwks_uri?: string;
 };
@@ -103,15 +103,18 @@ function readAuthentication(
   );
   if (method === 'none') return { ok: true, members: { token_endpoint_auth_method: 'none' } };
   if (method !== 'private_key_jwt' || !keys) {
-    return { ok: false, problem: 'it names no way to authenticate that works here: none, or private_key_jwt with keys' };
+    return {
+      ok: false,
+      problem: 'it names no way to authenticate that works here: none, or private_key_jwt with keys',
+    };
   }
-  const alg = document.token_endpoint_auth_signing_alg;
+  const alg = SIGNING_ALGORITHMS.find((known) => known === document.token_endpoint_auth_signing_alg);
   return {
     ok: true,
     members: {
       token_endpoint_auth_method: method,
       ...keys,
-      ...(SIGNING_ALGORITHMS.includes(String(alg)) && { token_endpoint_auth_signing_alg: String(alg) }),
+      ...(alg && { token_endpoint_auth_signing_alg: alg }),
     },
   };
 }

@@ -2,8 +2,8 @@ import type { Egress } from './egress.ts';
 
 /** The engine's `fetch`: the same door for whatever it would fetch by itself. @throws when nothing came back. */
 export function engineFetch(egress: Egress) {
-  return async (url: string | URL): Promise<Response> => {
-    const result = await egress(String(url));
+  return async (input: string | URL | Request): Promise<Response> => {
+    const result = await egress(input instanceof Request ? input.url : String(input));
     if (!result.ok) throw new Error(`nothing was fetched: ${result.failure}`);
     const { status, header, body } = result.answer;
     const headers = ['content-type', 'cache-control', 'expires'].flatMap((name): [string, string][] => {

@@ -2,12 +2,14 @@ import type { Context } from 'koa';
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { SERVER_FAULT } from '../http/error-boundary.ts';
 import { type ErrorPage, sendErrorPage } from '../http/send-page.ts';
+import { documentClientPage } from './document-client-page.ts';
+import { DocumentClientProblem } from './document-clients.ts';
 
 const START_AGAIN = 'Go back to your app and start signing in again.';
 
 /** What a person is told when a request to the engine cannot be answered with a redirect. */
-export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut, _error: Error): Promise<void> {
-  sendErrorPage(ctx, explain(out, ctx.status));
+export async function renderEngineError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+  sendErrorPage(ctx, error instanceof DocumentClientProblem ? documentClientPage(error) : explain(out, ctx.status));
 }
 
 /** Takes an answer back that must not be given: nothing that it held may reach the client. */

@@ -3,6 +3,9 @@ import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { Egress } from '../egress/egress.ts';
+import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -13,6 +16,7 @@ import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { renderEngineError, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
@@ -30,6 +34,9 @@ const TTL = {
   refreshTokenAbsolute: 180 * DAY_SECONDS,
 };
 
+/** The longest that a grant can live. */
+export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
+
 /** What the engine is built from. */
 export type EngineOptions = {
   site: Site;
@@ -41,6 +48,10 @@ export type EngineOptions = {
   consents: ConsentStore;
   audit: AuditSink;
   clientAuthenticationLimit: FailureLimit;
+  /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
+  documents: ClientDocuments | undefined;
+  documentFetchLimit: FailureLimit;
+  egress: Egress;
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
   cookieKeys: string[];
@@ -64,7 +75,7 @@ export function createEngine(options: EngineOptions): Provider {
     options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
   );
   logUnansweredFaults(provider, options.log);
-  provider.use(finishAnswer(options.resources, options.log));
+  provider.use(finishAnswer(options));
   return provider;
 }
 
@@ -121,8 +132,12 @@ function configuration(options: EngineOptions): Configuration {
       end_session: '/session/end',
     },
     renderError: renderEngineError,
-    // Nothing is fetched on a client's word.
-    fetch: () => Promise.reject(new Error('outgoing requests are switched off')),
+    // What the engine fetches by itself goes through the same door.
+    fetch: engineFetch(options.egress),
+    fetchResponseBodyLimits: { jwks_uri: 5 * 1024, sector_identifier_uri: 5 * 1024 },
+    // The engine's own support for metadata documents stays off: ours answers in the adapter.
+    extraParams: documentVersionParameter,
+    extraClientMetadata: { properties: ['client_document'], validator: () => undefined },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
@@ -168,7 +183,7 @@ function isOriginOf(origin: string, uri: string): boolean {
 }
 
 /** The last look at an answer of the engine: audit written, caching stated, registration hints answered, 404 in words. */
-function finishAnswer(resources: readonly Resource[], log: Logger) {
+function finishAnswer({ resources, documents, log }: EngineOptions) {
   const known = new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)));
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
@@ -184,16 +199,23 @@ function finishAnswer(resources: readonly Resource[], log: Logger) {
     }
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
-    if (route === 'discovery') describeServer(ctx, known);
+    if (route === 'discovery') describeServer(ctx, { known, withDocuments: documents !== undefined });
     if (route === 'registration' && ctx.status === 201) answerScopeHint(ctx, known);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
 }
 
 /** The engine's own document knows static scopes only, and lists response modes that no client here may use. */
-function describeServer(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {
+function describeServer(
+  ctx: KoaContextWithOIDC,
+  { known, withDocuments }: { known: ReadonlySet<string>; withDocuments: boolean },
+): void {
   if (typeof ctx.body === 'object')
-    Object.assign(ctx.body ?? {}, { scopes_supported: [...known], response_modes_supported: ['query'] });
+    Object.assign(ctx.body ?? {}, {
+      scopes_supported: [...known],
+      response_modes_supported: ['query'],
+      client_id_metadata_document_supported: withDocuments,
+    });
 }
 
 function answerScopeHint(ctx: KoaContextWithOIDC, known: ReadonlySet<string>): void {

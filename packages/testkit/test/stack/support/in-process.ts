@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { EgressNetwork } from '@portcullis/authorization-server';
 import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
 import type { Database } from '@portcullis/persistence';
 import { openDatabase } from '@portcullis/persistence';
@@ -23,20 +27,33 @@ export type InProcessOptions = {
   env?: Record<string, string>;
   /** The issuer of the replica that this one stands beside. */
   issuer?: string;
+  /** What the configuration file holds. */
+  configuration?: object;
+  /** How it reaches other servers, where that is not the internet. */
+  network?: Partial<EgressNetwork>;
 };
 
 const masterKey = Buffer.alloc(32, 7);
 
 /** Starts one on a free port, over a connection of its own to the database. */
-export async function startInProcess({ databaseUrl, env = {}, issuer: given }: InProcessOptions): Promise<InProcess> {
+export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
+  const { databaseUrl, env = {}, issuer: given, network } = options;
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
-  const config = readConfig({ PORTCULLIS_ISSUER: issuer, ...env });
+  const config = await withConfigurationFile(options.configuration, (file) =>
+    readConfig({ PORTCULLIS_ISSUER: issuer, ...file, ...env }),
+  );
   const database = await openDatabase({ url: databaseUrl });
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
   const log = createLogger({ name: 'in-process', level: 'silent' });
-  const server = await createAuthorizationServer(config, { database, masterKey, clock, log });
+  const server = await createAuthorizationServer(config, {
+    database,
+    masterKey,
+    clock,
+    log,
+    ...(network && { network }),
+  });
   const listening = await listen(createHttpServer(server.listener), { host: '127.0.0.1', port, variable: 'PORT' });
   return {
     issuer,
@@ -52,4 +69,19 @@ export async function startInProcess({ databaseUrl, env = {}, issuer: given }: I
       await database.close();
     },
   };
+}
+
+async function withConfigurationFile<T>(
+  configuration: object | undefined,
+  read: (env: Record<string, string>) => T,
+): Promise<T> {
+  if (!configuration) return read({});
+  const folder = await mkdtemp(path.join(tmpdir(), 'portcullis-configuration-'));
+  try {
+    const file = path.join(folder, 'portcullis.config.json');
+    await writeFile(file, JSON.stringify(configuration));
+    return read({ PORTCULLIS_CONFIG: file });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
