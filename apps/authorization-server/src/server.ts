@@ -13,6 +13,7 @@ import {
   createUserStore,
   type Database,
   deriveKey,
+  preRegisteredClients,
 } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
@@ -90,6 +91,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
+    isPreRegistered: preRegisteredClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
     signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),

@@ -5,6 +5,7 @@ export {
   type ClientDocumentVersionStore,
   createClientDocumentVersionStore,
 } from './client-document-version-store.ts';
+export { preRegisteredClients } from './client-registration.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';

@@ -42,6 +42,10 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     await createOneTimeLinkStore(db).issue({ purpose: 'setup', now, ttlSeconds: exp - seconds });
     await adapter('Client').upsert(name, { client_id: name, redirect_uris: [] });
     await prisma.client.update({ where: { id: name }, data: { expiresAt: new Date(exp * 1000) } });
+    const expiresAt = new Date(exp * 1000);
+    await prisma.remoteDocument.create({ data: { id: name, url: name, expiresAt } });
+    await prisma.clientDocumentVersion.create({ data: { id: name, clientId: name, body: '{}', expiresAt } });
+    await prisma.clientApproval.create({ data: { id: name, clientId: name, createdAt: now, expiresAt } });
     await prisma.rateLimit.create({ data: { key: name, points: 1, expire: new Date(exp * 1000) } });
   }
   await adapter('RegistrationAccessToken').upsert('endless', { clientId: 'live' }, undefined as unknown as number);
@@ -52,7 +56,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
   await createUserStore(db).create({ email: 'ada@example.org', roles: [], now });
   await createAuditLog(db).record({ time: new Date(0), type: 'token.issued', outcome: 'success' });
 
-  expect(await clean(db, now)).toBe(9);
+  expect(await clean(db, now)).toBe(12);
   expect(await clean(db, now)).toBe(0);
 
   const left = {
@@ -65,6 +69,9 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     links: await prisma.oneTimeLink.count(),
     clients: await prisma.client.count(),
     rateLimits: await prisma.rateLimit.count(),
+    remoteDocuments: await prisma.remoteDocument.count(),
+    clientDocumentVersions: await prisma.clientDocumentVersion.count(),
+    clientApprovals: await prisma.clientApproval.count(),
     users: await prisma.user.count(),
     auditEvents: await prisma.auditEvent.count(),
   };
@@ -78,6 +85,9 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     links: 1,
     clients: 2,
     rateLimits: 2,
+    remoteDocuments: 1,
+    clientDocumentVersions: 1,
+    clientApprovals: 1,
     users: 1,
     auditEvents: 1,
   });

@@ -19,6 +19,7 @@ import { compareHashedSecrets, countFailedAuthentication } from './client-authen
 import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { renderEngineError, renderNotFound, renderServerFault } from './engine-errors.ts';
+import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { admitRegistration, knownScopes } from './registration.ts';
 import { resourceIndicators } from './resources.ts';
@@ -51,6 +52,7 @@ export type EngineOptions = {
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  isPreRegistered: IsPreRegistered;
   egress: Egress;
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
@@ -76,6 +78,7 @@ export function createEngine(options: EngineOptions): Provider {
   );
   logUnansweredFaults(provider, options.log);
   provider.use(finishAnswer(options));
+  showErrorsFirst(provider, options.isPreRegistered);
   return provider;
 }
 
