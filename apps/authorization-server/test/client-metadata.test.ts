@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Logger } from '@portcullis/platform';
 import { freshForSeconds, retryAfterSeconds } from '../src/client-metadata/cache-lifetime.ts';
+import { type ClientDocumentsDeps, createClientDocuments } from '../src/client-metadata/client-documents.ts';
 import { isClientIdUrl } from '../src/client-metadata/client-id-url.ts';
 import { judgeFetch } from '../src/client-metadata/fetch-outcome.ts';
 import { knownDocument } from '../src/client-metadata/known-documents.ts';
@@ -160,6 +162,11 @@ test.each([
   expect(isClientIdUrl(clientId)).toBe(expected);
 });
 
+/** A log that keeps what it is warned of. */
+function loggerTo(warned: unknown[]): Logger {
+  return { warn: (detail: unknown) => void warned.push(detail) } as unknown as Logger;
+}
+
 const headers = (values: Record<string, string>) => (name: string) => values[name];
 
 test.each([
@@ -236,16 +243,30 @@ test('AS-34: of two lists the stricter one counts, and *. stands for what lies b
     expect(trust(host)).toBe('ask');
 });
 
+test('whoever runs the server is told that a document of ours stands in, and which to pin', async () => {
+  const warned: unknown[] = [];
+  const clientId = 'https://claude.ai/oauth/claude-code-client-metadata';
+  const deps = {
+    documents: async () => ({ kind: 'unreachable', reason: 'the answer was 403' }),
+    pinned: new Map(),
+    trust: { default: 'allow', allow: [], deny: [], ask: [] },
+    log: loggerTo(warned),
+  };
+  const documents = createClientDocuments(deps as unknown as ClientDocumentsDeps);
+  expect(await documents.find(clientId)).toMatchObject({ ok: true, client: { client_name: 'Claude Code' } });
+  expect(warned).toEqual([{ clientId, reason: 'the answer was 403' }]);
+  expect(await documents.find(ID)).toMatchObject({ ok: false, refusal: { reason: 'unreachable' } });
+});
+
 test('a document that was pinned more than 90 days ago is used, with a word to the operator', () => {
   const warned: unknown[] = [];
-  const log = { warn: (detail: unknown) => void warned.push(detail) };
   const texts = pinnedTexts(
     {
       [ID]: { document, pinnedAt: new Date('2026-08-01') },
       'https://app.example/new': { document, pinnedAt: new Date('2026-11-01') },
       'https://app.example/undated': { document },
     },
-    { now, log: log as never },
+    { now, log: loggerTo(warned) },
   );
   expect([...texts.keys()]).toHaveLength(3);
   expect(warned).toEqual([{ clientId: ID, ageDays: 111 }]);
