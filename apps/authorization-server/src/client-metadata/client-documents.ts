@@ -37,7 +37,7 @@ export type DocumentClientResult = { ok: true; client: DocumentClient } | { ok: 
 type FoundDocument = { ok: true; client: DocumentClient; text: string } | { ok: false; refusal: DocumentRefusal };
 
 /** Asked before a request causes a fetch. */
-export type Admission = (() => Promise<boolean>) | undefined;
+type Admission = (() => Promise<boolean>) | undefined;
 
 /** Clients that name themselves by the URL of a metadata document. */
 export type ClientDocuments = {

@@ -5,7 +5,7 @@ import type { Egress } from '../egress/egress.ts';
 import { type BodyCheck, type FetchOutcome, judgeFetch } from './fetch-outcome.ts';
 
 /** A document as it can be used now, or why it cannot. */
-export type CachedDocument =
+type CachedDocument =
   | { kind: 'fresh'; body: string }
   /** The origin cannot be asked at the moment; this is what it said last. */
   | { kind: 'stale'; body: string; reason: string }

@@ -8,10 +8,10 @@ import { isPublicAddress } from './public-address.ts';
  * Why nothing came back: the URL is of a form that is not fetched, its host has no address or one that is not public,
  * the connection failed, it took too long, it was too much, or too many fetches are under way.
  */
-export type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
+type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
 
 /** An answer, whatever its status. A redirect is an answer too: it is never followed. */
-export type EgressAnswer = {
+type EgressAnswer = {
   status: number;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
