@@ -79,6 +79,8 @@ describe('metadata documents as clients publish them', () => {
 
   test.each([
     ['another client_id', { client_id: `${ID}/` }],
+    ['U+0000 in its name', { client_name: 'A\0' }],
+    ['U+0000 in a redirect URI', { redirect_uris: ['https://app.example/\0'] }],
     ['a blank name', { client_name: '  ' }],
     ['a name that is no text', { client_name: 7 }],
     ['redirect URIs that are no list', { redirect_uris: 'https://app.example/cb' }],

@@ -36,6 +36,8 @@ export type MetadataDocumentResult = { ok: true; metadata: ClientMetadata } | { 
 export function readMetadataDocument(text: string, clientId: string): MetadataDocumentResult {
   const document = parseObject(text);
   if (!document) return { ok: false, problem: 'it is no JSON object' };
+  // No name or address has it, and PostgreSQL stores no text that does.
+  if (JSON.stringify(document).includes('\\u0000')) return { ok: false, problem: 'it holds the character U+0000' };
   if (document.client_id !== clientId) return { ok: false, problem: 'its client_id is not the URL it stands at' };
   const name = typeof document.client_name === 'string' ? document.client_name.trim() : '';
   if (name === '') return { ok: false, problem: 'it has no client_name' };
@@ -134,7 +136,7 @@ function readKeys(document: Record<string, unknown>): Pick<Authentication, 'jwks
   if (keys && keys.length > 0) return { jwks: { keys } };
   const uri = document.jwks_uri;
   if (document.jwks !== undefined || typeof uri !== 'string') return undefined;
-  return URL.canParse(uri) && new URL(uri).protocol === 'https:' ? { jwks_uri: uri } : undefined;
+  return URL.canParse(uri) && new URL(uri).protocol === 'https:' ? { jwks_uri: new URL(uri).href } : undefined;
 }
 
 function isPublicKey(key: unknown): key is PublicJwk {

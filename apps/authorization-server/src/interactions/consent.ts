@@ -166,6 +166,11 @@ async function recordDecision(
     resource: step.resource.url,
     address,
     correlationId,
-    detail: { requested: step.requestedScopes.join(' '), granted: granted.join(' '), ...(grantId && { grantId }) },
+    detail: {
+      requested: step.requestedScopes.join(' '),
+      granted: granted.join(' '),
+      ...(grantId && { grantId }),
+      ...(step.document && { documentVersion: step.document.version }),
+    },
   });
 }

@@ -449,10 +449,13 @@ describe('a document that changes (AS-35)', () => {
     await change({});
     await obtainCode(clientId, { redirectUri: WEB });
     expect(await asked()).toBe(false);
+    const again = { redirectUri: WEB, params: { prompt: 'consent' } };
+    expect(wordsOf((await open(clientId, again)).step)).toContain('allowed this before');
     await change({ client_name: 'A new name' });
     expect(await asked()).toBe(false);
     await change({ redirect_uris: [WEB, 'https://app.example/second'] });
     expect(await asked()).toBe(true);
+    expect(wordsOf((await open(clientId, again)).step)).not.toContain('allowed this before');
     await change({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [await key()] } });
     expect(await asked()).toBe(true);
     await obtainCode(clientId, { redirectUri: WEB });
