@@ -21,6 +21,7 @@ export type Config = Readonly<{
   resources: readonly [Resource, ...Resource[]];
   roles: RolePermissions;
   registration: RegistrationPolicy;
+  clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -59,6 +60,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     resources: resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file),
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
+    clientMetadataDocuments: file.clientMetadataDocuments,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
+import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
 import { registrationSchema } from './registration/policy.ts';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
@@ -41,6 +42,66 @@ const resourceUrl = z
     'must be an absolute URL without a fragment (RFC 8707 §2, SP-20)',
   );
 
+const domain = z
+  .string()
+  .regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'is no host name, in lower case, or *. and a host name');
+
+const domains = z.array(domain).default([]);
+
+const metadataDocument = z.record(z.string(), z.unknown());
+
+const pinnedDocument = z
+  .union([
+    z.strictObject({
+      document: metadataDocument.describe('The metadata document.'),
+      pinnedAt: z.iso.date().describe('The day on which it was copied; after 90 days the log says so.').optional(),
+    }),
+    metadataDocument.describe('The metadata document itself.'),
+  ])
+  .describe('A metadata document that is used instead of fetching it.');
+
+const trust = z.enum(['allow', 'deny', 'ask']);
+
+const clientMetadataDocuments = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether a client may name itself by the URL of a document.'),
+    pinned: z.record(z.string(), pinnedDocument).default({}).describe('Documents by client id, not to be fetched.'),
+    trust: z
+      .strictObject({
+        default: trust.default('allow').describe('What holds for hosts that no list names.'),
+        allow: domains.describe('Hosts whose clients may be used.'),
+        deny: domains.describe('Hosts whose clients may not.'),
+        ask: domains.describe('Hosts whose clients an administrator has to approve, one by one.'),
+      })
+      .prefault({})
+      .describe('Whose clients are let in, by the host of their client id; of two lists the stricter one counts.'),
+    ports: z
+      .array(z.int().min(1).max(65535))
+      .default([])
+      .describe('Ports beside 443 that documents and keys may be fetched from.'),
+  })
+  .superRefine(({ pinned }, context) => {
+    for (const [clientId, entry] of Object.entries(pinned)) {
+      const problem = pinnedDocumentProblem(clientId, asPinned(entry));
+      if (problem) context.addIssue({ code: 'custom', path: ['pinned', clientId], message: problem });
+    }
+  })
+  .transform(({ pinned, ...rest }) => ({
+    ...rest,
+    pinned: Object.fromEntries(Object.entries(pinned).map(([clientId, entry]) => [clientId, asPinned(entry)])),
+  }))
+  .describe('Clients that name themselves by the URL of a metadata document.');
+
+/** A document may stand there as it is, or beside the day on which it was pinned. */
+function asPinned(entry: z.infer<typeof pinnedDocument>): PinnedDocument {
+  const { document, pinnedAt } = entry;
+  if (typeof document !== 'object' || document === null) return { document: entry };
+  return {
+    document: Object.fromEntries(Object.entries(document)),
+    ...(typeof pinnedAt === 'string' && { pinnedAt: new Date(pinnedAt) }),
+  };
+}
+
 /** What `portcullis.config.json` may hold: everything that is no scalar. */
 const configurationFileSchema = z
   .strictObject({
@@ -54,11 +115,17 @@ const configurationFileSchema = z
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
+    clientMetadataDocuments: clientMetadataDocuments.prefault({}),
   })
   .describe('Configuration of Portcullis');
 
 /** The content of a configuration file after its defaults are filled in. */
 export type ConfigurationFile = z.infer<typeof configurationFileSchema>;
+
+/** What holds where there is no file, or none that can be used. */
+export function emptyConfigurationFile(): ConfigurationFile {
+  return configurationFileSchema.parse({});
+}
 
 /** The JSON Schema that editors use; portcullis.config.schema.json is its copy. */
 export function configurationJsonSchema(): object {

@@ -2,21 +2,29 @@ import { createServer, type RequestListener } from 'node:http';
 import {
   clean,
   createAuditLog,
+  createClientApprovalStore,
+  createClientDocumentVersionStore,
   createClientStore,
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
   createOneTimeLinkStore,
   createRegistrationTokenStore,
+  createRemoteDocumentStore,
   createSigningKeyStore,
   createUserStore,
   type Database,
   deriveKey,
+  preRegisteredClients,
 } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
+import { createDocumentCache } from './client-metadata/document-cache.ts';
+import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import type { Config } from './config.ts';
+import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
@@ -32,7 +40,8 @@ import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { createEngine } from './provider/provider.ts';
+import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
+import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
@@ -41,9 +50,17 @@ import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
 export { type Config, readConfig } from './config.ts';
+export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
 
 /** What the process gives the server. */
-export type ServerDeps = { database: Database; masterKey: Buffer; clock: Clock; log: Logger };
+export type ServerDeps = {
+  database: Database;
+  masterKey: Buffer;
+  clock: Clock;
+  log: Logger;
+  /** How the server reaches others, where that is not the internet. */
+  network?: Partial<EgressNetwork>;
+};
 
 /** An authorization server that is ready for requests. */
 export type AuthorizationServer = {
@@ -64,6 +81,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
+  const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
+  const documents = clientDocuments(config, deps, egress);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
 
   const provider = createEngine({
@@ -78,6 +97,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     consents,
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
+    documents,
+    isPreRegistered: preRegisteredClients(database),
+    documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    egress,
     signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,
@@ -87,6 +110,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const interactions = interactionRouter({
     acceptForms: acceptForms(site),
     provider,
+    documents,
     site,
     resources,
     roles,
@@ -143,6 +167,33 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
     clean: () => clean(database, clock()),
   };
+}
+
+const DAY_SECONDS = 24 * 3600;
+
+/** Documents of clients are used for a week while their origin is away; keys, with which clients sign, for a day. */
+const DOCUMENT_LIMITS = { maxFreshSeconds: DAY_SECONDS, maxStaleSeconds: 7 * DAY_SECONDS };
+const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
+
+/** Clients that name themselves by the URL of a metadata document, unless that is switched off. */
+function clientDocuments(
+  { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
+  { database, clock, log }: ServerDeps,
+  egress: Egress,
+): ClientDocuments | undefined {
+  if (!enabled) return undefined;
+  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
+  return createClientDocuments({
+    documents: createDocumentCache(cacheDeps, DOCUMENT_LIMITS),
+    keys: createDocumentCache(cacheDeps, KEY_LIMITS),
+    versions: createClientDocumentVersionStore(database),
+    approvals: createClientApprovalStore(database),
+    pinned: pinnedTexts(pinned, { now: clock(), log }),
+    trust,
+    clock,
+    log,
+    grantTtlSeconds: GRANT_TTL_SECONDS,
+  });
 }
 
 /** The last stop: the engine answers on the raw request, in a Koa context of its own. */

@@ -118,6 +118,44 @@ describe('the configuration file', () => {
     expect(problems(withFile(content)).join('\n')).toMatch(message);
   });
 
+  test('pins metadata documents, as they are or with the day on which they were pinned', () => {
+    const id = 'https://app.example/client.json';
+    const document = { client_id: id, client_name: 'App', redirect_uris: ['http://localhost/callback'] };
+    const pinnedOf = (entry: unknown) => {
+      const file = withFile({ clientMetadataDocuments: { pinned: { [id]: entry } } });
+      return readConfig(file).clientMetadataDocuments.pinned[id];
+    };
+    expect(pinnedOf(document)).toEqual({ document });
+    expect(pinnedOf({ document })).toEqual({ document });
+    expect(pinnedOf({ document, pinnedAt: '2026-08-01' })).toEqual({ document, pinnedAt: new Date('2026-08-01') });
+    expect(readConfig({}).clientMetadataDocuments).toEqual({
+      enabled: true,
+      pinned: {},
+      ports: [],
+      trust: { default: 'allow', allow: [], deny: [], ask: [] },
+    });
+  });
+
+  test.each([
+    ['another client_id', { client_id: 'https://app.example/other' }, 'client_id'],
+    ['no name', { client_name: undefined }, 'client_name'],
+    ['no redirect URI', { redirect_uris: [] }, 'redirect_uris'],
+    ['a secret', { client_secret: 'hidden' }, 'client_secret'],
+  ])('AS-25: a pinned document is checked like a fetched one: %s', (_what, changes, named) => {
+    const id = 'https://app.example/client.json';
+    const document = { client_id: id, client_name: 'App', redirect_uris: ['https://app.example/cb'], ...changes };
+    const found = problems(withFile({ clientMetadataDocuments: { pinned: { [id]: document } } }));
+    expect(found).toEqual([expect.stringContaining(named)]);
+    expect(found[0]).not.toContain('hidden');
+  });
+
+  test('AS-28: a pinned document needs a client id that could be one', () => {
+    const pinned = { 'http://app.example/c': { client_id: 'http://app.example/c' } };
+    expect(problems(withFile({ clientMetadataDocuments: { pinned } }))).toHaveLength(1);
+    const trust = { deny: ['https://app.example'] };
+    expect(problems(withFile({ clientMetadataDocuments: { trust } }))).toHaveLength(1);
+  });
+
   test('the published JSON Schema is the one that the server checks with', () => {
     const published = readFileSync(new URL('../../../portcullis.config.schema.json', import.meta.url), 'utf8');
     expect(JSON.parse(published)).toEqual(configurationJsonSchema());

@@ -115,6 +115,13 @@ export function samplePages(text?: string): Record<string, Page> {
       ],
       correlationId: or('01JD8Z6X4C9T7Q2M5K3B'),
     }),
+    'error-onwards': errorPage({
+      status: 400,
+      title: or('This sign-in cannot go on'),
+      explanation: or("The app's request was refused."),
+      continueTo: { url: 'https://example.com/callback?error=x', target: { kind: 'web', host: or('example.com') } },
+      correlationId: or('01JD8Z6X4C'),
+    }),
     'error-bare': errorPage({
       status: 500,
       title: or('Something went wrong'),

@@ -82,6 +82,19 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.registrationToken.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.remoteDocument.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.remoteDocument.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
+      find: async (expiresAt) =>
+        ids(await prisma.clientDocumentVersion.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.clientDocumentVersion.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
+      find: async (expiresAt) => ids(await prisma.clientApproval.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.clientApproval.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expire) =>
         (await prisma.rateLimit.findMany({ where: { expire }, select: { key: true }, take })).map(({ key }) => key),
       remove: (keys, expire) => prisma.rateLimit.deleteMany({ where: { key: { in: keys }, expire } }),

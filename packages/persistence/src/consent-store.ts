@@ -2,7 +2,14 @@ import type { Database } from './database.ts';
 import { hashToken } from './token-hash.ts';
 
 /** What a consent is remembered for (SP-16). Another redirect URI, resource or client is another consent. */
-export type ConsentSubject = { userId: string; clientId: string; resource: string; redirectUri: string };
+export type ConsentSubject = {
+  userId: string;
+  clientId: string;
+  resource: string;
+  redirectUri: string;
+  /** What of the client's metadata document was agreed to: with another one the user is asked again (AS-35). */
+  clientFingerprint?: string | undefined;
+};
 
 export type ConsentStore = {
   /** The scopes that the user agreed to, unless that has expired. */
@@ -23,9 +30,9 @@ export function createConsentStore({ prisma }: Database): ConsentStore {
       if (!row || row.expiresAt <= now) return undefined;
       return { scopes: row.scopes === '' ? [] : row.scopes.split(' ') };
     },
-    remember: async ({ userId, clientId, resource, redirectUri, scopes, now, ttlSeconds }) => {
+    remember: async ({ userId, clientId, resource, redirectUri, clientFingerprint, scopes, now, ttlSeconds }) => {
       const subject = { userId, clientId, resource, redirectUri };
-      const id = idOf(subject);
+      const id = idOf({ ...subject, clientFingerprint });
       const expiresAt = new Date(now.getTime() + Math.min(ttlSeconds, maximumTtlSeconds) * 1000);
       const decision = { scopes: scopes.join(' '), createdAt: now, expiresAt };
       await prisma.consent.upsert({ where: { id }, create: { id, ...subject, ...decision }, update: decision });
@@ -37,6 +44,7 @@ export function createConsentStore({ prisma }: Database): ConsentStore {
 }
 
 /** A redirect URI may be longer than a database's index takes. */
-function idOf({ userId, clientId, resource, redirectUri }: ConsentSubject): string {
-  return hashToken(JSON.stringify([userId, clientId, resource, redirectUri]));
+function idOf({ userId, clientId, resource, redirectUri, clientFingerprint }: ConsentSubject): string {
+  const parts = [userId, clientId, resource, redirectUri];
+  return hashToken(JSON.stringify(clientFingerprint === undefined ? parts : [...parts, clientFingerprint]));
 }

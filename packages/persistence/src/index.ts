@@ -1,6 +1,12 @@
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
+export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
+export {
+  type ClientDocumentVersionStore,
+  createClientDocumentVersionStore,
+} from './client-document-version-store.ts';
 export { CLIENT_LIFETIMES } from './client-lifetimes.ts';
+export { preRegisteredClients } from './client-registration.ts';
 export {
   type ClientChange,
   type ClientMetadata,
@@ -36,6 +42,11 @@ export {
   type RegistrationTokenPosition,
   type RegistrationTokenStore,
 } from './registration-token-store.ts';
+export {
+  createRemoteDocumentStore,
+  type RemoteDocument,
+  type RemoteDocumentStore,
+} from './remote-document-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { type CreateUserResult, createUserStore, type User, type UserStore } from './user-store.ts';

@@ -47,6 +47,10 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
       data: { id: `tombstone-${name}`, removal: 'expired', removedAt: now, expiresAt: new Date(exp * 1000) },
     });
     await createRegistrationTokenStore(db).issue({ name, maxUses: null, now, ttlSeconds: exp - seconds });
+    const expiresAt = new Date(exp * 1000);
+    await prisma.remoteDocument.create({ data: { id: name, url: name, expiresAt } });
+    await prisma.clientDocumentVersion.create({ data: { id: name, clientId: name, body: '{}', expiresAt } });
+    await prisma.clientApproval.create({ data: { id: name, clientId: name, createdAt: now, expiresAt } });
     await prisma.rateLimit.create({ data: { key: name, points: 1, expire: new Date(exp * 1000) } });
   }
   await adapter('RegistrationAccessToken').upsert('endless', { clientId: 'live' }, undefined as unknown as number);
@@ -57,7 +61,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
   await createUserStore(db).create({ email: 'ada@example.org', roles: [], now });
   await createAuditLog(db).record({ time: new Date(0), type: 'token.issued', outcome: 'success' });
 
-  expect(await clean(db, now)).toBe(11);
+  expect(await clean(db, now)).toBe(14);
   expect(await clean(db, now)).toBe(0);
 
   const left = {
@@ -72,6 +76,9 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     clientTombstones: await prisma.clientTombstone.count(),
     registrationTokens: await prisma.registrationToken.count(),
     rateLimits: await prisma.rateLimit.count(),
+    remoteDocuments: await prisma.remoteDocument.count(),
+    clientDocumentVersions: await prisma.clientDocumentVersion.count(),
+    clientApprovals: await prisma.clientApproval.count(),
     users: await prisma.user.count(),
     auditEvents: await prisma.auditEvent.count(),
   };
@@ -88,6 +95,9 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     clientTombstones: 2,
     registrationTokens: 1,
     rateLimits: 2,
+    remoteDocuments: 1,
+    clientDocumentVersions: 1,
+    clientApprovals: 1,
     users: 1,
     auditEvents: 1,
   });

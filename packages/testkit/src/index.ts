@@ -13,6 +13,8 @@ export type { TokenProxy } from './conformance/token-proxy.ts';
 export { startTokenProxy } from './conformance/token-proxy.ts';
 export type { DatabaseDump } from './database-dump.ts';
 export { dumpDatabase, dumpText } from './database-dump.ts';
+export type { DocumentOrigin, OriginAnswer } from './document-origin.ts';
+export { answerJson, answerStatus, startDocumentOrigin } from './document-origin.ts';
 export type { Decisions, HttpPerson, Step } from './http-person.ts';
 export { asks, createHttpPerson, plainText } from './http-person.ts';
 export { findFreePort } from './loopback-server.ts';

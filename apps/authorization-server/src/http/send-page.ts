@@ -1,10 +1,10 @@
 import type { Context } from 'koa';
 import { type Page, renderDocument } from '../pages/document.ts';
-import { errorPage } from '../pages/error.ts';
+import { type ErrorPageInput, errorPage } from '../pages/error.ts';
 import { requestContext } from './request-context.ts';
 
 /** What an error page says. */
-export type ErrorPage = { status: number; title: string; explanation: string; advice?: string[] };
+export type ErrorPage = Omit<ErrorPageInput, 'correlationId'>;
 
 /** Sends a page that must not be kept anywhere. */
 export function sendPage(ctx: Context, page: Page, status = 200): void {

@@ -2,6 +2,7 @@ import type { ConsentStore, UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
@@ -15,6 +16,7 @@ import { EXPIRED, type Step } from './step.ts';
 /** What asking for consent needs. */
 export type ConsentDeps = {
   provider: Provider;
+  documents: ClientDocuments | undefined;
   users: UserStore;
   consents: ConsentStore;
   roles: RolePermissions;
@@ -75,12 +77,13 @@ export async function submitConsent(
 async function decisionOf(step: Step, { users, consents, roles, clock }: ConsentDeps): Promise<Decision> {
   const user = step.userId === undefined ? undefined : await users.findById(step.userId);
   if (!user || user.disabledAt) throw new PageProblem(EXPIRED);
-  const { clientId, redirectUri, resource } = step;
+  const { clientId, redirectUri, resource, document } = step;
   const remembered = await consents.find({
     userId: user.id,
     clientId,
     resource: resource.url,
     redirectUri,
+    clientFingerprint: document?.fingerprint,
     now: clock(),
   });
   return {
@@ -121,7 +124,7 @@ async function storeGrant(
   step: Step,
   { deps, decision, granted }: { deps: ConsentDeps; decision: Decision; granted: string[] },
 ): Promise<string> {
-  const { provider, consents, clock } = deps;
+  const { provider, documents, consents, clock } = deps;
   const grant = new provider.Grant({ accountId: decision.userId, clientId: step.clientId });
   grant.addResourceScope(step.resource.url, granted.join(' '));
   const rejected = step.requestedScopes.filter((scope) => !granted.includes(scope));
@@ -132,12 +135,18 @@ async function storeGrant(
       clientId: step.clientId,
       resource: step.resource.url,
       redirectUri: step.redirectUri,
+      clientFingerprint: step.document?.fingerprint,
       scopes: granted,
       now: clock(),
       ttlSeconds: CONSENT_TTL_SECONDS,
     });
   }
-  return grant.save();
+  const grantId = await grant.save();
+  if (step.document) {
+    const { version } = step.document;
+    await documents?.bindGrant({ grantId, clientId: step.clientId, version });
+  }
+  return grantId;
 }
 
 type DecisionRecord = { deps: ConsentDeps; decision: Decision; granted: string[]; grantId?: string };
@@ -157,6 +166,11 @@ async function recordDecision(
     resource: step.resource.url,
     address,
     correlationId,
-    detail: { requested: step.requestedScopes.join(' '), granted: granted.join(' '), ...(grantId && { grantId }) },
+    detail: {
+      requested: step.requestedScopes.join(' '),
+      granted: granted.join(' '),
+      ...(grantId && { grantId }),
+      ...(step.document && { documentVersion: step.document.version }),
+    },
   });
 }

@@ -3,21 +3,16 @@ import { PageProblem } from '../http/error-boundary.ts';
 import { findResource, type Resource } from '../resources.ts';
 import { pageUrl, type Site } from '../site.ts';
 import type { FormTokens } from './form-token.ts';
+import { findRequestingClient, type RequestingClient, type RequestingClientDeps } from './requesting-client.ts';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** One thing to decide between the authorization request and the code, with all that its page shows. */
-export type Step = {
+export type Step = RequestingClient & {
   prompt: string;
   /** Where the form posts to. */
   action: string;
   formToken: string;
-  clientId: string;
-  clientName: string;
-  /** The host that vouches for the client; nobody vouches for one that registered itself. */
-  clientHost: string | undefined;
-  /** Whether the client has nothing but loopback redirect URIs (AS-32). */
-  redirectUris: readonly string[];
   redirectUri: string;
   resource: Resource;
   requestedScopes: readonly string[];
@@ -26,25 +21,22 @@ export type Step = {
 };
 
 /** What describing a step needs. */
-export type StepDeps = { provider: Provider; site: Site; resources: readonly Resource[]; formTokens: FormTokens };
+export type StepDeps = RequestingClientDeps & { site: Site; resources: readonly Resource[]; formTokens: FormTokens };
 
 /** Gathers what a step's page needs from the engine's interaction. */
 export async function describeStep(
   interaction: Interaction,
-  { provider, site, resources, formTokens }: StepDeps,
+  { site, resources, formTokens, ...deps }: StepDeps,
 ): Promise<Step> {
   const { uid, prompt, params, session } = interaction;
-  const client = typeof params.client_id === 'string' ? await provider.Client.find(params.client_id) : undefined;
+  const client = await findRequestingClient(params, deps);
   const resource = findResource(resources, String([params.resource].flat()[0] ?? ''));
   if (!client || !resource) throw new PageProblem(EXPIRED);
   return {
     prompt: prompt.name,
     action: new URL(pageUrl(site, `/interaction/${uid}`)).pathname,
     formToken: formTokens.issue('interaction', uid, prompt.name),
-    clientId: client.clientId,
-    clientName: client.clientName ?? 'An app without a name',
-    clientHost: undefined,
-    redirectUris: client.redirectUris ?? [],
+    ...client,
     redirectUri: String(params.redirect_uri),
     resource,
     requestedScopes: String(params.scope ?? '')

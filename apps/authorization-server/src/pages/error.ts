@@ -1,6 +1,7 @@
 import type { Page } from './document.ts';
 import { plainText } from './foreign-text.ts';
 import { type Html, html } from './html.ts';
+import { type RedirectHost, redirectTarget } from './redirect-target.ts';
 
 /** What an error page shows; all of it is read by strangers, so it names nothing internal. */
 export type ErrorPageInput = Readonly<{
@@ -10,6 +11,8 @@ export type ErrorPageInput = Readonly<{
   explanation: string;
   /** What the reader can do, one step each. */
   advice?: readonly string[] | undefined;
+  /** Where the reader can go on to, outside this server; shown with where it leads. */
+  continueTo?: Readonly<{ url: string; target: RedirectHost }> | undefined;
   correlationId: string;
 }>;
 
@@ -19,8 +22,13 @@ export function errorPage(input: ErrorPageInput): Page {
   const body = html`<h1>${title}</h1>
 <p>${plainText(input.explanation)}</p>
 ${adviceList(input.advice ?? [])}
+${input.continueTo && onwards(input.continueTo)}
 ${reference(input.correlationId, input.status)}`;
   return { title, body };
+}
+
+function onwards({ url, target }: Readonly<{ url: string; target: RedirectHost }>): Html {
+  return html`<p><a href="${url}" rel="noreferrer">Go back to the app</a>: ${redirectTarget(target)}</p>`;
 }
 
 /** The line with which an administrator finds the request in the log. */

@@ -1,7 +1,10 @@
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
+import { findDocumentClient } from './document-clients.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 
 /** What the seams around the adapter need. */
@@ -9,13 +12,18 @@ export type EngineAdapterOptions = {
   store: AdapterFactory;
   resources: readonly Resource[];
   clientAuthenticationLimit: FailureLimit;
+  /** Clients that name themselves by a URL; undefined when there are none. */
+  documents?: ClientDocuments | undefined;
+  documentFetchLimit: FailureLimit;
 };
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
-export function engineAdapter({ store, resources, clientAuthenticationLimit }: EngineAdapterOptions): AdapterFactory {
+export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
+  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
@@ -27,7 +35,10 @@ export function engineAdapter({ store, resources, clientAuthenticationLimit }: E
     }
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {
-        const client = await adapter.find(clientId);
+        const client =
+          documentClient && looksLikeClientIdUrl(clientId)
+            ? await documentClient(clientId)
+            : await adapter.find(clientId);
         const ctx = tokenRequest();
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });

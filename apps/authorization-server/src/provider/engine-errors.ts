@@ -5,12 +5,18 @@ import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 import { SERVER_FAULT } from '../http/error-boundary.ts';
 import { type ErrorPage, sendErrorPage } from '../http/send-page.ts';
 import { explainStanding } from './client-standing.ts';
+import { documentClientPage } from './document-client-page.ts';
+import { DocumentClientProblem } from './document-clients.ts';
 
 const START_AGAIN = 'Go back to your app and start signing in again.';
 
 /** What a person is told when a request to the engine cannot be answered with a redirect. */
 export function engineErrorPages({ clients, clock }: { clients: ClientStore; clock: Clock }) {
-  return async (ctx: KoaContextWithOIDC, out: ErrorOut, _error: Error): Promise<void> => {
+  return async (ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> => {
+    if (error instanceof DocumentClientProblem) {
+      sendErrorPage(ctx, documentClientPage(error));
+      return;
+    }
     const { client_id: id } = ctx.query;
     if (out.error === 'invalid_client' && typeof id === 'string') {
       const standing = await clients.standing({ id, now: clock() });

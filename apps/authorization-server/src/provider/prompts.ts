@@ -1,7 +1,9 @@
 import type { ConsentStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { type Grant, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { redirectTarget } from '../redirect-uri.ts';
+import { documentOf } from './document-clients.ts';
 
 /** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
 export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
@@ -32,24 +34,27 @@ export function coversRequest(remembered: readonly string[], requested: readonly
   return requested.length > 0 && requested.every((scope) => remembered.includes(scope));
 }
 
+/** What giving a grant out of memory needs. */
+export type RememberedConsents = { consents: ConsentStore; documents?: ClientDocuments | undefined; clock: Clock };
+
 /**
  * The engine's `loadExistingGrant`: the grant that was just consented to, or a new one out of a remembered consent.
  *
  * Every authorization gets a grant of its own, so that the tokens of one installation share no fate with those of
  * another one under the same client id.
  */
-export function loadExistingGrant({ consents, clock }: { consents: ConsentStore; clock: Clock }) {
+export function loadExistingGrant(options: RememberedConsents) {
   return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
     const { oidc } = ctx;
     const decided = oidc.result?.consent?.grantId;
     if (decided !== undefined) return oidc.provider.Grant.find(decided);
-    return oidc.prompts.has('consent') ? undefined : grantFromMemory(ctx, { consents, clock });
+    return oidc.prompts.has('consent') ? undefined : grantFromMemory(ctx, options);
   };
 }
 
 async function grantFromMemory(
   { oidc }: KoaContextWithOIDC,
-  { consents, clock }: { consents: ConsentStore; clock: Clock },
+  { consents, documents, clock }: RememberedConsents,
 ): Promise<Grant | undefined> {
   const userId = oidc.session?.accountId;
   const clientId = oidc.client?.clientId;
@@ -58,11 +63,20 @@ async function grantFromMemory(
   if (!userId || !clientId || !resource || typeof redirectUri !== 'string' || typeof scope !== 'string')
     return undefined;
   if (!mayRememberConsent(redirectUri)) return undefined;
-  const remembered = await consents.find({ userId, clientId, resource, redirectUri, now: clock() });
+  const document = documentOf(oidc.client);
+  const remembered = await consents.find({
+    userId,
+    clientId,
+    resource,
+    redirectUri,
+    clientFingerprint: document?.fingerprint,
+    now: clock(),
+  });
   const requested = scope.split(' ');
   if (!remembered || !coversRequest(remembered.scopes, requested)) return undefined;
   const grant = new oidc.provider.Grant({ accountId: userId, clientId });
   grant.addResourceScope(resource, requested.join(' '));
-  await grant.save();
+  const grantId = await grant.save();
+  if (document) await documents?.bindGrant({ grantId, clientId, version: document.version });
   return grant;
 }

@@ -3,6 +3,9 @@ import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { Egress } from '../egress/egress.ts';
+import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -13,8 +16,10 @@ import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
+import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
 
@@ -28,6 +33,9 @@ const TTL = {
   refreshTokenIdle: 30 * DAY_SECONDS,
   refreshTokenAbsolute: 180 * DAY_SECONDS,
 };
+
+/** The longest that a grant can live. */
+export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
 
 /** What the engine is built from. */
 export type EngineOptions = {
@@ -43,6 +51,11 @@ export type EngineOptions = {
   consents: ConsentStore;
   audit: AuditSink;
   clientAuthenticationLimit: FailureLimit;
+  /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
+  documents: ClientDocuments | undefined;
+  documentFetchLimit: FailureLimit;
+  isPreRegistered: IsPreRegistered;
+  egress: Egress;
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
   cookieKeys: string[];
@@ -68,6 +81,7 @@ export function createEngine(options: EngineOptions): Provider {
   );
   logUnansweredFaults(provider, options.log);
   provider.use(finishAnswer(options));
+  showErrorsFirst(provider, options.isPreRegistered);
   return provider;
 }
 
@@ -123,8 +137,12 @@ function configuration(options: EngineOptions): Configuration {
       end_session: '/session/end',
     },
     renderError: engineErrorPages(options),
-    // Nothing is fetched on a client's word.
-    fetch: () => Promise.reject(new Error('outgoing requests are switched off')),
+    // What the engine fetches by itself goes through the same door.
+    fetch: engineFetch(options.egress),
+    fetchResponseBodyLimits: { jwks_uri: 5 * 1024, sector_identifier_uri: 5 * 1024 },
+    // The engine's own support for metadata documents stays off: ours answers in the adapter.
+    extraParams: documentVersionParameter,
+    extraClientMetadata: { properties: ['client_document'], validator: () => undefined },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
@@ -193,11 +211,12 @@ function finishAnswer(options: EngineOptions) {
 }
 
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
-function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers }: EngineOptions): void {
+function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers, documents }: EngineOptions): void {
   if (typeof ctx.body !== 'object') return;
   Object.assign(ctx.body ?? {}, {
     scopes_supported: [...new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],
+    client_id_metadata_document_supported: documents !== undefined,
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
 }

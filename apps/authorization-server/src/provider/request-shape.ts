@@ -14,6 +14,9 @@ const OPENID_PARAMETERS = [
   'ui_locales',
 ];
 
+/** What an authorization remembers about itself is not for the client to say. */
+const OWN_PARAMETERS = ['client_document'];
+
 const PROMPTS = new Set(['login', 'consent', 'none']);
 
 /**
@@ -26,7 +29,7 @@ export function shapeAuthorizationQuery(
   resources: readonly [Resource, ...Resource[]],
 ): URLSearchParams {
   const shaped = new URLSearchParams(query);
-  for (const name of OPENID_PARAMETERS) shaped.delete(name);
+  for (const name of [...OPENID_PARAMETERS, ...OWN_PARAMETERS]) shaped.delete(name);
   shapePrompt(shaped);
   const asked = [
     ...new Set(

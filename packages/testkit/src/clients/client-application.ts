@@ -37,6 +37,8 @@ export type ClientOptions = {
   clientName?: string;
   /** Put over the registration metadata. */
   metadata?: Record<string, unknown>;
+  /** The URL of a metadata document with which the application names itself, where the server takes that. */
+  clientMetadataUrl?: string;
   /** `localhost` by default. */
   callbackHost?: 'localhost' | '127.0.0.1';
 };

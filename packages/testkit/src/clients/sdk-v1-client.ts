@@ -11,13 +11,24 @@ import { createClientApplication } from './signing-in.ts';
 
 /** An application on `@modelcontextprotocol/sdk` 1.x. */
 export async function createSdkV1Client(options: ClientOptions): Promise<ClientApplication> {
-  const { mcpUrl, openInBrowser, clientName = 'Test client on SDK v1', metadata, callbackHost } = options;
+  const {
+    mcpUrl,
+    openInBrowser,
+    clientName = 'Test client on SDK v1',
+    metadata,
+    callbackHost,
+    clientMetadataUrl,
+  } = options;
   const callback = await listenForCallback(callbackHost);
   const memory = createSignInMemory<OAuthClientInformationMixed, OAuthTokens, OAuthDiscoveryState>(
     callback.redirectUri,
   );
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
-  const authProvider = { ...memory.provider, clientMetadata };
+  const authProvider = {
+    ...memory.provider,
+    clientMetadata,
+    ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
+  };
 
   const attempt = async (): Promise<Attempt> => {
     const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider });

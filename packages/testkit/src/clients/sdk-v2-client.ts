@@ -23,13 +23,18 @@ export async function createSdkV2Client(options: SdkV2Options): Promise<ClientAp
     clientName = `Test client on SDK v2 (${mode})`,
     metadata,
     callbackHost,
+    clientMetadataUrl,
   } = options;
   const callback = await listenForCallback(callbackHost);
   const memory = createSignInMemory<StoredOAuthClientInformation, StoredOAuthTokens, OAuthDiscoveryState>(
     callback.redirectUri,
   );
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
-  const authProvider = { ...memory.provider, clientMetadata };
+  const authProvider = {
+    ...memory.provider,
+    clientMetadata,
+    ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
+  };
   const clientOptions = mode === 'auto' ? { versionNegotiation: { mode } } : {};
 
   const attempt = async (): Promise<Attempt> => {

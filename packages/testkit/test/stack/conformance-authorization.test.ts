@@ -72,8 +72,7 @@ describe('the authorization server in the conformance suite', () => {
     expect(Object.fromEntries(found)).toEqual({
       'authorization-server-metadata-endpoint': [
         'authorization-server-metadata SUCCESS',
-        // Clients that are known by the URL of a document (AS-22) are not served yet.
-        'authorization-server-metadata-cimd WARNING',
+        'authorization-server-metadata-cimd SUCCESS',
       ],
       'authorization-code-grant': ['authorization-code-grant SUCCESS'],
     });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { HttpPerson, JsonAnswer, RawRequest, ServerMetadata } from '../../../src/index.ts';
+import type { HttpPerson, JsonAnswer, RawAnswer, RawRequest, ServerMetadata } from '../../../src/index.ts';
 import { authorizationUrl, createPkce, discover, register, requestToken } from '../../../src/index.ts';
 import { OWNER } from './owner.ts';
 
@@ -60,6 +60,16 @@ export function authorizationRequest(
     ...changes,
   });
   return { url, verifier, state };
+}
+
+/**
+ * Where a page that shows an error leads on to: before anybody has signed in, an error goes to no client by itself
+ * (AS-42). Undefined for an answer without such a page.
+ */
+export function shownError({ status, headers, text }: RawAnswer): URL | undefined {
+  const [, href] = /<a href="([^"]+)" rel="noreferrer">Go back to the app<\/a>/.exec(text) ?? [];
+  if (status !== 400 || headers.location !== undefined || href === undefined) return undefined;
+  return new URL(href.replaceAll('&amp;', '&').replaceAll('&#39;', "'"));
 }
 
 /** Signs the owner in where asked, agrees to everything that is ticked, and takes the code. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { EgressNetwork } from '@portcullis/authorization-server';
 import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
 import type { Database } from '@portcullis/persistence';
 import { openDatabase } from '@portcullis/persistence';
@@ -32,17 +33,15 @@ export type InProcessOptions = {
   configuration?: Record<string, unknown>;
   /** The issuer of the replica that this one stands beside. */
   issuer?: string;
+  /** How it reaches other servers, where that is not the internet. */
+  network?: Partial<EgressNetwork>;
 };
 
 const masterKey = Buffer.alloc(32, 7);
 
 /** Starts one on a free port, over a connection of its own to the database. */
-export async function startInProcess({
-  databaseUrl,
-  env = {},
-  configuration = {},
-  issuer: given,
-}: InProcessOptions): Promise<InProcess> {
+export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
+  const { databaseUrl, env = {}, configuration = {}, issuer: given, network } = options;
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
   const config = await withConfigurationFile(configuration, (file) =>
@@ -52,7 +51,13 @@ export async function startInProcess({
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
   const log = createLogger({ name: 'in-process', level: 'silent' });
-  const server = await createAuthorizationServer(config, { database, masterKey, clock, log });
+  const server = await createAuthorizationServer(config, {
+    database,
+    masterKey,
+    clock,
+    log,
+    ...(network && { network }),
+  });
   const listening = await listen(createHttpServer(server.listener), { host: '127.0.0.1', port, variable: 'PORT' });
   return {
     issuer,

@@ -1,0 +1,42 @@
+import type { default as Provider } from 'oidc-provider';
+import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+
+/** Who asks, as the pages show it. */
+export type RequestingClient = {
+  clientId: string;
+  clientName: string;
+  /** The host that vouches for the client; nobody vouches for one that registered itself. */
+  clientHost: string | undefined;
+  redirectUris: readonly string[];
+  /** The version of its metadata document, and what of it a user agrees to; undefined for a client without one. */
+  document: { version: string; fingerprint: string } | undefined;
+};
+
+/** What finding it needs; without `documents` no client names itself by a document. */
+export type RequestingClientDeps = { provider: Provider; documents: ClientDocuments | undefined };
+
+const NAMELESS = 'An app without a name';
+
+/** The client of an authorization: with a metadata document, the version that the authorization began with. */
+export async function findRequestingClient(
+  params: Readonly<Record<string, unknown>>,
+  { provider, documents }: RequestingClientDeps,
+): Promise<RequestingClient | undefined> {
+  const { client_id: clientId, client_document: version } = params;
+  if (typeof clientId !== 'string') return undefined;
+  if (documents && typeof version === 'string') {
+    const shown = await documents.atVersion(clientId, version);
+    if (!shown) return undefined;
+    return {
+      clientId,
+      clientName: shown.client_name,
+      clientHost: new URL(clientId).host,
+      redirectUris: shown.redirect_uris,
+      document: shown.client_document,
+    };
+  }
+  const client = await provider.Client.find(clientId);
+  if (!client) return undefined;
+  const { clientName = NAMELESS, redirectUris = [] } = client;
+  return { clientId: client.clientId, clientName, clientHost: undefined, redirectUris, document: undefined };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
+import type { DocumentOrigin } from '../../src/index.ts';
+import { createHttpPerson, plainText, sendRaw, startDocumentOrigin } from '../../src/index.ts';
+import type { Target, TestClient } from './support/authorization.ts';
+import { authorizationRequest, registerClient, shownError, targetOf } from './support/authorization.ts';
+import { networkTo, publish } from './support/document-client.ts';
+import type { InProcess } from './support/in-process.ts';
+import { startInProcess } from './support/in-process.ts';
+import { OWNER, OWNER_ENV } from './support/owner.ts';
+
+const LURE = 'https://lure.example/landing';
+
+/** Requests that are answered with an error at once. */
+const SPOILT: [string, Record<string, string | undefined>][] = [
+  ['prompt=none', { prompt: 'none' }],
+  ['no PKCE', { code_challenge: undefined }],
+  ['an unknown resource', { resource: 'https://elsewhere.example/mcp' }],
+  ['another response type', { response_type: 'token' }],
+  ['a fragment', { response_mode: 'fragment' }],
+  ['a form that posts itself', { response_mode: 'form_post' }],
+  ['a request object', { request: 'x' }],
+];
+
+describe('AS-42: nobody is sent to a client that came by itself before they have signed in', () => {
+  let testDatabase: TestDatabase;
+  let origin: DocumentOrigin;
+  let server: InProcess;
+  let target: Target;
+  const clients: Record<string, TestClient> = {};
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    origin = await startDocumentOrigin(['client.example']);
+    server = await startInProcess({ databaseUrl: testDatabase.url, env: OWNER_ENV, network: networkTo(origin) });
+    target = await targetOf(server);
+    clients.dynamic = await registerClient(target, { redirect_uris: [LURE] });
+    const id = `https://client.example/${randomUUID()}`;
+    publish(origin, id, { redirect_uris: [LURE] });
+    clients.document = { id, secret: undefined, redirectUri: LURE };
+    clients.known = await registerClient(target, { redirect_uris: [LURE] });
+    await server.database.prisma.client.update({ where: { id: clients.known.id }, data: { registration: 'manual' } });
+  });
+
+  afterAll(async () => {
+    await server?.close();
+    await origin?.close();
+    await testDatabase?.drop();
+  });
+
+  const clientOf = (kind: string) => clients[kind] as TestClient;
+  const cases = ['dynamic', 'document'].flatMap((kind) => SPOILT.map(([what, changes]) => ({ kind, what, changes })));
+
+  test.each(cases)('$kind client, $what: a page that shows where the error would go', async ({ kind, changes }) => {
+    const { url, state } = authorizationRequest(target, clientOf(kind), changes);
+    const answer = await sendRaw(url);
+    expect({ status: answer.status, location: answer.headers.location }).toEqual({ status: 400, location: undefined });
+    expect(answer.headers['content-type']).toContain('text/html');
+    expect(answer.text).not.toMatch(/<form|<script|http-equiv/i);
+    expect(plainText(answer.text)).toContain('lure.example');
+    const shown = shownError(answer);
+    expect(`${shown?.origin}${shown?.pathname}`).toBe(LURE);
+    expect(Object.fromEntries(shown?.searchParams ?? [])).toMatchObject({
+      error: expect.any(String),
+      state,
+      iss: server.issuer,
+    });
+  });
+
+  test.each(['dynamic', 'document'])(
+    '%s client: whoever turns the sign-in down is not sent there either',
+    async (kind) => {
+      const person = createHttpPerson();
+      const step = await person.open(authorizationRequest(target, clientOf(kind)).url);
+      const end = await person.submit(step, { action: 'cancel' });
+      expect(end.kind).toBe('page');
+      expect(shownError(end.answer)?.searchParams.get('error')).toBe('access_denied');
+    },
+  );
+
+  test.each(['dynamic', 'document'])('%s client: whoever has signed in is', async (kind) => {
+    const person = createHttpPerson();
+    const first = await person.open(authorizationRequest(target, clientOf(kind)).url);
+    const consent = await person.submit(first, { ...OWNER, action: 'login' });
+    const denied = await person.submit(consent, { action: 'deny' });
+    expect(denied.url.searchParams.get('error')).toBe('access_denied');
+    const spoilt = await person.open(authorizationRequest(target, clientOf(kind), { code_challenge: undefined }).url);
+    expect([spoilt.kind, spoilt.url.origin]).toEqual(['left', 'https://lure.example']);
+  });
+
+  test('a client that an administrator registered is trusted with it', async () => {
+    const { url } = authorizationRequest(target, clientOf('known'), { prompt: 'none' });
+    const { status, headers } = await sendRaw(url);
+    expect(status).toBe(303);
+    expect(headers.location).toMatch(/^https:\/\/lure\.example\/landing\?error=login_required&/);
+  });
+
+  test('with parameters that are repeated there is no page that leads on', async () => {
+    const { url } = authorizationRequest(target, clientOf('dynamic'), { code_challenge: undefined });
+    url.searchParams.append('redirect_uri', 'https://other.example/');
+    const answer = await sendRaw(url);
+    expect({ status: answer.status, location: answer.headers.location }).toEqual({ status: 400, location: undefined });
+    expect(answer.text).not.toContain('other.example');
+  });
+});
