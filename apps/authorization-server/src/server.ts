@@ -16,6 +16,8 @@ import {
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { adminResource } from './admin/admin-resource.ts';
+import { adminApi } from './admin/api.ts';
 import type { Config } from './config.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
@@ -37,6 +39,7 @@ import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
+import { storedPermissions } from './provider/stored-permissions.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
@@ -57,7 +60,8 @@ export type AuthorizationServer = {
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
-  const { site, resources, roles, registration, accessTokenTtlSeconds } = config;
+  const { site, roles, registration, accessTokenTtlSeconds } = config;
+  const resources = [...config.resources, adminResource(site)] as const;
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
   const clients = createClientStore(database);
@@ -65,6 +69,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
+  const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
+  const permissionsOf = storedPermissions(clients, clock);
 
   const provider = createEngine({
     site,
@@ -73,12 +79,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     accessTokenTtlSeconds,
     registers: registration.policy !== 'off',
     clients,
+    permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
-    signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),
+    signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,
     log,
@@ -111,7 +118,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const registrations = registrationRouter({
     provider,
     site,
-    resources,
+    resources: config.resources,
     policy: registration,
     clients,
     tokens: createRegistrationTokenStore(database),
@@ -120,6 +127,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
+  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -129,12 +137,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(errorBoundary(log));
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
+  app.use(admin.metadata);
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
   app.use(setup.routes());
+  app.use(admin.router.routes());
   app.use(handOverTo(provider.callback()));
   logUnansweredFaults(app, log);
 

@@ -1,8 +1,9 @@
-import type { ClientStore, ConsentStore, UserStore } from '@portcullis/persistence';
+import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -13,6 +14,7 @@ import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import type { PermissionsOf } from './client-permissions.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
@@ -38,6 +40,7 @@ export type EngineOptions = {
   /** Whether any client can register itself. */
   registers: boolean;
   clients: ClientStore;
+  permissionsOf: PermissionsOf;
   store: AdapterFactory;
   users: UserStore;
   consents: ConsentStore;
@@ -75,6 +78,7 @@ function configuration(options: EngineOptions): Configuration {
   const { site } = options;
   return {
     adapter: engineAdapter(options),
+    clients: [CLI_CLIENT],
     findAccount: findAccount(options.users),
     jwks: { keys: options.signingKeys },
     responseTypes: ['code'],
@@ -96,14 +100,15 @@ function configuration(options: EngineOptions): Configuration {
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
-      return { ...(grantId && { gid: grantId }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
+      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(ctx) : undefined);
+      return { ...(gid && { gid }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: async () => false,
     loadExistingGrant: loadExistingGrant(options),
     interactions: {
-      policy: interactionPrompts(),
+      policy: interactionPrompts(options),
       url: (_ctx, interaction) => pageUrl(site, `/interaction/${interaction.uid}`),
     },
     ttl: {
@@ -112,7 +117,13 @@ function configuration(options: EngineOptions): Configuration {
       Interaction: TTL.interaction,
       Session: TTL.session,
       Grant: TTL.refreshTokenAbsolute,
-      RefreshToken: (_ctx, token) => refreshTokenTtl(token.iiat, Math.floor(options.clock().getTime() / 1000)),
+      ClientCredentials: options.accessTokenTtlSeconds,
+      RefreshToken: (_ctx, { iiat, resource }) =>
+        refreshTokenTtl({
+          firstIssuedAt: iiat,
+          now: Math.floor(options.clock().getTime() / 1000),
+          absoluteSeconds: isReserved(resource, options.resources) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
+        }),
     },
     cookies: cookies(site),
     routes: {
@@ -131,6 +142,7 @@ function configuration(options: EngineOptions): Configuration {
       rpInitiatedLogout: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
+      clientCredentials: { enabled: true },
       revocation: { enabled: true },
       // Clients register at a route of our own.
       registration: { enabled: false },
@@ -140,9 +152,26 @@ function configuration(options: EngineOptions): Configuration {
 }
 
 /** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
-function refreshTokenTtl(firstIssuedAt: number | undefined, now: number): number {
+function refreshTokenTtl({
+  firstIssuedAt,
+  now,
+  absoluteSeconds,
+}: {
+  firstIssuedAt: number | undefined;
+  now: number;
+  absoluteSeconds: number;
+}): number {
   const sinceSignIn = now - (firstIssuedAt ?? now);
-  return Math.max(1, Math.min(TTL.refreshTokenIdle, TTL.refreshTokenAbsolute - sinceSignIn));
+  return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
+}
+
+function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
+  return resources.some(({ reserved, url }) => reserved && [identifier].flat().includes(url));
+}
+
+/** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
+function machineGrantId({ oidc }: KoaContextWithOIDC): string {
+  return `m-${hashToken(JSON.stringify([oidc.client?.clientId, oidc.params?.resource])).slice(0, 22)}`;
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
@@ -195,8 +224,9 @@ function finishAnswer(options: EngineOptions) {
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
 function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers }: EngineOptions): void {
   if (typeof ctx.body !== 'object') return;
+  const open = resources.filter(({ reserved }) => !reserved);
   Object.assign(ctx.body ?? {}, {
-    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)))],
+    scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
