@@ -1,7 +1,7 @@
+import type Router from '@koa/router';
 import { type AuditLog, createGrantStore, createUserStore, type Database } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
-import type Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { Resource } from '../resources.ts';

@@ -35,7 +35,10 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const after = position && { createdAt: position[0], id: position[1] };
       const clients = await createClientStore(database).list({ state, after, limit: limit + 1, now });
-      return { ok: true, answer: pageOf(clients, { limit, place: ({ createdAt, id }) => [createdAt, id], item: shown }) };
+      return {
+        ok: true,
+        answer: pageOf(clients, { limit, place: ({ createdAt, id }) => [createdAt, id], item: shown }),
+      };
     },
     async showClient({ params, now }) {
       const client = await createClientStore(database).find({ id: params.client ?? '', now });
@@ -128,9 +131,14 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
     const errors = [
       ...(redirects && 'errors' in redirects ? redirects.errors : []),
       ...(redirects && isMachine(client) ? [{ field: 'redirectUris', problem: 'a machine has none' }] : []),
-      ...(isMachine(client) && allowed === null ? [{ field: 'resources', problem: 'a machine needs at least one' }] : []),
+      ...(isMachine(client) && allowed === null
+        ? [{ field: 'resources', problem: 'a machine needs at least one' }]
+        : []),
       ...(admin && scopes === null ? [{ field: 'scopes', problem: 'name the admin scopes that it may have' }] : []),
-      ...limitProblems({ scopes, resources: allowed ?? (allowed === null ? null : client.allowedResources) }, { resources, admin }),
+      ...limitProblems(
+        { scopes, resources: allowed ?? (allowed === null ? null : client.allowedResources) },
+        { resources, admin },
+      ),
     ];
     if (errors.length > 0) return refuse({ reason: 'invalid_request', errors });
     await clients.update({
@@ -154,7 +162,11 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
     const updated = await clients.find({ id: client.id, now: call.now });
     if (!updated) return refuse(UNKNOWN_CLIENT);
     const detail = { changed: Object.keys(call.body) };
-    return { ok: true, answer: { client: shown(updated) }, event: { type: 'client.updated', client: client.id, detail } };
+    return {
+      ok: true,
+      answer: { client: shown(updated) },
+      event: { type: 'client.updated', client: client.id, detail },
+    };
   });
 }
 

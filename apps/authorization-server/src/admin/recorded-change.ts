@@ -7,7 +7,9 @@ import type { AdminRefusal } from './problem.ts';
 export type ChangeEvent = Pick<AuditEvent, 'type'> & Pick<Partial<AuditEvent>, 'client' | 'detail'>;
 
 /** What a change comes to: its answer and what is recorded of it, or a refusal that undoes whatever was written. */
-export type ChangeOutcome<Answer> = { ok: true; answer: Answer; event: ChangeEvent } | { ok: false; refusal: AdminRefusal };
+export type ChangeOutcome<Answer> =
+  | { ok: true; answer: Answer; event: ChangeEvent }
+  | { ok: false; refusal: AdminRefusal };
 
 /** Who, from where and when; a call has it. */
 export type ChangeContext = Pick<AdminCall, 'by' | 'now' | 'address' | 'correlationId'>;

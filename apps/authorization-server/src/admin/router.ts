@@ -72,7 +72,14 @@ function mount<Name extends AdminOperationName>(router: Router, name: Name, deps
     const request = readRequest<Name>(ctx, operation);
     if (!request.ok) return turnDown(ctx, { deps, name, by, refusal: request.refusal });
     const { address, correlationId } = requestContext(ctx);
-    const call: AdminCall<Name> = { ...request.value, params: ctx.params, by, now: deps.clock(), address, correlationId };
+    const call: AdminCall<Name> = {
+      ...request.value,
+      params: ctx.params,
+      by,
+      now: deps.clock(),
+      address,
+      correlationId,
+    };
     const outcome = await deps.handlers[name](call);
     if (!outcome.ok) return turnDown(ctx, { deps, name, by, refusal: outcome.refusal });
     ctx.status = operation.status;
@@ -82,7 +89,11 @@ function mount<Name extends AdminOperationName>(router: Router, name: Name, deps
 }
 
 /** Lets an administrator in who has the scope; answers everybody else. */
-async function admit(ctx: Context, operation: AdminOperation, deps: AdminRouterDeps): Promise<Administrator | undefined> {
+async function admit(
+  ctx: Context,
+  operation: AdminOperation,
+  deps: AdminRouterDeps,
+): Promise<Administrator | undefined> {
   const { guard, site } = deps;
   const request = webRequest(ctx, site.origin);
   const authentication = await guard.authenticate(request);
@@ -100,7 +111,10 @@ async function admit(ctx: Context, operation: AdminOperation, deps: AdminRouterD
   const { scope } = operation;
   if (scope === 'any' ? by.scopes.length > 0 : by.scopes.includes(scope)) return by;
   const required = scope === 'any' ? [] : [scope];
-  ctx.set('WWW-Authenticate', guard.insufficientScope({ request, required }).headers.get('www-authenticate') ?? 'Bearer');
+  ctx.set(
+    'WWW-Authenticate',
+    guard.insufficientScope({ request, required }).headers.get('www-authenticate') ?? 'Bearer',
+  );
   await turnDown(ctx, { deps, name: operation.path, by, refusal: { reason: 'insufficient_scope', scope } });
   return undefined;
 }
@@ -164,7 +178,10 @@ function problemBoundary(log: Logger): Middleware {
     } catch (cause) {
       const status: unknown = cause instanceof Error && 'status' in cause ? cause.status : undefined;
       if (typeof status === 'number' && status >= 400 && status < 500) {
-        sendRefusal(ctx, { reason: 'invalid_request', errors: [{ field: 'body', problem: 'is no JSON, or too large' }] });
+        sendRefusal(ctx, {
+          reason: 'invalid_request',
+          errors: [{ field: 'body', problem: 'is no JSON, or too large' }],
+        });
         return;
       }
       log.error({ err: cause, correlationId: requestContext(ctx).correlationId }, 'administration failed');

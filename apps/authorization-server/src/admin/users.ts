@@ -20,13 +20,7 @@ import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 /** What administering users needs. */
 export type UserAdministration = { database: Database; site: Site; roles: RolePermissions };
 
-type UserOperation =
-  | 'listUsers'
-  | 'addUser'
-  | 'updateUser'
-  | 'resetPassword'
-  | 'disableUser'
-  | 'enableUser';
+type UserOperation = 'listUsers' | 'addUser' | 'updateUser' | 'resetPassword' | 'disableUser' | 'enableUser';
 
 /** The operations on users. A user is named by id or by e-mail address. */
 export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperation> {

@@ -25,12 +25,12 @@ export function interactionPrompts({ resources, clock }: { resources: readonly R
     }),
   );
   checks?.add(
-      new Check('user_gone', 'the user of this session can no longer sign in', ({ oidc }) =>
-        oidc.session?.accountId !== undefined && oidc.account === undefined
-          ? Check.REQUEST_PROMPT
-          : Check.NO_NEED_TO_PROMPT,
-      ),
-    );
+    new Check('user_gone', 'the user of this session can no longer sign in', ({ oidc }) =>
+      oidc.session?.accountId !== undefined && oidc.account === undefined
+        ? Check.REQUEST_PROMPT
+        : Check.NO_NEED_TO_PROMPT,
+    ),
+  );
   return policy;
 }
 

@@ -75,7 +75,11 @@ describe('who may ask for administration', () => {
   });
 
   test('the command line is answered on loopback alone, and reaches nothing but administration', async () => {
-    for (const redirectUri of ['https://evil.example/callback', 'http://localhost:9/callback', 'http://127.0.0.1:9/x']) {
+    for (const redirectUri of [
+      'https://evil.example/callback',
+      'http://localhost:9/callback',
+      'http://127.0.0.1:9/x',
+    ]) {
       const step = await createHttpPerson().open(
         authorizationRequest(target, { ...COMMAND_LINE, redirectUri }, { resource: adminResource() }).url,
       );
@@ -133,7 +137,11 @@ describe('signing in for administration', () => {
     expect(readToken(access).claims).toMatchObject({ aud: adminResource(), client_id: COMMAND_LINE.id });
     const rows = () => server.database.prisma.refreshToken.findMany({ where: { clientId: COMMAND_LINE.id } });
     const { refresh: next } = tokensOf(
-      await requestToken(target.server, { grant_type: 'refresh_token', client_id: COMMAND_LINE.id, refresh_token: refresh }),
+      await requestToken(target.server, {
+        grant_type: 'refresh_token',
+        client_id: COMMAND_LINE.id,
+        refresh_token: refresh,
+      }),
     );
     for (const { firstIssuedAt, expiresAt } of await rows()) {
       expect(expiresAt.getTime() - firstIssuedAt.getTime()).toBeLessThanOrEqual(8 * 3600 * 1000);
