@@ -3,6 +3,10 @@ import type { CliDeps } from './command.ts';
 import { CommandFailure, EXIT } from './failure.ts';
 import { createProgram } from './program.ts';
 
+export type { CliDeps } from './command.ts';
+export type { Config } from './config.ts';
+export type { Terminal } from './terminal.ts';
+
 /** Runs one command. Returns the exit code: 0 done, 1 refused, 2 used wrongly, 3 server not reached. */
 export async function runCli(args: readonly string[], deps: CliDeps): Promise<number> {
   try {

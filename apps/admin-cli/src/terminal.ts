@@ -38,6 +38,8 @@ function askOnce(question: string): Promise<string | undefined> {
     lines.once('line', (line) => {
       resolve(line);
       lines.close();
+      // One question is all that a command asks; input that stays open must not keep the process.
+      if ('unref' in process.stdin) process.stdin.unref();
     });
     lines.once('close', () => resolve(undefined));
   });

@@ -5,7 +5,6 @@ export const ADMIN_SCOPES = {
   'admin:users': 'Add, change and disable users, and read who they are',
   'admin:clients': 'Register, change and remove apps',
   'admin:grants': 'See what users have allowed, and end it',
-  'admin:resources': 'Add and remove protected servers',
   'admin:registration-tokens': 'Issue and revoke tokens with which apps register',
   'admin:audit': 'Read the audit trail',
 } as const;

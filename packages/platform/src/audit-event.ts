@@ -30,8 +30,6 @@ export const AUDIT_EVENT_TYPES = [
   'client.approved',
   'client.rejected',
   'client.deleted',
-  'resource.added',
-  'resource.removed',
   'registration_token.issued',
   'registration_token.revoked',
   'admin.refused',

@@ -39,6 +39,7 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, pe
           : new errors.InvalidTarget('this client was not registered for that resource');
       }
       refuseForeignScopes(ctx, permissions);
+      nameMachineScopes(ctx, permissions?.scopes ?? resource.defaultScopes);
       return {
         scope: grantableScopes(ctx, { resource, roles, permissions }).join(' '),
         audience: resource.url,
@@ -69,6 +70,11 @@ function refuseForeignScopes(ctx: KoaContextWithOIDC, permissions: ClientPermiss
   if (foreign.length > 0) {
     throw new errors.InvalidScope('this client was not registered for this scope', foreign.join(' '));
   }
+}
+
+/** A machine that names no scope gets what it was registered for: there is nobody who could be asked (RFC 6749 §3.3). */
+function nameMachineScopes({ oidc: { params } }: KoaContextWithOIDC, scopes: readonly string[]): void {
+  if (params?.grant_type === 'client_credentials') params.scope ??= scopes.join(' ');
 }
 
 /** At the token endpoint the user is known: a role that was taken away narrows the next token. */
