@@ -13,7 +13,7 @@ import { CommandFailure, unreachable } from './failure.ts';
 const TIMEOUT_MS = 30_000;
 
 /** What goes with a call: what stands in the path, the query and the body. */
-export type CallInput<Name extends AdminOperationName> = Partial<AdminInput<Name>> & {
+type CallInput<Name extends AdminOperationName> = Partial<AdminInput<Name>> & {
   params?: Readonly<Record<string, string>>;
 };
 

@@ -98,6 +98,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     resources,
     roles,
     formTokens,
+    permissionsOf,
     users,
     consents,
     audit,

@@ -16,7 +16,7 @@ export type AdminCall<Name extends AdminOperationName = AdminOperationName> = Ad
 export type AdminOutcome<Answer> = { ok: true; answer: Answer } | { ok: false; refusal: AdminRefusal };
 
 /** Carries out one operation. */
-export type AdminHandler<Name extends AdminOperationName> = (
+type AdminHandler<Name extends AdminOperationName> = (
   call: AdminCall<Name>,
 ) => Promise<AdminOutcome<AdminAnswer<Name>>>;
 

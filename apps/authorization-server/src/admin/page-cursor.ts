@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 
 /** Turns the place of an entry in its list into a cursor: opaque to the caller, and nothing secret. */
-export function cursorOf(place: unknown): string {
+function cursorOf(place: unknown): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 

@@ -1,5 +1,7 @@
+import { CLI_CLIENT_ID } from '@portcullis/platform';
 import type { default as Provider } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
+import type { PermissionsOf } from '../provider/client-permissions.ts';
 import { findResource, type Resource } from '../resources.ts';
 import { pageUrl, type Site } from '../site.ts';
 import type { FormTokens } from './form-token.ts';
@@ -26,12 +28,18 @@ export type Step = {
 };
 
 /** What describing a step needs. */
-export type StepDeps = { provider: Provider; site: Site; resources: readonly Resource[]; formTokens: FormTokens };
+export type StepDeps = {
+  provider: Provider;
+  site: Site;
+  resources: readonly Resource[];
+  formTokens: FormTokens;
+  permissionsOf: PermissionsOf;
+};
 
 /** Gathers what a step's page needs from the engine's interaction. */
 export async function describeStep(
   interaction: Interaction,
-  { provider, site, resources, formTokens }: StepDeps,
+  { provider, site, resources, formTokens, permissionsOf }: StepDeps,
 ): Promise<Step> {
   const { uid, prompt, params, session } = interaction;
   const client = typeof params.client_id === 'string' ? await provider.Client.find(params.client_id) : undefined;
@@ -43,7 +51,7 @@ export async function describeStep(
     formToken: formTokens.issue('interaction', uid, prompt.name),
     clientId: client.clientId,
     clientName: client.clientName ?? 'An app without a name',
-    clientHost: undefined,
+    clientHost: (await isFirstParty(client.clientId, permissionsOf)) ? site.host : undefined,
     redirectUris: client.redirectUris ?? [],
     redirectUri: String(params.redirect_uri),
     resource,
@@ -52,6 +60,11 @@ export async function describeStep(
       .filter((scope) => Object.hasOwn(resource.scopes, scope)),
     userId: session?.accountId,
   };
+}
+
+/** Whether the operator of this server vouches for a client: its own command line, or one marked so by hand. */
+async function isFirstParty(clientId: string, permissionsOf: PermissionsOf): Promise<boolean> {
+  return clientId === CLI_CLIENT_ID || ((await permissionsOf(clientId))?.firstParty ?? false);
 }
 
 /** What a person sees who comes back to a decision that is over. */

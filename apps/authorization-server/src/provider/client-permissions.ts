@@ -5,6 +5,8 @@ import type { Resource } from '../resources.ts';
 export type ClientPermissions = {
   resources?: readonly string[] | undefined;
   scopes?: readonly string[] | undefined;
+  /** Whether the operator vouches for the client. */
+  firstParty?: boolean;
 };
 
 /** Finds the limits of a client; nothing for one that has none. */

@@ -7,7 +7,7 @@ export function storedPermissions(clients: ClientStore, clock: Clock): Permissio
   return async (id) => {
     const client = await clients.find({ id, now: clock() });
     return client?.state === 'active'
-      ? { resources: client.allowedResources, scopes: client.allowedScopes }
+      ? { resources: client.allowedResources, scopes: client.allowedScopes, firstParty: client.firstParty }
       : undefined;
   };
 }

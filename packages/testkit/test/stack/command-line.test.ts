@@ -449,6 +449,19 @@ describe('clients with limits', () => {
     expect((await redeem(target, client, { code })).status).toBe(200);
   });
 
+  test('AS-33: the consent page calls a client unverified, unless it was registered as first-party', async () => {
+    const redirectUri = 'https://portal.example/callback';
+    const consentPage = async (...more: string[]) => {
+      const args = ['clients', 'register', '--name', 'Reader', '--redirect-uri', redirectUri, '--json', ...more];
+      const client = { id: JSON.parse((await admin.run(args)).out).client.id, secret: undefined, redirectUri };
+      const person = createHttpPerson();
+      const page = await person.open(authorizationRequest(target, client).url);
+      return (await person.submit(page, { ...OWNER, action: 'login' })).answer.text;
+    };
+    expect(await consentPage()).toContain('unverified');
+    expect(await consentPage('--first-party')).not.toContain('unverified');
+  });
+
   test('a machine that was registered with --admin administers with its key, within its scopes, and ends when disabled', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const folder = join(admin.credentialsFile, '..');
