@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createUserStore } from '@portcullis/persistence';
-import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
+import { ADMIN_OPERATIONS } from '@portcullis/platform';
+import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import { asks, createHttpPerson, type HttpPerson, readToken, requestToken } from '../../src/index.ts';
 import { ALL_ADMIN_SCOPES, adminTokens, COMMAND_LINE, callAdmin } from './support/administration.ts';
 import {
@@ -152,6 +153,46 @@ describe('signing in for administration', () => {
       expect(await requestToken(target.server, late)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } });
     } finally {
       server.pass(-(8 * 3600 + 1));
+    }
+  });
+});
+
+describe('changes at the same time', () => {
+  test('of two administrators who disable each other at once, one stays', async () => {
+    const users = createUserStore(server.database);
+    const owner = await users.findByEmail(OWNER.email);
+    const second = await users.create({ email: 'second@example.com', roles: ['admin'], now: new Date() });
+    if (!owner || !second.ok) throw new Error('no users');
+    const { access } = await adminTokens(target);
+    const ids = [owner.id, second.user.id];
+    for (let round = 0; round < rounds(20); round++) {
+      const disable = (id: string) =>
+        callAdmin(server.issuer, { token: access, method: 'POST', path: `/users/${id}/disable` });
+      const answers = await Promise.all(ids.map(disable));
+      expect(answers.map(({ status }) => status)).not.toContain(500);
+      expect(await users.countActive('admin')).toBeGreaterThanOrEqual(1);
+      for (const userId of ids) await users.setDisabled({ userId, disabled: false, now: new Date() });
+    }
+    await users.setDisabled({ userId: second.user.id, disabled: true, now: new Date() });
+  });
+});
+
+describe('the description of the admin API', () => {
+  test('is an OpenAPI document for everybody, with every operation and its scope', async () => {
+    const { status, json } = await callAdmin(server.issuer, { path: '/openapi.json' });
+    expect({ status, openapi: json?.openapi }).toEqual({ status: 200, openapi: '3.1.0' });
+    const operations = Object.values(json?.paths ?? {}).flatMap((path) => Object.values(path as object));
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(Object.keys(ADMIN_OPERATIONS).sort());
+    for (const { description, responses } of operations) {
+      expect(description).toMatch(/^Takes (any admin scope|the scope `admin:[a-z-]+`)\.$/);
+      expect(responses).toHaveProperty('default');
+    }
+  });
+
+  test('every operation but the description takes a token', async () => {
+    for (const { method, path } of Object.values(ADMIN_OPERATIONS)) {
+      const answer = await callAdmin(server.issuer, { method, path: path.replaceAll(/\{\w+\}/g, 'x') });
+      expect({ path, status: answer.status }).toEqual({ path, status: 401 });
     }
   });
 });
