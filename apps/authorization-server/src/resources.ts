@@ -8,6 +8,8 @@ export type Resource = {
   scopes: Readonly<Record<string, ScopeDescription>>;
   /** What a request without `scope` gets. */
   defaultScopes: readonly string[];
+  /** Set where only clients that were given the resource by name may ask for it. */
+  reserved?: true;
 };
 
 /** The support desk that Portcullis ships. */

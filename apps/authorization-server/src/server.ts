@@ -20,6 +20,8 @@ import {
 import type { Clock, Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { adminResource } from './admin/admin-resource.ts';
+import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
 import { createDocumentCache } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
@@ -44,6 +46,7 @@ import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
+import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
@@ -74,7 +77,8 @@ export type AuthorizationServer = {
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
-  const { site, resources, roles, registration, accessTokenTtlSeconds } = config;
+  const { site, roles, registration, accessTokenTtlSeconds } = config;
+  const resources = [...config.resources, adminResource(site)] as const;
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
   const clients = createClientStore(database);
@@ -84,6 +88,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
   const documents = clientDocuments(config, deps, egress);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
+  const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
+  const permissionsOf = storedPermissions(clients, clock);
 
   const provider = createEngine({
     site,
@@ -92,6 +98,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     accessTokenTtlSeconds,
     registers: registration.policy !== 'off',
     clients,
+    permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
@@ -101,7 +108,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     isPreRegistered: preRegisteredClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
-    signingKeys: await loadSigningKeys(createSigningKeyStore(database, envelope), clock()),
+    signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,
     log,
@@ -115,6 +122,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     resources,
     roles,
     formTokens,
+    permissionsOf,
     users,
     consents,
     audit,
@@ -135,7 +143,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const registrations = registrationRouter({
     provider,
     site,
-    resources,
+    resources: config.resources,
     policy: registration,
     clients,
     tokens: createRegistrationTokenStore(database),
@@ -144,6 +152,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
+  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -153,12 +162,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(errorBoundary(log));
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
+  app.use(admin.metadata);
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
   app.use(setup.routes());
+  app.use(admin.router.routes());
   app.use(handOverTo(provider.callback()));
   logUnansweredFaults(app, log);
 

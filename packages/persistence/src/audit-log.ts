@@ -8,6 +8,7 @@ export type RecordedAuditEvent = Omit<AuditEvent, 'type'> & { id: string; type: 
 /** Each given field narrows the list. */
 export type AuditFilter = {
   type?: string;
+  outcome?: AuditEvent['outcome'];
   subject?: string;
   client?: string;
   correlationId?: string;
@@ -33,10 +34,11 @@ export function createAuditLog({ prisma }: Database): AuditLog {
     record: async (event) => {
       await prisma.auditEvent.create({ data: toRow(nextId(event.time), event) });
     },
-    list: async ({ since, until, before, limit = 100, type, subject, client, correlationId } = {}) => {
+    list: async ({ since, until, before, limit = 100, type, outcome, subject, client, correlationId } = {}) => {
       const rows = await prisma.auditEvent.findMany({
         where: {
           ...(type !== undefined && { type }),
+          ...(outcome !== undefined && { outcome }),
           ...(subject !== undefined && { subject }),
           ...(client !== undefined && { client }),
           ...(correlationId !== undefined && { correlationId }),

@@ -49,3 +49,8 @@ async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Pick<Datab
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 }
+
+/** Whether a transaction was given up because another one wrote what it had read: doing it over is right. */
+export function isWriteConflict(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2034';
+}

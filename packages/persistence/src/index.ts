@@ -26,6 +26,7 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
+export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
 export {
   bindMasterKey,
   createMasterKey,
@@ -49,4 +50,11 @@ export {
 } from './remote-document-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
-export { type CreateUserResult, createUserStore, type User, type UserStore } from './user-store.ts';
+export { inTransaction } from './transaction.ts';
+export {
+  type CreateUserResult,
+  createUserStore,
+  type UpdateUserResult,
+  type User,
+  type UserStore,
+} from './user-store.ts';

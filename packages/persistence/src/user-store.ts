@@ -15,6 +15,10 @@ export type User = {
 
 export type CreateUserResult = { ok: true; user: User } | { ok: false; refusal: { reason: 'email_taken' } };
 
+export type UpdateUserResult =
+  | { ok: true; user: User }
+  | { ok: false; refusal: { reason: 'email_taken' | 'unknown_user' } };
+
 export type UserStore = {
   /**
    * Creates the first administrator (roles `admin` and `lead`), unless there is an administrator.
@@ -34,6 +38,12 @@ export type UserStore = {
   setDisabled(o: { userId: string; disabled: boolean; now: Date }): Promise<boolean>;
   /** Whether anybody can sign in, or could with a password. */
   hasAny(): Promise<boolean>;
+  /** By e-mail address, at most `limit`, of those that come after the address `after`. */
+  list(o: { after?: string | undefined; limit: number }): Promise<User[]>;
+  /** Changes what is given; the roles are replaced as a whole. */
+  update(o: { userId: string; email?: string; roles?: readonly string[]; now: Date }): Promise<UpdateUserResult>;
+  /** How many users hold a role and may sign in. */
+  countActive(role: string): Promise<number>;
 };
 
 const firstAdministratorRoles = ['admin', 'lead'];
@@ -82,6 +92,30 @@ export function createUserStore({ prisma }: Database): UserStore {
       });
       return count > 0;
     },
+    list: async ({ after, limit }) => {
+      const where = after === undefined ? {} : { email: { gt: after } };
+      const rows = await prisma.user.findMany({ where, include: withRoles, orderBy: { email: 'asc' }, take: limit });
+      return rows.map(toUser);
+    },
+    update: async ({ userId, email, roles, now }) => {
+      if (!(await prisma.user.findUnique({ where: { id: userId }, select: { id: true } })))
+        return { ok: false, refusal: { reason: 'unknown_user' } };
+      const data = {
+        updatedAt: now,
+        ...(email !== undefined && { email: comparable(email) }),
+        ...(roles && { roles: { deleteMany: {}, create: roles.map((role) => ({ role })) } }),
+      };
+      try {
+        return {
+          ok: true,
+          user: toUser(await prisma.user.update({ where: { id: userId }, data, include: withRoles })),
+        };
+      } catch (error) {
+        if (isUniqueViolation(error)) return { ok: false, refusal: { reason: 'email_taken' } };
+        throw error;
+      }
+    },
+    countActive: (role) => prisma.user.count({ where: { disabledAt: null, roles: { some: { role } } } }),
     hasAny: async () => (await prisma.user.findFirst({ select: { id: true } })) !== null,
   };
 }

@@ -5,8 +5,10 @@ import { createAuditLog } from '../src/audit-log.ts';
 import { createConsentStore } from '../src/consent-store.ts';
 import { dumpTables } from '../src/dump.ts';
 import { createEnvelope } from '../src/envelope.ts';
+import { createGrantStore } from '../src/grant-store.ts';
 import { createOneTimeLinkStore } from '../src/one-time-link-store.ts';
 import { createSigningKeyStore } from '../src/signing-key-store.ts';
+import { inTransaction } from '../src/transaction.ts';
 import { createUserStore } from '../src/user-store.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
@@ -19,6 +21,66 @@ beforeAll(async () => {
   database = await openTestDatabase();
 });
 afterAll(() => database.drop());
+
+describe('transactions', () => {
+  test('write all or nothing', async () => {
+    const users = createUserStore(database.db);
+    const failing = inTransaction(database.db, async (within) => {
+      await createUserStore(within).create({ email: 'half@example.org', roles: [], now });
+      throw new Error('given up');
+    });
+    await expect(failing).rejects.toThrow('given up');
+    expect(await users.findByEmail('half@example.org')).toBeUndefined();
+  });
+
+  test('that collide are done over: eight that count and add lose none', async () => {
+    const grow = () =>
+      inTransaction(database.db, async ({ prisma }) => {
+        const points = (await prisma.rateLimit.findUnique({ where: { key: 'race' } }))?.points ?? 0;
+        await prisma.rateLimit.upsert({
+          where: { key: 'race' },
+          create: { key: 'race', points: 1 },
+          update: { points: points + 1 },
+        });
+      });
+    const outcomes = await atOnce(8, grow);
+    const row = await database.db.prisma.rateLimit.findUnique({ where: { key: 'race' } });
+    expect(row?.points).toBe(fulfilled(outcomes));
+  });
+});
+
+describe('grants', () => {
+  const grant = (id: string, userId: string, minutes: number) => ({
+    id,
+    userId,
+    clientId: 'grants-client',
+    resources: JSON.stringify({ 'https://mcp.example/': 'a b' }),
+    detail: '{}',
+    issuedAt: later(minutes * 60),
+    expiresAt: later(day),
+  });
+
+  test('are listed page by page, the newest first, and end with their tokens and what was remembered', async () => {
+    const { prisma } = database.db;
+    const grants = createGrantStore(database.db);
+    await prisma.grant.createMany({ data: [grant('g1', 'u1', 1), grant('g2', 'u1', 3), grant('g3', 'u2', 2)] });
+    const ids = async (o: Partial<Parameters<typeof grants.list>[0]>) =>
+      (await grants.list({ clientId: 'grants-client', limit: 10, now, ...o })).map(({ id }) => id);
+    expect(await ids({})).toEqual(['g2', 'g3', 'g1']);
+    expect(await ids({ userId: 'u1' })).toEqual(['g2', 'g1']);
+    expect(await ids({ after: { issuedAt: later(180), id: 'g2' } })).toEqual(['g3', 'g1']);
+    expect(await ids({ now: later(2 * day) })).toEqual([]);
+    expect(await grants.find({ id: 'g1', now })).toMatchObject({ resources: { 'https://mcp.example/': ['a', 'b'] } });
+
+    const consents = createConsentStore(database.db);
+    const subject = { userId: 'u1', clientId: 'grants-client', resource: 'r', redirectUri: 'https://a.example/' };
+    await consents.remember({ ...subject, scopes: ['a'], now, ttlSeconds: 60 });
+    expect(await grants.revoke('g1')).toBe(true);
+    expect(await grants.revoke('g1')).toBe(false);
+    expect(await consents.find({ ...subject, now })).toBeUndefined();
+    expect(await ids({})).toEqual(['g2', 'g3']);
+  });
+});
 
 describe('users', () => {
   test('an address is taken in every spelling of it', async () => {

@@ -17,6 +17,20 @@ export const AUDIT_EVENT_TYPES = [
   'token.revoked',
   'grant.revoked',
   'tool.called',
+  'user.created',
+  'user.updated',
+  'user.password_reset',
+  'user.disabled',
+  'user.enabled',
+  'user.recovered',
+  'client.secret_rotated',
+  'client.disabled',
+  'client.enabled',
+  'client.approved',
+  'client.rejected',
+  'registration_token.issued',
+  'registration_token.revoked',
+  'admin.refused',
 ] as const;
 
 /** One of {@link AUDIT_EVENT_TYPES}. */

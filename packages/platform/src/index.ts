@@ -1,4 +1,19 @@
 export {
+  ADMIN_API_PATH,
+  ADMIN_OPERATIONS,
+  ADMIN_SCOPES,
+  type AdminAnswer,
+  type AdminInput,
+  type AdminOperation,
+  type AdminOperationName,
+  type AdminProblem,
+  type AdminRequest,
+  type AdminScope,
+  adminProblem,
+  adminResourceUrl,
+  CLI_CLIENT_ID,
+} from './admin-contract.ts';
+export {
   AUDIT_EVENT_TYPES,
   type AuditEvent,
   type AuditEventType,

@@ -15,18 +15,12 @@ export type FailureLimit = {
 };
 
 /** How many failures, in how long. */
-export type FailureLimitOptions = {
-  name: string;
-  failures: number;
-  windowSeconds: number;
-  /** Refuses out of memory once the database has refused, so that a flood costs no writes; nothing can be given back then. */
-  final?: boolean;
-};
+export type FailureLimitOptions = { name: string; failures: number; windowSeconds: number };
 
 /** Makes a limit over the database. */
 export function createFailureLimit(
   { prisma }: Database,
-  { name, failures, windowSeconds, final = false }: FailureLimitOptions,
+  { name, failures, windowSeconds }: FailureLimitOptions,
 ): FailureLimit {
   const limiter = new RateLimiterPrisma({
     storeClient: prisma,
@@ -35,7 +29,6 @@ export function createFailureLimit(
     points: failures,
     duration: windowSeconds,
     clearExpiredByTimeout: false,
-    ...(final && { inMemoryBlockOnConsumed: failures + 1 }),
   });
   const refusal = ({ msBeforeNext, consumedPoints }: RateLimiterRes): Allowance => ({
     allowed: false,

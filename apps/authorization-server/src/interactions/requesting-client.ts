@@ -1,5 +1,8 @@
+import { CLI_CLIENT_ID } from '@portcullis/platform';
 import type { default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { PermissionsOf } from '../provider/client-permissions.ts';
+import type { Site } from '../site.ts';
 
 /** Who asks, as the pages show it. */
 export type RequestingClient = {
@@ -13,14 +16,19 @@ export type RequestingClient = {
 };
 
 /** What finding it needs; without `documents` no client names itself by a document. */
-export type RequestingClientDeps = { provider: Provider; documents: ClientDocuments | undefined };
+export type RequestingClientDeps = {
+  provider: Provider;
+  site: Site;
+  documents: ClientDocuments | undefined;
+  permissionsOf: PermissionsOf;
+};
 
 const NAMELESS = 'An app without a name';
 
 /** The client of an authorization: with a metadata document, the version that the authorization began with. */
 export async function findRequestingClient(
   params: Readonly<Record<string, unknown>>,
-  { provider, documents }: RequestingClientDeps,
+  { provider, site, documents, permissionsOf }: RequestingClientDeps,
 ): Promise<RequestingClient | undefined> {
   const { client_id: clientId, client_document: version } = params;
   if (typeof clientId !== 'string') return undefined;
@@ -38,5 +46,11 @@ export async function findRequestingClient(
   const client = await provider.Client.find(clientId);
   if (!client) return undefined;
   const { clientName = NAMELESS, redirectUris = [] } = client;
-  return { clientId: client.clientId, clientName, clientHost: undefined, redirectUris, document: undefined };
+  const clientHost = (await isFirstParty(clientId, permissionsOf)) ? site.host : undefined;
+  return { clientId: client.clientId, clientName, clientHost, redirectUris, document: undefined };
+}
+
+/** Whether the operator of this server vouches for a client: its own command line, or one marked so by hand. */
+async function isFirstParty(clientId: string, permissionsOf: PermissionsOf): Promise<boolean> {
+  return clientId === CLI_CLIENT_ID || ((await permissionsOf(clientId))?.firstParty ?? false);
 }

@@ -1,8 +1,9 @@
-import type { ClientStore, ConsentStore, UserStore } from '@portcullis/persistence';
+import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
@@ -16,6 +17,7 @@ import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import type { PermissionsOf } from './client-permissions.ts';
 import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
@@ -46,6 +48,7 @@ export type EngineOptions = {
   /** Whether any client can register itself. */
   registers: boolean;
   clients: ClientStore;
+  permissionsOf: PermissionsOf;
   store: AdapterFactory;
   users: UserStore;
   consents: ConsentStore;
@@ -89,6 +92,7 @@ function configuration(options: EngineOptions): Configuration {
   const { site } = options;
   return {
     adapter: engineAdapter(options),
+    clients: [CLI_CLIENT],
     findAccount: findAccount(options.users),
     jwks: { keys: options.signingKeys },
     responseTypes: ['code'],
@@ -110,14 +114,15 @@ function configuration(options: EngineOptions): Configuration {
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
-      return { ...(grantId && { gid: grantId }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
+      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(ctx) : undefined);
+      return { ...(gid && { gid }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: async () => false,
     loadExistingGrant: loadExistingGrant(options),
     interactions: {
-      policy: interactionPrompts(),
+      policy: interactionPrompts(options),
       url: (_ctx, interaction) => pageUrl(site, `/interaction/${interaction.uid}`),
     },
     ttl: {
@@ -126,7 +131,13 @@ function configuration(options: EngineOptions): Configuration {
       Interaction: TTL.interaction,
       Session: TTL.session,
       Grant: TTL.refreshTokenAbsolute,
-      RefreshToken: (_ctx, token) => refreshTokenTtl(token.iiat, Math.floor(options.clock().getTime() / 1000)),
+      ClientCredentials: options.accessTokenTtlSeconds,
+      RefreshToken: (_ctx, { iiat, resource }) =>
+        refreshTokenTtl({
+          firstIssuedAt: iiat,
+          now: Math.floor(options.clock().getTime() / 1000),
+          absoluteSeconds: isReserved(resource, options.resources) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
+        }),
     },
     cookies: cookies(site),
     routes: {
@@ -149,6 +160,7 @@ function configuration(options: EngineOptions): Configuration {
       rpInitiatedLogout: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
+      clientCredentials: { enabled: true },
       revocation: { enabled: true },
       // Clients register at a route of our own.
       registration: { enabled: false },
@@ -158,9 +170,26 @@ function configuration(options: EngineOptions): Configuration {
 }
 
 /** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
-function refreshTokenTtl(firstIssuedAt: number | undefined, now: number): number {
+function refreshTokenTtl({
+  firstIssuedAt,
+  now,
+  absoluteSeconds,
+}: {
+  firstIssuedAt: number | undefined;
+  now: number;
+  absoluteSeconds: number;
+}): number {
   const sinceSignIn = now - (firstIssuedAt ?? now);
-  return Math.max(1, Math.min(TTL.refreshTokenIdle, TTL.refreshTokenAbsolute - sinceSignIn));
+  return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
+}
+
+function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
+  return resources.some(({ reserved, url }) => reserved && [identifier].flat().includes(url));
+}
+
+/** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
+function machineGrantId({ oidc }: KoaContextWithOIDC): string {
+  return `m-${hashToken(JSON.stringify([oidc.client?.clientId, oidc.params?.resource])).slice(0, 22)}`;
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
@@ -213,8 +242,9 @@ function finishAnswer(options: EngineOptions) {
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
 function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers, documents }: EngineOptions): void {
   if (typeof ctx.body !== 'object') return;
+  const open = resources.filter(({ reserved }) => !reserved);
   Object.assign(ctx.body ?? {}, {
-    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)))],
+    scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],
     client_id_metadata_document_supported: documents !== undefined,
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),

@@ -1,30 +1,47 @@
-import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
+import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { findResource, type Resource } from '../resources.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
+import { type ClientPermissions, mayNameResource, type PermissionsOf } from './client-permissions.ts';
 
 /** What the engine is told about resources. */
 export type ResourceOptions = {
   resources: readonly [Resource, ...Resource[]];
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
+  permissionsOf: PermissionsOf;
 };
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
-export function resourceIndicators({ resources, roles, accessTokenTtlSeconds }: ResourceOptions) {
+export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf }: ResourceOptions) {
   return {
     enabled: true,
-    defaultResource: (_ctx: unknown, _client: unknown, oneOf?: readonly string[]) => oneOf?.[0] ?? resources[0].url,
+    defaultResource(ctx: KoaContextWithOIDC, _client: unknown, oneOf?: readonly string[]) {
+      // A machine acts on its own word alone; it has to say where.
+      if (ctx.oidc.params?.grant_type === 'client_credentials')
+        throw new errors.InvalidTarget('name the resource that the token is for');
+      return oneOf?.[0] ?? resources[0].url;
+    },
     useGrantedResource: () => true,
-    getResourceServerInfo(ctx: KoaContextWithOIDC, identifier: string): ResourceServer {
+    async getResourceServerInfo(
+      ctx: KoaContextWithOIDC,
+      identifier: string,
+      { clientId }: Client,
+    ): Promise<ResourceServer> {
       refuseSeveralResources(ctx);
       const resource = findResource(resources, identifier);
-      if (!resource)
-        throw new errors.InvalidTarget(
-          `unknown resource; this server knows ${resources.map(({ url }) => url).join(', ')}`,
-        );
+      if (!resource) throw unknownResource(resources);
+      const permissions = await permissionsOf(clientId);
+      if (!mayNameResource({ clientId, permissions }, resource)) {
+        // A reserved resource is not even confirmed to a stranger.
+        throw resource.reserved
+          ? unknownResource(resources)
+          : new errors.InvalidTarget('this client was not registered for that resource');
+      }
+      refuseForeignScopes(ctx, permissions);
+      nameMachineScopes(ctx, permissions?.scopes ?? resource.defaultScopes);
       return {
-        scope: grantableScopes(ctx, { resource, roles }).join(' '),
+        scope: grantableScopes(ctx, { resource, roles, permissions }).join(' '),
         audience: resource.url,
         accessTokenFormat: 'jwt',
         accessTokenTTL: accessTokenTtlSeconds,
@@ -40,12 +57,36 @@ function refuseSeveralResources(ctx: KoaContextWithOIDC): void {
   if (Array.isArray(asked) && new Set(asked).size > 1) throw new errors.InvalidTarget('ask for one resource at a time');
 }
 
+function unknownResource(resources: readonly Resource[]): Error {
+  const known = resources.filter(({ reserved }) => !reserved).map(({ url }) => url);
+  return new errors.InvalidTarget(`unknown resource; this server knows ${known.join(', ')}`);
+}
+
+/** Says which scope is too much, instead of a consent page without it. */
+function refuseForeignScopes(ctx: KoaContextWithOIDC, permissions: ClientPermissions | undefined): void {
+  const asked: unknown = ctx.oidc.params?.scope;
+  if (typeof asked !== 'string' || !permissions?.scopes) return;
+  const foreign = asked.split(' ').filter((scope) => scope && !permissions.scopes?.includes(scope));
+  if (foreign.length > 0) {
+    throw new errors.InvalidScope('this client was not registered for this scope', foreign.join(' '));
+  }
+}
+
+/** A machine that names no scope gets what it was registered for: there is nobody who could be asked (RFC 6749 §3.3). */
+function nameMachineScopes({ oidc: { params } }: KoaContextWithOIDC, scopes: readonly string[]): void {
+  if (params?.grant_type === 'client_credentials') params.scope ??= scopes.join(' ');
+}
+
 /** At the token endpoint the user is known: a role that was taken away narrows the next token. */
 function grantableScopes(
   ctx: KoaContextWithOIDC,
-  { resource, roles }: { resource: Resource; roles: RolePermissions },
+  {
+    resource,
+    roles,
+    permissions,
+  }: { resource: Resource; roles: RolePermissions; permissions: ClientPermissions | undefined },
 ): string[] {
-  const scopes = Object.keys(resource.scopes);
+  const scopes = Object.keys(resource.scopes).filter((scope) => permissions?.scopes?.includes(scope) ?? true);
   const held = ctx.oidc.account && rolesOf(ctx.oidc.account);
   return held ? permittedScopes(scopes, { roles: held, permissions: roles }) : scopes;
 }

@@ -7,7 +7,7 @@ const MAX_KEYS = 10;
 const MAX_MEMBER_LENGTH = 2048;
 
 /** A public key in the form of RFC 7517. */
-export type PublicJwk = { kty: string } & Record<string, string>;
+type PublicJwk = { kty: string } & Record<string, string>;
 
 /** The keys that a client signs with, or what is wrong with them. */
 export type ClientKeysResult = { ok: true; keys: PublicJwk[] } | { ok: false; description: string };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientMetadata, RegisteredClient } from '@portcullis/persistence';
 import type { Context } from 'koa';
+import type { Allowance } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { knownScopes } from '../provider/registration.ts';
 import { pageUrl, type Site } from '../site.ts';
@@ -66,6 +67,9 @@ async function decide(ctx: Context, deps: RegistrationHandlerDeps): Promise<Outc
   const now = deps.clock();
   const admission = await admit(ctx.get('authorization'), { policy: policy.policy, tokens, now });
   if (!admission.ok) return refused(admission.refusal);
+  const { address } = requestContext(ctx);
+  const overflow: Allowance = admission.token === undefined ? await quota.overflow(address) : { allowed: true };
+  if (!overflow.allowed) return refused({ error: 'too_many', ...overflow });
   const body = jsonBodyOf(ctx);
   if (!body.ok) return refused({ error: 'invalid_request', description: body.description });
   const clientId = randomBytes(16).toString('base64url');
@@ -81,7 +85,7 @@ async function decide(ctx: Context, deps: RegistrationHandlerDeps): Promise<Outc
   const reuseKey = reuseKeyOf(metadata);
   const existing = reuseKey === undefined ? undefined : await clients.reuse({ reuseKey, now });
   if (existing) return { kind: 'repeated', client: existing, metadata };
-  const allowance = await quota.take(requestContext(ctx).address);
+  const allowance = await quota.take(address);
   if (!allowance.allowed) return refused({ error: 'too_many', ...allowance });
   return store(deps, { metadata, now, isOwn: reuseKey === undefined, reuseKey });
 }

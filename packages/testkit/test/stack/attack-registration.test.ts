@@ -1,13 +1,16 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setInterval } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import fc from 'fast-check';
-import { createHttpPerson, dumpDatabase, dumpText, register, sendJson } from '../../src/index.ts';
+import { createHttpPerson, dumpDatabase, dumpText, register, sendJson, startStack } from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, type Target, type TestClient, targetOf } from './support/authorization.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
 
-const opened: (TestDatabase | InProcess)[] = [];
+const opened: (Pick<TestDatabase, 'drop'> | InProcess)[] = [];
 afterEach(async () => {
   for (const one of opened.splice(0).reverse()) await ('close' in one ? one.close() : one.drop());
 });
@@ -18,6 +21,12 @@ async function serve(registration: Record<string, unknown> = {}) {
   const server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, configuration: { registration } });
   opened.push(server);
   return { server, databaseUrl: database.url, target: await targetOf(server) };
+}
+
+/** Finds the rows of a table by its name, on either database. */
+async function tablesOf(databaseUrl: string): Promise<(name: string) => Record<string, unknown>[]> {
+  const tables = Object.entries(await dumpDatabase(databaseUrl));
+  return (name) => tables.find(([table]) => table === name || table.endsWith(`.${name}`))?.[1] ?? [];
 }
 
 const REGISTRATION_ERRORS = [
@@ -62,10 +71,9 @@ describe('registration metadata that nobody would send', () => {
     );
     // Both kinds were met, and what was stored is what the rules let through.
     expect(Math.min(tally.accepted, tally.refused)).toBeGreaterThan(50);
-    const tables = Object.entries(await dumpDatabase(databaseUrl));
-    const clients = Object.fromEntries(tables.filter(([table]) => /(^|\.)Client$/.test(table)));
-    expect(dumpText(clients)).toContain('mark-');
-    expect(dumpText(clients)).not.toMatch(/\\u0000|javascript:|left-over|\\ud8|\\"d\\":/i);
+    const stored = dumpText({ Client: (await tablesOf(databaseUrl))('Client') });
+    expect(stored).toContain('mark-');
+    expect(stored).not.toMatch(/\\u0000|javascript:|left-over|\\ud8|\\"d\\":/i);
   });
 
   test.each([
@@ -206,9 +214,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 describe('a flood of registrations from one network', () => {
   test('leaves as many rows as the quota says, sign-ins as fast as they were, and others able to register', async () => {
-    const perNetworkPerHour = 100;
-    const { server, target } = await serve({ quota: { perNetworkPerHour, overallPerHour: 1000 } });
     const flood = 5000 * (rounds(10) / 10);
+    // The default, or a tenth of it for a tenth of the flood.
+    const perNetworkPerHour = 0.12 * flood;
+    // A process of its own, so that what sends the flood takes no time from what withstands it.
+    const configuration = join(await mkdtemp(join(tmpdir(), 'portcullis-flood-')), 'portcullis.config.json');
+    const quota = { perNetworkPerHour, overallPerHour: 1000 };
+    await writeFile(configuration, JSON.stringify({ registration: { quota } }));
+    const stack = await startStack({ authorizationServer: { ...OWNER_ENV, PORTCULLIS_CONFIG: configuration } });
+    opened.push({ drop: () => stack.stop() }, { drop: () => rm(dirname(configuration), { recursive: true }) });
+    const target = await targetOf(stack);
     const client = await registerClient(target);
     const calm = await signInTimes(target, client, 20);
 
@@ -228,12 +243,14 @@ describe('a flood of registrations from one network', () => {
     while (!isOver) flooded.push(...(await signInTimes(target, client, 1)));
     await flooding;
 
-    const { prisma } = server.database;
-    const rows = await prisma.client.count({ where: { name: { startsWith: 'Flood' } } });
-    const records = await prisma.auditEvent.count({ where: { type: 'client.registered' } });
+    calm.push(...(await signInTimes(target, client, 20)));
+
+    const rowsOf = await tablesOf(stack.databases.authorizationServer);
+    const rows = rowsOf('Client').filter(({ name }) => String(name).startsWith('Flood')).length;
+    const records = rowsOf('AuditEvent').filter(({ type }) => type === 'client.registered').length;
     process.stdout.write(
       `Flood of ${flood}: N = ${rows} clients, ${records} audit records, answers ${JSON.stringify([...statuses])}; ` +
-        `sign-in p95 ${p95(calm).toFixed(0)} ms before, ${p95(flooded).toFixed(0)} ms during\n`,
+        `sign-in p95 ${p95(calm).toFixed(0)} ms before and after, ${p95(flooded).toFixed(0)} ms during\n`,
     );
     expect(rows).toBe(perNetworkPerHour - 1);
     expect(statuses).toEqual(
@@ -244,8 +261,9 @@ describe('a flood of registrations from one network', () => {
     );
     expect(records).toBeLessThanOrEqual(perNetworkPerHour + 50);
     // What is refused writes nothing, and so holds nobody up; in the whole flood that shows in the times as well.
-    const counted = await prisma.rateLimit.findMany({ where: { key: { startsWith: 'registration-network:' } } });
-    expect(counted[0]?.points).toBeLessThanOrEqual(perNetworkPerHour + 50);
+    const counted = rowsOf('RateLimit').filter(({ key }) => String(key).startsWith('registration-network:'));
+    expect(counted).toHaveLength(1);
+    expect(Number(counted[0]?.points)).toBeLessThanOrEqual(perNetworkPerHour + 50);
     if (flood >= 5000) expect(p95(flooded)).toBeLessThan(2 * p95(calm));
 
     const elsewhere = await register(

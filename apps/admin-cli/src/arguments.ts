@@ -1,0 +1,32 @@
+import { InvalidArgumentError } from 'commander';
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Gathers an option that may be given several times. */
+export function collected(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+/** Reads a length of time, such as 90s, 30m, 24h or 7d, as seconds. */
+export function duration(text: string): number {
+  const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = UNIT_SECONDS[unit];
+  if (amount === undefined || seconds === undefined)
+    throw new InvalidArgumentError('Write a length of time, such as 90s, 30m, 24h or 7d.');
+  return Number(amount) * seconds;
+}
+
+/** Reads a moment: a date or time (ISO 8601), or a length of time back from now. */
+export function moment(text: string): string {
+  if (/^\d{1,6}[smhd]$/.test(text)) return new Date(Date.now() - duration(text) * 1000).toISOString();
+  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError('Write a time such as 2026-11-20T09:00Z, or 2h for two hours ago.');
+  return new Date(time).toISOString();
+}
+
+/** Reads a whole number of at least 1. */
+export function count(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Write a whole number of at least 1.');
+  return Number(text);
+}

@@ -1,0 +1,81 @@
+import { adminResourceUrl, CLI_CLIENT_ID, isLoopbackHost } from '@portcullis/platform';
+import * as oauth from 'oauth4webapi';
+import type { SignIn } from './credentials.ts';
+import { CommandFailure, unreachable } from './failure.ts';
+
+/** The command line's own client. */
+export const CLIENT: oauth.Client = { client_id: CLI_CLIENT_ID };
+
+const TIMEOUT_MS = 15_000;
+
+/** What every request to the server goes with: plain http on loopback only, and an end to waiting. */
+export function requestOptions(issuer: string) {
+  return {
+    [oauth.allowInsecureRequests]: isLoopbackHost(new URL(issuer).hostname),
+    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+  };
+}
+
+/** Reads the server's metadata; it has to name the very issuer that was asked (RFC 8414 section 3.3). */
+export async function discover(issuer: string): Promise<oauth.AuthorizationServer> {
+  return explained(issuer, async () => {
+    const response = await oauth.discoveryRequest(new URL(issuer), { ...requestOptions(issuer), algorithm: 'oauth2' });
+    return oauth.processDiscoveryResponse(new URL(issuer), response);
+  });
+}
+
+/** Trades a refresh token for new ones. */
+export async function refresh(issuer: string, refreshToken: string): Promise<SignIn> {
+  const server = await discover(issuer);
+  return explained(issuer, async () => {
+    const response = await oauth.refreshTokenGrantRequest(server, CLIENT, oauth.None(), refreshToken, {
+      ...requestOptions(issuer),
+      additionalParameters: { resource: adminResourceUrl(issuer) },
+    });
+    return signInOf(await oauth.processRefreshTokenResponse(server, CLIENT, response));
+  });
+}
+
+/** What is kept of a token answer. */
+export function signInOf({ access_token, refresh_token, expires_in = 0 }: oauth.TokenEndpointResponse): SignIn {
+  return {
+    accessToken: access_token,
+    expiresAt: Date.now() + expires_in * 1000,
+    ...(refresh_token !== undefined && { refreshToken: refresh_token }),
+  };
+}
+
+/** Turns what the OAuth library throws into what a person can act on. */
+export async function explained<T>(issuer: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw explain(issuer, cause);
+  }
+}
+
+function explain(issuer: string, cause: unknown): unknown {
+  if (cause instanceof CommandFailure) return cause;
+  if (cause instanceof oauth.ResponseBodyError) {
+    return new CommandFailure('refused', `The server refused: ${cause.error_description ?? cause.error}.`, { cause });
+  }
+  if (cause instanceof oauth.AuthorizationResponseError) {
+    const why = cause.error === 'access_denied' ? 'access was denied' : (cause.error_description ?? cause.error);
+    return new CommandFailure('refused', `The sign-in ended without access: ${why}.`, { cause });
+  }
+  if (cause instanceof oauth.OperationProcessingError || cause instanceof oauth.WWWAuthenticateChallengeError) {
+    return new CommandFailure('unreachable', `${issuer} answers, but not as Portcullis does: ${cause.message}.`, {
+      cause,
+    });
+  }
+  return unreachable(issuer, cause);
+}
+
+/** Ends a refresh token, and with it the grant that it came from (RFC 7009). */
+export async function revoke(issuer: string, token: string): Promise<void> {
+  const server = await discover(issuer);
+  await explained(issuer, async () => {
+    const response = await oauth.revocationRequest(server, CLIENT, oauth.None(), token, requestOptions(issuer));
+    await oauth.processRevocationResponse(response);
+  });
+}

@@ -1,0 +1,262 @@
+import type { AdminAnswer, AdminOperationName } from '@portcullis/platform';
+import type { Command } from 'commander';
+import { collected, count, duration } from '../arguments.ts';
+import { type CliDeps, contextOf } from '../command.ts';
+import { CommandFailure } from '../failure.ts';
+import { type Output, shortTime } from '../output.ts';
+import { readPages } from '../pages.ts';
+import { readPublicKeys } from '../public-keys.ts';
+
+type Client = AdminAnswer<'showClient'>['client'];
+
+const NAMED = 'the client id that `portcullis clients list` shows';
+
+/** clients list, show, register, update, rotate-secret, disable, enable, approve, reject, delete. */
+export function addClientCommands(program: Command, deps: CliDeps): void {
+  const clients = program.command('clients').description('Apps and machines that are registered here.');
+  addReading(clients, deps);
+  addRegister(clients, deps);
+  addUpdate(clients, deps);
+  addRotateSecret(clients, deps);
+  addStateChange(clients, {
+    deps,
+    name: 'disable',
+    operation: 'disableClient',
+    asks: true,
+    text: 'Keep an app out until it is enabled again. Its grants stay.',
+  });
+  addStateChange(clients, { deps, name: 'enable', operation: 'enableClient', text: 'Let a disabled app in again.' });
+  addStateChange(clients, {
+    deps,
+    name: 'approve',
+    operation: 'approveClient',
+    text: 'Let an app in that waits for a review.',
+  });
+  addStateChange(clients, {
+    deps,
+    name: 'reject',
+    operation: 'rejectClient',
+    asks: true,
+    text: 'Turn an app away that waits for a review.',
+  });
+
+  clients
+    .command('delete')
+    .description('Remove an app, with everything that users had allowed it.')
+    .argument('<client>', NAMED)
+    .action(async (client: string, _options: object, command: Command) => {
+      const { api, out, confirm } = contextOf(command, deps);
+      await confirm(`Delete ${client} and all its grants?`);
+      const answer = await api.call('deleteClient', { params: { client } });
+      out.done(`Deleted ${answer.client.name ?? client}; grants ended: ${answer.grants}.`, answer);
+    });
+}
+
+function addReading(clients: Command, deps: CliDeps): void {
+  clients
+    .command('list')
+    .description('List apps, the newest first.')
+    .option('--state <state>', 'only those that are active, pending, rejected or disabled')
+    .option('--limit <number>', 'how many at most', count, 100)
+    .action(async ({ limit, state }: { limit: number; state?: Client['state'] }, command: Command) => {
+      const { api, out, terminal } = contextOf(command, deps);
+      const { items, more } = await readPages(limit, (query) =>
+        api.call('listClients', { query: { ...query, ...(state !== undefined && { state }) } }),
+      );
+      out.table(items, {
+        data: { items },
+        empty: 'There is no such app.',
+        columns: [
+          { title: 'NAME', value: ({ name }) => name },
+          { title: 'STATE', value: (client) => client.state },
+          { title: 'CAME BY', value: cameBy },
+          { title: 'LAST USED', value: ({ lastUsedAt }) => shortTime(lastUsedAt) },
+          { title: 'CLIENT ID', value: ({ id }) => id },
+        ],
+      });
+      if (more) terminal.note('There are more: raise --limit.\n');
+    });
+
+  clients
+    .command('show')
+    .description('Show one app.')
+    .argument('<client>', NAMED)
+    .action(async (client: string, _options: object, command: Command) => {
+      const { api, out } = contextOf(command, deps);
+      showClient(out, await api.call('showClient', { params: { client } }));
+    });
+}
+
+type RegisterOptions = {
+  name: string;
+  redirectUri?: string[];
+  confidential?: true;
+  auth?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+  publicKey?: string;
+  scope?: string[];
+  resource?: string[];
+  firstParty?: true;
+  machine?: true;
+  admin?: true;
+};
+
+function addRegister(clients: Command, deps: CliDeps): void {
+  clients
+    .command('register')
+    .description('Register an app, or a machine that acts for itself. A secret is shown once.')
+    .requiredOption('--name <name>', 'what people see')
+    .option('--redirect-uri <uri>', 'where the app is answered; can be given several times', collected)
+    .option('--confidential', 'the app runs where it can keep a secret')
+    .option(
+      '--auth <method>',
+      'client_secret_basic (the default with --confidential), client_secret_post or private_key_jwt',
+    )
+    .option('--public-key <file>', 'the public key for private_key_jwt: PEM, JWK or JWKS')
+    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
+    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
+    .option('--first-party', 'the app is your own')
+    .option('--machine', 'acts for itself with client credentials, for no user')
+    .option('--admin', 'a machine that may administer, within the scopes given')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  portcullis clients register --name Helper --redirect-uri http://127.0.0.1/callback
+  portcullis clients register --name Portal --redirect-uri https://portal.example/cb --confidential
+  portcullis clients register --name Nightly --admin --scope admin:users --public-key nightly.pem`,
+    )
+    .action(async (options: RegisterOptions, command: Command) => {
+      const { api, out } = contextOf(command, deps);
+      const answer = await api.call('registerClient', { body: registrationOf(options) });
+      showClient(out, answer);
+    });
+}
+
+function registrationOf(options: RegisterOptions) {
+  const { name, publicKey, scope, resource, admin, machine, firstParty, auth, confidential, redirectUri } = options;
+  const secret = confidential || machine ? ('client_secret_basic' as const) : ('none' as const);
+  return {
+    name,
+    redirectUris: redirectUri ?? [],
+    authentication: auth ?? (publicKey === undefined ? secret : ('private_key_jwt' as const)),
+    ...(publicKey !== undefined && { jwks: readPublicKeys(publicKey) }),
+    ...(scope && { scopes: scope }),
+    ...(resource && { resources: resource }),
+    firstParty: firstParty ?? false,
+    machine: (machine ?? false) || (admin ?? false),
+    admin: admin ?? false,
+  };
+}
+
+type UpdateOptions = {
+  name?: string;
+  redirectUri?: string[];
+  scope?: string[];
+  anyScope?: true;
+  resource?: string[];
+  anyResource?: true;
+  firstParty?: boolean;
+};
+
+function addUpdate(clients: Command, deps: CliDeps): void {
+  clients
+    .command('update')
+    .description('Change an app. What you do not name stays.')
+    .argument('<client>', NAMED)
+    .option('--name <name>', 'what people see')
+    .option(
+      '--redirect-uri <uri>',
+      'where the app is answered, in place of those before; can be given several times',
+      collected,
+    )
+    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
+    .option('--any-scope', 'take the limit of scopes away')
+    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
+    .option('--any-resource', 'take the limit of servers away')
+    .option('--first-party', 'the app is your own')
+    .option('--no-first-party', 'the app is somebody else’s')
+    .action(async (client: string, options: UpdateOptions, command: Command) => {
+      const { api, out } = contextOf(command, deps);
+      const { name, redirectUri, scope, anyScope, resource, anyResource, firstParty } = options;
+      const body = {
+        ...(name !== undefined && { name }),
+        ...(redirectUri && { redirectUris: redirectUri }),
+        ...((scope || anyScope) && { scopes: scope ?? null }),
+        ...((resource || anyResource) && { resources: resource ?? null }),
+        ...(firstParty !== undefined && { firstParty }),
+      };
+      if (Object.keys(body).length === 0) throw new CommandFailure('usage', 'Say what to change; see --help.');
+      showClient(out, await api.call('updateClient', { params: { client }, body }));
+    });
+}
+
+function addRotateSecret(clients: Command, deps: CliDeps): void {
+  clients
+    .command('rotate-secret')
+    .description('Give a confidential app another secret, shown once. The one before works on for a while.')
+    .argument('<client>', NAMED)
+    .option('--overlap <time>', 'how long the secret before works on: 0s, 30m, 24h, 7d', duration, 86_400)
+    .action(async (client: string, { overlap }: { overlap: number }, command: Command) => {
+      const { api, out, confirm } = contextOf(command, deps);
+      await confirm(`Give ${client} another secret?`);
+      const answer = await api.call('rotateClientSecret', { params: { client }, body: { overlapSeconds: overlap } });
+      out.facts(
+        {
+          client_id: answer.client.id,
+          client_secret: answer.clientSecret,
+          'old one until': shortTime(answer.previousUntil),
+          '': 'The secret is not shown again.',
+        },
+        answer,
+      );
+    });
+}
+
+type StateChange = {
+  deps: CliDeps;
+  name: string;
+  text: string;
+  operation: Extract<AdminOperationName, 'disableClient' | 'enableClient' | 'approveClient' | 'rejectClient'>;
+  asks?: true;
+};
+
+function addStateChange(clients: Command, { deps, name, text, operation, asks }: StateChange): void {
+  clients
+    .command(name)
+    .description(text)
+    .argument('<client>', NAMED)
+    .action(async (client: string, _options: object, command: Command) => {
+      const { api, out, confirm } = contextOf(command, deps);
+      if (asks) await confirm(`${name.charAt(0).toUpperCase()}${name.slice(1)} ${client}?`);
+      const answer = await api.call(operation, { params: { client } });
+      out.done(`${answer.client.name ?? client} is ${answer.client.state} now.`, answer);
+    });
+}
+
+function showClient(out: Output, answer: { client: Client; clientSecret?: string | undefined }): void {
+  const { client, clientSecret } = answer;
+  out.facts(
+    {
+      client_id: client.id,
+      client_secret: clientSecret,
+      name: client.name,
+      state: client.state,
+      'came by': cameBy(client),
+      authentication: client.authentication,
+      'redirect URIs': client.redirectUris.join(' ') || null,
+      'grant types': client.grantTypes.join(' '),
+      scopes: client.scopes?.join(' ') ?? 'any',
+      resources: client.resources?.join(' ') ?? 'any',
+      'first party': client.firstParty ? 'yes' : null,
+      created: shortTime(client.createdAt),
+      'last used': shortTime(client.lastUsedAt),
+      'removed unless used': client.expiresAt && shortTime(client.expiresAt),
+      ...(clientSecret !== undefined && { '': 'The secret is not shown again.' }),
+    },
+    answer,
+  );
+}
+
+function cameBy({ registration }: Client): string {
+  return registration === 'dynamic' ? 'registering itself' : 'an administrator';
+}

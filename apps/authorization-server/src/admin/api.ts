@@ -1,0 +1,51 @@
+import type Router from '@koa/router';
+import { type AuditLog, createGrantStore, createUserStore, type Database } from '@portcullis/persistence';
+import type { Clock, Logger } from '@portcullis/platform';
+import type { JWK } from 'jose';
+import type { Middleware } from 'koa';
+import type { PermissionsOf } from '../provider/client-permissions.ts';
+import type { Resource } from '../resources.ts';
+import type { RolePermissions } from '../roles.ts';
+import type { Site } from '../site.ts';
+import { createAdminGuard } from './admin-guard.ts';
+import { auditHandlers } from './audit.ts';
+import { clientHandlers } from './clients.ts';
+import { grantHandlers } from './grants.ts';
+import { registrationTokenHandlers } from './registration-tokens.ts';
+import { adminMetadata, adminRouter } from './router.ts';
+import { statusHandler } from './status.ts';
+import { userHandlers } from './users.ts';
+
+/** What the admin API is built from. */
+export type AdminApiOptions = {
+  site: Site;
+  database: Database;
+  resources: readonly Resource[];
+  roles: RolePermissions;
+  signingKeys: readonly JWK[];
+  permissionsOf: PermissionsOf;
+  audit: AuditLog;
+  clock: Clock;
+  log: Logger;
+};
+
+/** The admin API: `metadata` belongs before the issuer's path is taken off a request, the routes of `router` after. */
+export function adminApi(options: AdminApiOptions): { metadata: Middleware; router: Router } {
+  const { database } = options;
+  const guard = createAdminGuard(options);
+  const router = adminRouter({
+    ...options,
+    guard,
+    users: createUserStore(database),
+    grants: createGrantStore(database),
+    handlers: {
+      ...statusHandler(options.site),
+      ...userHandlers(options),
+      ...clientHandlers(options),
+      ...grantHandlers(database),
+      ...auditHandlers(options.audit),
+      ...registrationTokenHandlers(database),
+    },
+  });
+  return { metadata: adminMetadata(guard), router };
+}

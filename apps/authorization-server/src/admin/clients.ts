@@ -1,0 +1,223 @@
+import { randomBytes } from 'node:crypto';
+import { type ClientStore, createClientStore, type Database, type RegisteredClient } from '@portcullis/persistence';
+import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
+import { z } from 'zod';
+import type { Resource } from '../resources.ts';
+import { hasSecret, judgeRedirectUris, judgeRegistration, limitProblems } from './client-registration.ts';
+import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
+import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import type { AdminRefusal } from './problem.ts';
+import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
+
+/** What administering clients needs. */
+export type ClientAdministration = { database: Database; resources: readonly Resource[] };
+
+type ClientOperation =
+  | 'listClients'
+  | 'showClient'
+  | 'registerClient'
+  | 'updateClient'
+  | 'rotateClientSecret'
+  | 'disableClient'
+  | 'enableClient'
+  | 'approveClient'
+  | 'rejectClient'
+  | 'deleteClient';
+
+const positionSchema = z.tuple([z.coerce.date(), z.string()]);
+
+/** The operations on clients. */
+export function clientHandlers(deps: ClientAdministration): AdminHandlers<ClientOperation> {
+  const { database } = deps;
+  return {
+    async listClients({ query: { cursor, limit, state }, now }) {
+      const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
+      if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
+      const after = position && { createdAt: position[0], id: position[1] };
+      const clients = await createClientStore(database).list({ state, after, limit: limit + 1, now });
+      return {
+        ok: true,
+        answer: pageOf(clients, { limit, place: ({ createdAt, id }) => [createdAt, id], item: shown }),
+      };
+    },
+    async showClient({ params, now }) {
+      const client = await createClientStore(database).find({ id: params.client ?? '', now });
+      return client ? { ok: true, answer: { client: shown(client) } } : refuse(UNKNOWN_CLIENT);
+    },
+    registerClient: (call) => registerClient(call, deps),
+    updateClient: (call) => updateClient(call, deps),
+    rotateClientSecret: (call) =>
+      recordedChange(database, call, async (within) => {
+        const { now, body } = call;
+        const clients = createClientStore(within);
+        const client = await clients.find({ id: call.params.client ?? '', now });
+        if (!client) return refuse(UNKNOWN_CLIENT);
+        if (!hasSecret(client.metadata.token_endpoint_auth_method)) return refuse(NO_SECRET);
+        const clientSecret = createSecret();
+        const { overlapSeconds } = body;
+        await clients.rotateSecret({ id: client.id, secret: clientSecret, overlapSeconds, now });
+        const previousUntil = new Date(now.getTime() + overlapSeconds * 1000).toISOString();
+        return {
+          ok: true,
+          answer: { client: shown(client), clientSecret, previousUntil },
+          event: { type: 'client.secret_rotated', client: client.id, detail: { overlapSeconds } },
+        };
+      }),
+    disableClient: (call) => changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
+    enableClient: (call) => changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
+    approveClient: (call) =>
+      changeState(call, { database, type: 'client.approved', change: (clients, key) => clients.approve(key) }),
+    rejectClient: (call) =>
+      changeState(call, { database, type: 'client.rejected', change: (clients, key) => clients.reject(key) }),
+    deleteClient: (call) =>
+      recordedChange(database, call, async (within) => {
+        const clients = createClientStore(within);
+        const key = { id: call.params.client ?? '', now: call.now };
+        const client = await clients.find(key);
+        const deleted = await clients.delete(key);
+        if (!client || !deleted) return refuse(UNKNOWN_CLIENT);
+        return {
+          ok: true,
+          answer: { client: shown(client), grants: deleted.grants },
+          event: { type: 'client.deleted', client: client.id, detail: deleted },
+        };
+      }),
+  };
+}
+
+const UNKNOWN_CLIENT: AdminRefusal = { reason: 'not_found', what: 'such client' };
+const NO_SECRET: AdminRefusal = { reason: 'conflict', detail: 'This client has no secret.' };
+const NOT_IN_REVIEW: AdminRefusal = { reason: 'conflict', detail: 'This client does not wait for a decision.' };
+const NOT_OURS: AdminRefusal = {
+  reason: 'conflict',
+  detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
+};
+
+function registerClient(call: AdminCall<'registerClient'>, { database, resources }: ClientAdministration) {
+  const judged = judgeRegistration(call.body, resources);
+  if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
+  const { metadata, permissions } = judged;
+  const clientSecret = judged.hasSecret ? createSecret() : undefined;
+  return recordedChange(database, call, async (within) => {
+    const { client } = await createClientStore(within).register({
+      metadata,
+      permissions,
+      registration: 'manual',
+      secret: clientSecret,
+      now: call.now,
+    });
+    const { firstParty, machine, admin, authentication } = call.body;
+    return {
+      ok: true,
+      answer: { client: shown(client), ...(clientSecret !== undefined && { clientSecret }) },
+      event: {
+        type: 'client.registered',
+        client: client.id,
+        detail: { by: 'administrator', name: call.body.name, authentication, firstParty, machine, admin },
+      },
+    };
+  });
+}
+
+function updateClient(call: AdminCall<'updateClient'>, { database, resources }: ClientAdministration) {
+  const { name, redirectUris, scopes, resources: allowed, firstParty } = call.body;
+  return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ client: ShownClient }>> => {
+    const clients = createClientStore(within);
+    const client = await clients.find({ id: call.params.client ?? '', now: call.now });
+    if (!client) return refuse(UNKNOWN_CLIENT);
+    if ((name !== undefined || redirectUris) && client.registration === 'dynamic') return refuse(NOT_OURS);
+    const redirects = redirectUris && judgeRedirectUris(redirectUris);
+    const admin = resources.some(({ reserved, url }) => reserved && client.allowedResources?.includes(url));
+    const errors = [
+      ...(redirects && 'errors' in redirects ? redirects.errors : []),
+      ...(redirects && isMachine(client) ? [{ field: 'redirectUris', problem: 'a machine has none' }] : []),
+      ...(isMachine(client) && allowed === null
+        ? [{ field: 'resources', problem: 'a machine needs at least one' }]
+        : []),
+      ...(admin && scopes === null ? [{ field: 'scopes', problem: 'name the admin scopes that it may have' }] : []),
+      ...limitProblems(
+        { scopes, resources: allowed ?? (allowed === null ? null : client.allowedResources) },
+        { resources, admin },
+      ),
+    ];
+    if (errors.length > 0) return refuse({ reason: 'invalid_request', errors });
+    await clients.update({
+      id: client.id,
+      now: call.now,
+      metadata: {
+        ...client.metadata,
+        ...(name !== undefined && { client_name: name }),
+        ...(redirects &&
+          'uris' in redirects && {
+            redirect_uris: redirects.uris,
+            application_type: redirects.native ? 'native' : 'web',
+          }),
+      },
+      permissions: {
+        ...(firstParty !== undefined && { firstParty }),
+        ...(scopes !== undefined && { allowedScopes: scopes ?? undefined }),
+        ...(allowed !== undefined && { allowedResources: allowed ?? undefined }),
+      },
+    });
+    const updated = await clients.find({ id: client.id, now: call.now });
+    if (!updated) return refuse(UNKNOWN_CLIENT);
+    const detail = { changed: Object.keys(call.body) };
+    return {
+      ok: true,
+      answer: { client: shown(updated) },
+      event: { type: 'client.updated', client: client.id, detail },
+    };
+  });
+}
+
+type Key = { id: string; now: Date };
+type StateChange = (clients: ClientStore, key: Key) => Promise<boolean>;
+
+const setDisabled =
+  (disabled: boolean): StateChange =>
+  (clients, key) =>
+    clients.setDisabled({ ...key, disabled });
+
+function changeState(
+  call: AdminCall,
+  { database, type, change }: { database: Database; type: AuditEventType; change: StateChange },
+) {
+  return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ client: ShownClient }>> => {
+    const clients = createClientStore(within);
+    const key = { id: call.params.client ?? '', now: call.now };
+    if (!(await clients.find(key))) return refuse(UNKNOWN_CLIENT);
+    if (!(await change(clients, key))) return refuse(NOT_IN_REVIEW);
+    const client = await clients.find(key);
+    if (!client) return refuse(UNKNOWN_CLIENT);
+    return { ok: true, answer: { client: shown(client) }, event: { type, client: client.id } };
+  });
+}
+
+function isMachine({ metadata }: RegisteredClient): boolean {
+  return metadata.grant_types?.includes('client_credentials') ?? false;
+}
+
+/** 256 random bits. */
+function createSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+type ShownClient = AdminAnswer<'showClient'>['client'];
+
+function shown({ id, registration, state, firstParty, metadata, ...client }: RegisteredClient): ShownClient {
+  return {
+    id,
+    registration,
+    state,
+    firstParty,
+    name: metadata.client_name ?? null,
+    authentication: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
+    grantTypes: [...(metadata.grant_types ?? [])],
+    redirectUris: [...(metadata.redirect_uris ?? [])],
+    scopes: client.allowedScopes ?? null,
+    resources: client.allowedResources ?? null,
+    createdAt: client.createdAt.toISOString(),
+    lastUsedAt: client.lastUsedAt?.toISOString() ?? null,
+    expiresAt: client.expiresAt?.toISOString() ?? null,
+  };
+}

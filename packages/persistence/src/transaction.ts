@@ -1,0 +1,24 @@
+import { type Database, isWriteConflict } from './database.ts';
+import type { PrismaClient } from './generated/postgresql/client.ts';
+
+const ATTEMPTS = 5;
+
+/**
+ * Does several writes as one: all of them or none. What `work` reads stays true until the writes are done, as if
+ * nobody else wrote at the same time; where two collide, one of them is done over, at most five times in all.
+ *
+ * @param work gets the database to read and write with; it must use no other, and wait for nothing else
+ */
+export async function inTransaction<T>(database: Database, work: (within: Database) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await database.prisma.$transaction(
+        // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
+        (prisma) => work({ ...database, prisma: prisma as PrismaClient }),
+        { isolationLevel: 'Serializable' },
+      );
+    } catch (cause) {
+      if (attempt === ATTEMPTS || !isWriteConflict(cause)) throw cause;
+    }
+  }
+}

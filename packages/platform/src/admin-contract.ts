@@ -1,0 +1,449 @@
+import { z } from 'zod';
+
+/** The areas of administration; each is a scope of the resource `<issuer>/admin`, in the words of the consent page. */
+export const ADMIN_SCOPES = {
+  'admin:users': 'Add, change and disable users, and read who they are',
+  'admin:clients': 'Register, change and remove apps',
+  'admin:grants': 'See what users have allowed, and end it',
+  'admin:registration-tokens': 'Issue and revoke tokens with which apps register',
+  'admin:audit': 'Read the audit trail',
+} as const;
+
+/** One of {@link ADMIN_SCOPES}. */
+export type AdminScope = keyof typeof ADMIN_SCOPES;
+
+/** The client id of the command line, which every Portcullis knows. */
+export const CLI_CLIENT_ID = 'portcullis-cli';
+
+/** Where the admin API lies below the issuer. */
+export const ADMIN_API_PATH = '/admin/api/v1';
+
+/** The resource of the admin API: the audience of every token that it takes. */
+export function adminResourceUrl(issuer: string): string {
+  return `${issuer}/admin`;
+}
+
+const text = (maxLength: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(maxLength)
+    // No name has control characters, and a terminal obeys them.
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+const moment = z.iso.datetime();
+const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, 'is no scope (RFC 6749 section 3.3)');
+const resourceUrl = z
+  .string()
+  .max(2048)
+  .refine((value) => URL.canParse(value) && !value.includes('#'), 'must be an absolute URL without a fragment');
+const email = z.email('is no e-mail address').max(254);
+const none = z.strictObject({});
+
+const paging = {
+  cursor: z.string().max(1000).optional().describe('`next` of the page before.'),
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('How many entries a page has at most.'),
+};
+
+/** A page of a list; `next` leads to the page after it, and is missing on the last one. */
+function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), next: z.string().optional() });
+}
+
+const user = z.object({
+  id: z.string(),
+  email: z.string(),
+  roles: z.array(z.string()),
+  hasPassword: z.boolean(),
+  disabledAt: moment.nullable(),
+});
+
+const userWithLink = z.object({
+  user,
+  passwordLink: z
+    .string()
+    .optional()
+    .describe('With this link the person sets a password, once, within an hour. It is shown here only.'),
+});
+
+const grant = z.object({
+  id: z.string(),
+  userId: z.string(),
+  userEmail: z.string().nullable(),
+  clientId: z.string(),
+  clientName: z.string().nullable(),
+  resources: z.record(z.string(), z.array(z.string())),
+  issuedAt: moment,
+  lastUsedAt: moment.nullable(),
+  expiresAt: moment,
+});
+
+const auditEvent = z.object({
+  id: z.string(),
+  time: moment,
+  type: z.string(),
+  outcome: z.enum(['success', 'error', 'denied']),
+  subject: z.string().optional(),
+  client: z.string().optional(),
+  resource: z.string().optional(),
+  tool: z.string().optional(),
+  address: z.string().optional(),
+  correlationId: z.string().optional(),
+  durationMs: z.number().optional(),
+  sizeBytes: z.number().optional(),
+  arguments: z.record(z.string(), z.unknown()).optional(),
+  detail: z.record(z.string(), z.unknown()).optional(),
+});
+
+const keySet = z
+  .object({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(20) })
+  .refine(
+    ({ keys }) => keys.every(({ kty }) => kty === 'EC' || kty === 'RSA' || kty === 'OKP'),
+    'must hold public keys only: EC, RSA or OKP',
+  )
+  .refine(({ keys }) => keys.every((key) => !('d' in key)), 'holds a private key: keep that, and send the public part');
+
+const client = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  registration: z.enum(['dynamic', 'manual']).describe('`dynamic` for one that registered itself.'),
+  state: z.enum(['active', 'pending', 'rejected', 'disabled']),
+  firstParty: z.boolean(),
+  authentication: z.string(),
+  grantTypes: z.array(z.string()),
+  redirectUris: z.array(z.string()),
+  scopes: z.array(z.string()).nullable().describe('What it may ask for; null for no limit.'),
+  resources: z.array(z.string()).nullable().describe('Where it may ask; null for no limit.'),
+  createdAt: moment,
+  lastUsedAt: moment.nullable(),
+  expiresAt: moment.nullable().describe('When it is removed unless it is used; null for one that stays.'),
+});
+
+const limits = {
+  scopes: z.array(scopeToken).min(1).max(100).optional().describe('The only scopes that it may ask for.'),
+  resources: z.array(resourceUrl).min(1).max(100).optional().describe('The only resources that it may name.'),
+};
+
+const registrationToken = z.object({
+  id: z.string(),
+  name: z.string(),
+  uses: z.number(),
+  maxUses: z.number().nullable(),
+  createdAt: moment,
+  expiresAt: moment,
+  lastUsedAt: moment.nullable(),
+  revokedAt: moment.nullable(),
+});
+
+const administrator = z.object({
+  issuer: z.string(),
+  kind: z.enum(['user', 'client']),
+  subject: z.string(),
+  email: z.string().optional(),
+  clientId: z.string(),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
+  expiresAt: moment,
+});
+
+/** One thing that the admin API does. `scope` is what the token needs; `any` admin scope is enough where it says so. */
+export type AdminOperation = Readonly<{
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below {@link ADMIN_API_PATH}; `{name}` stands for one encoded segment. */
+  path: string;
+  scope: AdminScope | 'any';
+  summary: string;
+  query: z.ZodObject;
+  body: z.ZodObject;
+  status: 200 | 201;
+  response: z.ZodType;
+}>;
+
+const defaults = { query: none, body: none, status: 200 } as const;
+
+/** Everything that the admin API does: what a request may hold and what the answer holds, for both sides of the wire. */
+export const ADMIN_OPERATIONS = {
+  status: {
+    ...defaults,
+    method: 'GET',
+    path: '/status',
+    scope: 'any',
+    summary: 'Tells who is calling, with which scopes.',
+    response: administrator,
+  },
+  listUsers: {
+    ...defaults,
+    method: 'GET',
+    path: '/users',
+    scope: 'admin:users',
+    summary: 'Lists users by e-mail address.',
+    query: z.strictObject(paging),
+    response: pageOf(user),
+  },
+  addUser: {
+    ...defaults,
+    method: 'POST',
+    path: '/users',
+    scope: 'admin:users',
+    summary: 'Adds a user. Without a password the answer has a link with which the person sets one.',
+    body: z.strictObject({
+      email,
+      roles: z.array(text(40)).max(50),
+      password: z.string().min(1).max(1024).optional().describe('At least 10 characters.'),
+    }),
+    status: 201,
+    response: userWithLink,
+  },
+  updateUser: {
+    ...defaults,
+    method: 'PATCH',
+    path: '/users/{user}',
+    scope: 'admin:users',
+    summary: 'Changes the e-mail address or replaces the roles of a user.',
+    body: z.strictObject({ email: email.optional(), roles: z.array(text(40)).max(50).optional() }),
+    response: z.object({ user }),
+  },
+  resetPassword: {
+    ...defaults,
+    method: 'POST',
+    path: '/users/{user}/reset-password',
+    scope: 'admin:users',
+    summary: 'Makes a link with which a user sets a new password. The old one works until then.',
+    response: userWithLink,
+  },
+  disableUser: {
+    ...defaults,
+    method: 'POST',
+    path: '/users/{user}/disable',
+    scope: 'admin:users',
+    summary: 'Keeps a user from signing in, and from refreshing tokens.',
+    response: z.object({ user }),
+  },
+  enableUser: {
+    ...defaults,
+    method: 'POST',
+    path: '/users/{user}/enable',
+    scope: 'admin:users',
+    summary: 'Lets a disabled user sign in again.',
+    response: z.object({ user }),
+  },
+  listClients: {
+    ...defaults,
+    method: 'GET',
+    path: '/clients',
+    scope: 'admin:clients',
+    summary: 'Lists registered apps, the newest first.',
+    query: z.strictObject({ ...paging, state: z.enum(['active', 'pending', 'rejected', 'disabled']).optional() }),
+    response: pageOf(client),
+  },
+  showClient: {
+    ...defaults,
+    method: 'GET',
+    path: '/clients/{client}',
+    scope: 'admin:clients',
+    summary: 'Shows one app.',
+    response: z.object({ client }),
+  },
+  registerClient: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients',
+    scope: 'admin:clients',
+    summary: 'Registers an app, or a machine that acts for itself. A secret is shown in this answer only.',
+    body: z.strictObject({
+      name: text(80),
+      redirectUris: z.array(z.string().min(1).max(2048)).max(20).default([]),
+      authentication: z
+        .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+        .default('none')
+        .describe('`none` for an app that runs where it can keep no secret.'),
+      jwks: keySet.optional().describe('The public keys of a client that authenticates with private_key_jwt.'),
+      ...limits,
+      firstParty: z.boolean().default(false).describe('Whether the app is the operator’s own.'),
+      machine: z.boolean().default(false).describe('Acts for itself with client credentials, for no user.'),
+      admin: z.boolean().default(false).describe('A machine that may use the admin API, within `scopes`.'),
+    }),
+    status: 201,
+    response: z.object({ client, clientSecret: z.string().optional() }),
+  },
+  updateClient: {
+    ...defaults,
+    method: 'PATCH',
+    path: '/clients/{client}',
+    scope: 'admin:clients',
+    summary: 'Changes what is given. Null takes a limit away.',
+    body: z.strictObject({
+      name: text(80).optional(),
+      redirectUris: z.array(z.string().min(1).max(2048)).min(1).max(20).optional(),
+      scopes: limits.scopes.nullable(),
+      resources: limits.resources.nullable(),
+      firstParty: z.boolean().optional(),
+    }),
+    response: z.object({ client }),
+  },
+  rotateClientSecret: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients/{client}/rotate-secret',
+    scope: 'admin:clients',
+    summary: 'Gives a client another secret. The one before works on for a while.',
+    body: z.strictObject({
+      overlapSeconds: z
+        .number()
+        .int()
+        .min(0)
+        .max(30 * 86_400)
+        .default(86_400),
+    }),
+    response: z.object({ client, clientSecret: z.string(), previousUntil: moment }),
+  },
+  disableClient: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients/{client}/disable',
+    scope: 'admin:clients',
+    summary: 'Keeps an app out until it is enabled again. Its grants stay.',
+    response: z.object({ client }),
+  },
+  enableClient: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients/{client}/enable',
+    scope: 'admin:clients',
+    summary: 'Lets a disabled app in again.',
+    response: z.object({ client }),
+  },
+  approveClient: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients/{client}/approve',
+    scope: 'admin:clients',
+    summary: 'Lets an app in that waits for a review, or was turned away.',
+    response: z.object({ client }),
+  },
+  rejectClient: {
+    ...defaults,
+    method: 'POST',
+    path: '/clients/{client}/reject',
+    scope: 'admin:clients',
+    summary: 'Turns an app away that waits for a review.',
+    response: z.object({ client }),
+  },
+  deleteClient: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/clients/{client}',
+    scope: 'admin:clients',
+    summary: 'Removes an app with all its grants.',
+    response: z.object({ client, grants: z.number().int() }),
+  },
+  listRegistrationTokens: {
+    ...defaults,
+    method: 'GET',
+    path: '/registration-tokens',
+    scope: 'admin:registration-tokens',
+    summary: 'Lists the tokens with which apps register, the newest first.',
+    query: z.strictObject(paging),
+    response: pageOf(registrationToken),
+  },
+  issueRegistrationToken: {
+    ...defaults,
+    method: 'POST',
+    path: '/registration-tokens',
+    scope: 'admin:registration-tokens',
+    summary: 'Issues a token with which apps register. It is shown in this answer only.',
+    body: z.strictObject({
+      name: text(80).describe('Whom it is for.'),
+      maxUses: z.number().int().min(1).max(1_000_000).nullable().default(1).describe('Null for any number.'),
+      ttlSeconds: z
+        .number()
+        .int()
+        .min(60)
+        .max(365 * 86_400)
+        .default(7 * 86_400),
+    }),
+    status: 201,
+    response: z.object({ id: z.string(), token: z.string(), expiresAt: moment }),
+  },
+  revokeRegistrationToken: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/registration-tokens/{token}',
+    scope: 'admin:registration-tokens',
+    summary: 'Ends a registration token. Apps that registered with it stay.',
+    response: z.object({ id: z.string() }),
+  },
+  listGrants: {
+    ...defaults,
+    method: 'GET',
+    path: '/grants',
+    scope: 'admin:grants',
+    summary: 'Lists what users have allowed apps to do, the newest first.',
+    query: z.strictObject({
+      ...paging,
+      user: text(254).optional().describe('Only grants of this user: an id or an e-mail address.'),
+      client: text(2048).optional().describe('Only grants to this client id.'),
+    }),
+    response: pageOf(grant),
+  },
+  revokeGrant: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/grants/{grant}',
+    scope: 'admin:grants',
+    summary: 'Ends a grant: its refresh tokens and codes are gone, and the app has to ask the user again.',
+    response: z.object({ grant }),
+  },
+  searchAudit: {
+    ...defaults,
+    method: 'GET',
+    path: '/audit',
+    scope: 'admin:audit',
+    summary: 'Searches the audit trail, the newest first.',
+    query: z.strictObject({
+      ...paging,
+      type: text(100).optional(),
+      outcome: z.enum(['success', 'error', 'denied']).optional(),
+      subject: text(2048).optional().describe('The id of a user, or of a client that acts for itself.'),
+      client: text(2048).optional(),
+      correlationId: text(100).optional(),
+      since: moment.optional().describe('From this moment on.'),
+      until: moment.optional().describe('Before this moment.'),
+    }),
+    response: pageOf(auditEvent),
+  },
+} as const satisfies Record<string, AdminOperation>;
+
+/** The name of an operation. */
+export type AdminOperationName = keyof typeof ADMIN_OPERATIONS;
+
+type Operation<Name extends AdminOperationName> = (typeof ADMIN_OPERATIONS)[Name];
+
+/** What a caller sends with an operation. */
+export type AdminInput<Name extends AdminOperationName> = {
+  query: z.input<Operation<Name>['query']>;
+  body: z.input<Operation<Name>['body']>;
+};
+
+/** The same once it was checked, with its defaults filled in. */
+export type AdminRequest<Name extends AdminOperationName> = {
+  query: z.output<Operation<Name>['query']>;
+  body: z.output<Operation<Name>['body']>;
+};
+
+/** What an operation answers. */
+export type AdminAnswer<Name extends AdminOperationName> = z.output<Operation<Name>['response']>;
+
+/** Why a request was refused (RFC 9457). */
+export const adminProblem = z.object({
+  type: z.string().describe('`about:blank`, or a URN that ends in the reason.'),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string().optional(),
+  /** One entry for each part of the request that cannot be taken. */
+  errors: z.array(z.object({ field: z.string(), problem: z.string() })).optional(),
+  correlationId: z.string().optional(),
+});
+
+/** Why a request was refused. */
+export type AdminProblem = z.infer<typeof adminProblem>;

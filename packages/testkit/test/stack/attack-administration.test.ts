@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createUserStore } from '@portcullis/persistence';
+import { ADMIN_OPERATIONS } from '@portcullis/platform';
+import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
+import { asks, createHttpPerson, type HttpPerson, readToken, requestToken } from '../../src/index.ts';
+import { ALL_ADMIN_SCOPES, adminTokens, COMMAND_LINE, callAdmin } from './support/administration.ts';
+import {
+  authorizationRequest,
+  obtainCode,
+  redeem,
+  registerClient,
+  type Target,
+  targetOf,
+  tokensOf,
+} from './support/authorization.ts';
+import { type InProcess, startInProcess } from './support/in-process.ts';
+import { OWNER, OWNER_ENV } from './support/owner.ts';
+
+let database: TestDatabase;
+let server: InProcess;
+let target: Target;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
+  target = await targetOf(server);
+});
+
+afterAll(async () => {
+  await server?.close();
+  await database?.drop();
+});
+
+const adminResource = () => `${server.issuer}/admin`;
+
+/** Asks for administration as the command line does, up to the first page. */
+const openAdminRequest = (person: HttpPerson, changes: Record<string, string | undefined> = {}) =>
+  person.open(
+    authorizationRequest(target, COMMAND_LINE, { resource: adminResource(), scope: ALL_ADMIN_SCOPES, ...changes }).url,
+  );
+
+describe('who may ask for administration', () => {
+  test.each([
+    ['loopback', 'http://127.0.0.1:9/callback'],
+    ['web', 'https://app.example/callback'],
+    ['of its own scheme', 'cursor://anysphere.cursor-mcp/oauth/callback'],
+  ])('SP-24: a client that registered itself gets invalid_target before any page (%s)', async (_kind, redirectUri) => {
+    const client = await registerClient(target, {
+      client_name: 'Portcullis command line',
+      redirect_uris: [redirectUri],
+      scope: ALL_ADMIN_SCOPES,
+      portcullis_admin: true,
+      allowed_resources: [adminResource()],
+    });
+    for (const resource of [adminResource(), `${adminResource()}/`, adminResource().replace('http:', 'HTTP:')]) {
+      const { url } = authorizationRequest(target, client, { resource, scope: 'admin:users' });
+      const step = await createHttpPerson().open(url);
+      expect(step.kind).toBe('left');
+      expect(step.url.searchParams.get('error')).toBe('invalid_target');
+      expect(step.url.searchParams.get('error_description')).not.toContain('/admin');
+    }
+  });
+
+  test('SP-24: neither does it at the token endpoint, with a code for something else', async () => {
+    const client = await registerClient(target);
+    const code = await obtainCode(target, client, { person: createHttpPerson() });
+    const answer = await redeem(target, client, { code, changes: { resource: adminResource() } });
+    expect(answer).toMatchObject({ status: 400, json: { error: 'invalid_target' } });
+  });
+
+  test('an unknown client id that looks like the command line is nobody', async () => {
+    const step = await createHttpPerson().open(
+      authorizationRequest(target, { ...COMMAND_LINE, id: 'portcullis-cli ' }, { resource: adminResource() }).url,
+    );
+    expect(step.kind === 'page' && step.answer.status).toBe(400);
+  });
+
+  test('the command line is answered on loopback alone, and reaches nothing but administration', async () => {
+    for (const redirectUri of [
+      'https://evil.example/callback',
+      'http://localhost:9/callback',
+      'http://127.0.0.1:9/x',
+    ]) {
+      const step = await createHttpPerson().open(
+        authorizationRequest(target, { ...COMMAND_LINE, redirectUri }, { resource: adminResource() }).url,
+      );
+      expect(step.kind === 'page' && step.answer.status).toBe(400);
+    }
+    const elsewhere = await openAdminRequest(createHttpPerson(), { resource: server.mcpUrl, scope: 'desk:read' });
+    expect(elsewhere.url.searchParams.get('error')).toBe('invalid_target');
+  });
+
+  test('nobody registers under the id of the command line, and registration hints never name admin scopes', async () => {
+    const client = await registerClient(target, { client_id: COMMAND_LINE.id });
+    expect(client.id).not.toBe(COMMAND_LINE.id);
+    const metadata = await (await fetch(`${server.issuer}/.well-known/oauth-authorization-server`)).json();
+    expect(JSON.stringify(metadata)).not.toContain('admin:');
+  });
+
+  test('SP-25: a user without the role is refused, and sees no page that offers it', async () => {
+    const users = createUserStore(server.database);
+    const owner = await users.findByEmail(OWNER.email);
+    const created = await users.create({ email: 'agent@example.com', roles: ['agent', 'lead'], now: new Date() });
+    if (!created.ok || !owner?.passwordHash) throw new Error('no user');
+    await users.setPassword({ userId: created.user.id, passwordHash: owner.passwordHash, now: new Date() });
+    const person = createHttpPerson();
+    const step = await person.submit(await openAdminRequest(person), {
+      email: 'agent@example.com',
+      password: OWNER.password,
+      action: 'login',
+    });
+    expect(step.kind).toBe('left');
+    expect(step.url.searchParams.get('error')).toBe('access_denied');
+  });
+});
+
+describe('signing in for administration', () => {
+  test('takes a sign-in of the last five minutes, and consent each time', async () => {
+    const person = createHttpPerson();
+    await adminTokens(target, { person });
+    const soon = await openAdminRequest(person);
+    expect({ login: asks(soon, 'login'), consent: asks(soon, 'approve') }).toEqual({ login: false, consent: true });
+    server.pass(301);
+    try {
+      expect(asks(await openAdminRequest(person), 'login')).toBe(true);
+      const client = await registerClient(target);
+      const elsewhere = await person.open(authorizationRequest(target, client).url);
+      expect(asks(elsewhere, 'login')).toBe(false);
+      const silent = await openAdminRequest(person, { prompt: 'none' });
+      expect(silent.url.searchParams.get('error')).toBe('login_required');
+    } finally {
+      server.pass(-301);
+    }
+  });
+
+  test('is refreshed for eight hours at most, however often', async () => {
+    const { access, refresh } = await adminTokens(target);
+    expect(readToken(access).claims).toMatchObject({ aud: adminResource(), client_id: COMMAND_LINE.id });
+    const rows = () => server.database.prisma.refreshToken.findMany({ where: { clientId: COMMAND_LINE.id } });
+    const { refresh: next } = tokensOf(
+      await requestToken(target.server, {
+        grant_type: 'refresh_token',
+        client_id: COMMAND_LINE.id,
+        refresh_token: refresh,
+      }),
+    );
+    for (const { firstIssuedAt, expiresAt } of await rows()) {
+      expect(expiresAt.getTime() - firstIssuedAt.getTime()).toBeLessThanOrEqual(8 * 3600 * 1000);
+    }
+    server.pass(8 * 3600 + 1);
+    try {
+      const late = { grant_type: 'refresh_token', client_id: COMMAND_LINE.id, refresh_token: next };
+      expect(await requestToken(target.server, late)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } });
+    } finally {
+      server.pass(-(8 * 3600 + 1));
+    }
+  });
+});
+
+describe('changes at the same time', () => {
+  test('of two administrators who disable each other at once, one stays', async () => {
+    const users = createUserStore(server.database);
+    const owner = await users.findByEmail(OWNER.email);
+    const second = await users.create({ email: 'second@example.com', roles: ['admin'], now: new Date() });
+    if (!owner || !second.ok) throw new Error('no users');
+    const { access } = await adminTokens(target);
+    const ids = [owner.id, second.user.id];
+    for (let round = 0; round < rounds(20); round++) {
+      const disable = (id: string) =>
+        callAdmin(server.issuer, { token: access, method: 'POST', path: `/users/${id}/disable` });
+      const answers = await Promise.all(ids.map(disable));
+      expect(answers.map(({ status }) => status)).not.toContain(500);
+      expect(await users.countActive('admin')).toBeGreaterThanOrEqual(1);
+      for (const userId of ids) await users.setDisabled({ userId, disabled: false, now: new Date() });
+    }
+    await users.setDisabled({ userId: second.user.id, disabled: true, now: new Date() });
+  });
+});
+
+describe('the description of the admin API', () => {
+  test('is an OpenAPI document for everybody, with every operation and its scope', async () => {
+    const { status, json } = await callAdmin(server.issuer, { path: '/openapi.json' });
+    expect({ status, openapi: json?.openapi }).toEqual({ status: 200, openapi: '3.1.0' });
+    const operations = Object.values(json?.paths ?? {}).flatMap((path) => Object.values(path as object));
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(Object.keys(ADMIN_OPERATIONS).sort());
+    for (const { description, responses } of operations) {
+      expect(description).toMatch(/^Takes (any admin scope|the scope `admin:[a-z-]+`)\.$/);
+      expect(responses).toHaveProperty('default');
+    }
+  });
+
+  test('every operation but the description takes a token', async () => {
+    for (const { method, path } of Object.values(ADMIN_OPERATIONS)) {
+      const answer = await callAdmin(server.issuer, { method, path: path.replaceAll(/\{\w+\}/g, 'x') });
+      expect({ path, status: answer.status }).toEqual({ path, status: 401 });
+    }
+  });
+});
+
+describe('tokens do not cross', () => {
+  test('SP-20: an MCP token is refused by the admin API, whoever its user is', async () => {
+    const client = await registerClient(target);
+    const code = await obtainCode(target, client, { person: createHttpPerson() });
+    const { access } = tokensOf(await redeem(target, client, { code }));
+    const answer = await callAdmin(server.issuer, { token: access, path: '/users' });
+    expect(answer).toMatchObject({ status: 401, headers: { 'content-type': expect.stringContaining('problem+json') } });
+    expect(answer.headers['www-authenticate']).toContain('error="invalid_token"');
+  });
+
+  test('SP-29: no token and a token in the query are answered with a challenge', async () => {
+    const { access } = await adminTokens(target, { scope: 'admin:users' });
+    const none = await callAdmin(server.issuer, { path: '/users' });
+    expect(none.status).toBe(401);
+    expect(none.headers['www-authenticate']).toContain('resource_metadata=');
+    expect((await callAdmin(server.issuer, { path: `/users?access_token=${access}` })).status).toBe(400);
+  });
+
+  test('a scope opens its own area and no other', async () => {
+    const { access } = await adminTokens(target, { scope: 'admin:audit' });
+    expect((await callAdmin(server.issuer, { token: access, path: '/audit' })).status).toBe(200);
+    const refused = await callAdmin(server.issuer, { token: access, path: '/users' });
+    expect(refused).toMatchObject({ status: 403, json: { status: 403, correlationId: expect.any(String) } });
+    expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope"');
+  });
+
+  test('what was revoked, disabled or taken away ends at once, not with the token', async () => {
+    const users = createUserStore(server.database);
+    const owner = await users.findByEmail(OWNER.email);
+    if (!owner) throw new Error('no owner');
+    const { access } = await adminTokens(target);
+    const status = async () => (await callAdmin(server.issuer, { token: access, path: '/users' })).status;
+    expect(await status()).toBe(200);
+    const now = new Date();
+    await users.update({ userId: owner.id, roles: ['lead'], now });
+    expect(await status()).toBe(403);
+    await users.update({ userId: owner.id, roles: ['admin', 'lead'], now });
+    expect(await status()).toBe(200);
+    await users.setDisabled({ userId: owner.id, disabled: true, now });
+    expect(await status()).toBe(401);
+    await users.setDisabled({ userId: owner.id, disabled: false, now });
+    const grantId = String(readToken(access).claims.gid);
+    const revoked = await callAdmin(server.issuer, { token: access, method: 'DELETE', path: `/grants/${grantId}` });
+    expect(revoked.status).toBe(200);
+    expect(await status()).toBe(401);
+  });
+});

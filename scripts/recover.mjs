@@ -1,0 +1,11 @@
+// Lets an administrator back in, on the host itself: npm run recover -- ada@example.com
+import { spawnSync } from 'node:child_process';
+import { root } from './prepare/root.mjs';
+import { main } from './prepare/step.mjs';
+import { prepare } from './prepare.mjs';
+
+await main(async () => {
+  const runtime = await prepare();
+  const program = 'apps/authorization-server/dist/recover.js';
+  return spawnSync(runtime, [program, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' }).status ?? 1;
+});
