@@ -122,11 +122,6 @@ const configurationFileSchema = z
 /** The content of a configuration file after its defaults are filled in. */
 export type ConfigurationFile = z.infer<typeof configurationFileSchema>;
 
-/** What holds where there is no file, or none that can be used. */
-export function emptyConfigurationFile(): ConfigurationFile {
-  return configurationFileSchema.parse({});
-}
-
 /** The JSON Schema that editors use; portcullis.config.schema.json is its copy. */
 export function configurationJsonSchema(): object {
   return z.toJSONSchema(configurationFileSchema, { io: 'input' });
