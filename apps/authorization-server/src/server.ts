@@ -37,9 +37,9 @@ import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts
 import { createEngine } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
+import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
-import { storedPermissions } from './provider/stored-permissions.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
