@@ -15,6 +15,7 @@ import {
   startStack,
   startTokenIssuer,
 } from '../../src/index.ts';
+import { adminTokens } from './support/administration.ts';
 import { obtainCode, redeem, registerClient, targetOf, tokensOf } from './support/authorization.ts';
 import type { KeyThief } from './support/issuer-key.ts';
 import { stealSigningKey } from './support/issuer-key.ts';
@@ -88,6 +89,11 @@ describe('a token (RS-10, RS-23)', () => {
     ]) {
       await expectInvalidToken(await forge({ aud }), `aud ${String(aud)}`);
     }
+  });
+
+  test('SP-20: of an administrator, for administration, is refused', async () => {
+    const { access } = await adminTokens(await targetOf(stack));
+    await expectInvalidToken(access);
   });
 
   test('SP-19: of another issuer is refused, signed with its own key or with ours', async () => {

@@ -68,6 +68,25 @@ describe('who may ask for administration', () => {
     expect(answer).toMatchObject({ status: 400, json: { error: 'invalid_target' } });
   });
 
+  test('a client that registered itself gets no client credentials, whatever it registered for', async () => {
+    const client = await registerClient(target, {
+      grant_types: ['client_credentials', 'authorization_code'],
+      token_endpoint_auth_method: 'client_secret_post',
+    });
+    for (const resource of [adminResource(), server.mcpUrl]) {
+      const answer = await requestToken(target.server, {
+        grant_type: 'client_credentials',
+        client_id: client.id,
+        client_secret: client.secret,
+        resource,
+      });
+      expect(answer).toMatchObject({
+        status: 400,
+        json: { error: 'invalid_request', error_description: expect.stringContaining('grant type') },
+      });
+    }
+  });
+
   test('an unknown client id that looks like the command line is nobody', async () => {
     const step = await createHttpPerson().open(
       authorizationRequest(target, { ...COMMAND_LINE, id: 'portcullis-cli ' }, { resource: adminResource() }).url,
