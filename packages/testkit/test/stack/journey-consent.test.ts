@@ -30,10 +30,13 @@ describe('what a person allows, and for how long', () => {
 
   afterAll(() => stack?.stop());
 
+  let clients = 0;
+
   /** A client of its own for each test, so that nothing is remembered for it yet. */
   const newClient = (...redirectUris: string[]) =>
     registered(stack.server, {
-      client_name: 'Ticket helper',
+      // The same words would be the same client.
+      client_name: `Ticket helper ${++clients}`,
       redirect_uris: redirectUris,
       token_endpoint_auth_method: 'none',
     });
