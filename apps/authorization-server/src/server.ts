@@ -17,7 +17,7 @@ import {
   deriveKey,
   preRegisteredClients,
 } from '@portcullis/persistence';
-import type { Clock, Logger } from '@portcullis/platform';
+import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
 import { adminResource } from './admin/admin-resource.ts';
@@ -43,6 +43,7 @@ import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
+import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
@@ -105,7 +106,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
-    isPreRegistered: preRegisteredClients(database),
+    isPreRegistered: trustedClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
     signingKeys,
@@ -213,6 +214,12 @@ function handOverTo(engine: RequestListener): Middleware {
     ctx.respond = false;
     await engine(ctx.req, ctx.res);
   };
+}
+
+/** The clients that somebody who runs this server put there: its own command line, and those registered by hand. */
+function trustedClients(database: Database): IsPreRegistered {
+  const isManual = preRegisteredClients(database);
+  return async (clientId) => clientId === CLI_CLIENT_ID || (await isManual(clientId));
 }
 
 /** An HTTP server with the time limits of a server on the open internet. */

@@ -50,7 +50,12 @@ export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 }
 
-/** Whether a transaction was given up because another one wrote what it had read: doing it over is right. */
+/**
+ * Whether a transaction was given up because another one wrote what it had read: doing it over is right.
+ * Prisma names it P2034 where a statement fails; where the commit itself does, the driver's own error comes through.
+ */
 export function isWriteConflict(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2034';
+  if (error instanceof Prisma.PrismaClientKnownRequestError) return error.code === 'P2034';
+  const cause: unknown = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && 'kind' in cause && cause.kind === 'TransactionWriteConflict';
 }

@@ -9,7 +9,9 @@ import {
   obtainCode,
   redeem,
   registerClient,
+  shownError,
   type Target,
+  type TestClient,
   targetOf,
   tokensOf,
 } from './support/authorization.ts';
@@ -22,7 +24,9 @@ let target: Target;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
+  const pinned = { [DOCUMENT_CLIENT.id]: documentOf(DOCUMENT_CLIENT) };
+  const configuration = { clientMetadataDocuments: { pinned } };
+  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, configuration });
   target = await targetOf(server);
 });
 
@@ -30,6 +34,22 @@ afterAll(async () => {
   await server?.close();
   await database?.drop();
 });
+
+/** A client that names itself by a document, and takes the name of the command line. */
+const DOCUMENT_CLIENT: TestClient = {
+  id: 'https://evil.example/client.json',
+  secret: undefined,
+  redirectUri: 'https://evil.example/callback',
+};
+
+function documentOf({ id, redirectUri }: TestClient): Record<string, unknown> {
+  return {
+    client_id: id,
+    client_name: 'Portcullis command line',
+    redirect_uris: [redirectUri],
+    scope: ALL_ADMIN_SCOPES,
+  };
+}
 
 const adminResource = () => `${server.issuer}/admin`;
 
@@ -55,10 +75,19 @@ describe('who may ask for administration', () => {
     for (const resource of [adminResource(), `${adminResource()}/`, adminResource().replace('http:', 'HTTP:')]) {
       const { url } = authorizationRequest(target, client, { resource, scope: 'admin:users' });
       const step = await createHttpPerson().open(url);
-      expect(step.kind).toBe('left');
-      expect(step.url.searchParams.get('error')).toBe('invalid_target');
-      expect(step.url.searchParams.get('error_description')).not.toContain('/admin');
+      const shown = shownError(step.answer)?.searchParams;
+      expect(shown?.get('error')).toBe('invalid_target');
+      expect(shown?.get('error_description')).not.toContain('/admin');
+      expect(step.kind === 'page' && step.forms).toEqual([]);
     }
+  });
+
+  test('SP-24: a client that names itself by a document gets it too, and otherwise works', async () => {
+    const { url } = authorizationRequest(target, DOCUMENT_CLIENT, { resource: adminResource(), scope: 'admin:users' });
+    const step = await createHttpPerson().open(url);
+    expect(shownError(step.answer)?.searchParams.get('error')).toBe('invalid_target');
+    expect(step.kind === 'page' && step.forms).toEqual([]);
+    await obtainCode(target, DOCUMENT_CLIENT, { person: createHttpPerson() });
   });
 
   test('SP-24: neither does it at the token endpoint, with a code for something else', async () => {
