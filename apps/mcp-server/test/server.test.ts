@@ -10,6 +10,8 @@ import { silentLogger } from './support/silent-logger.ts';
 
 let desk: TestDesk;
 const page = 'https://app.example.com';
+/** A port that only root could listen on, and nobody does; a port that was merely free may be taken a moment later. */
+const NOBODY = 'http://127.0.0.1:1';
 
 beforeAll(async () => {
   desk = await startDesk({ config: { allowedOrigins: [page] } });
@@ -109,7 +111,7 @@ describe('health', () => {
   });
 
   test('it starts without its authorization server, is up but not ready, and never answers 401 for that', async () => {
-    const lonely = await startDesk({ config: { issuer: `http://127.0.0.1:${await freePort()}` } });
+    const lonely = await startDesk({ config: { issuer: NOBODY } });
     try {
       expect((await fetch(new URL('/healthz', lonely.url))).status).toBe(200);
       const ready = await fetch(new URL('/readyz', lonely.url));
