@@ -39,7 +39,8 @@ describe('AS-42: nobody is sent to a client that came by itself before they have
     const id = `https://client.example/${randomUUID()}`;
     publish(origin, id, { redirect_uris: [LURE] });
     clients.document = { id, secret: undefined, redirectUri: LURE };
-    clients.known = await registerClient(target, { redirect_uris: [LURE] });
+    // Another name: registrations that are alike share one client.
+    clients.known = await registerClient(target, { client_name: 'Known', redirect_uris: [LURE] });
     await server.database.prisma.client.update({ where: { id: clients.known.id }, data: { registration: 'manual' } });
   });
 
