@@ -4,6 +4,20 @@ const AUTHORIZATION_SERVER_SECRETS =
 const MCP_SERVER_SECRETS =
   /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN|CLIENT_\w+)$|^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)_FILE$/;
 
+/**
+ * The environment in which an address follows its port, where only the port is set: on this machine no proxy stands
+ * between the two, and with the address of another port the servers would wait for each other for ever.
+ */
+export function withAddresses(env) {
+  const localhost = (port, path = '') =>
+    /^[1-9]\d*$/.test(port ?? '') ? `http://localhost:${port}${path}` : undefined;
+  const addresses = {
+    PORTCULLIS_ISSUER: env.PORTCULLIS_ISSUER || localhost(env.PORTCULLIS_PORT),
+    PORTCULLIS_MCP_URL: env.PORTCULLIS_MCP_URL || localhost(env.PORTCULLIS_MCP_PORT, '/mcp'),
+  };
+  return { ...env, ...Object.fromEntries(Object.entries(addresses).filter(([, address]) => address !== undefined)) };
+}
+
 /** The authorization server as a process: what to run, with which environment, and where it answers. */
 export function authorizationServer(env) {
   return {

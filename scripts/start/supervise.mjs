@@ -4,6 +4,8 @@ import { say } from '../prepare/step.mjs';
 const POLL_MS = 100;
 const REQUEST_TIMEOUT_MS = 2000;
 const PARENT_POLL_MS = 250;
+/** How long a server that has neither come up nor given up may hold up the end of the others. */
+const SAY_WHY_MS = 10_000;
 
 /**
  * Runs the servers until a signal or until one of them ends, and then ends the others.
@@ -22,6 +24,8 @@ export async function superviseServers({ runtime, root, servers }) {
   );
   const why = await Promise.race([signalled, ended, ready.then(() => Promise.race([signalled, ended]))]);
 
+  // What is wrong with both is told at once: the first one to give up must not silence the other.
+  if (why !== 'signal') await Promise.race([signalled, after(SAY_WHY_MS), Promise.all(children.map(hasSpoken))]);
   for (const child of children) child.end();
   const codes = await Promise.all(children.map((child) => child.ended));
   return why === 'signal' && codes.every((code) => code === 0) ? 0 : 1;
@@ -40,12 +44,18 @@ function start({ runtime, root, server }) {
   const listening = new Promise((resolve) => child.on('message', (message) => message === 'listening' && resolve()));
   return {
     ended,
+    listening,
     ready: listening.then(() =>
       untilReady(server.readyUrl, () => child.exitCode === null && child.signalCode === null),
     ),
     end: () => child.kill('SIGTERM'),
   };
 }
+
+/** Resolves when a server either listens or has ended: its problems, if it has any, are written by then. */
+const hasSpoken = ({ listening, ended }) => Promise.race([listening, ended]);
+
+const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
 /** Whether the address came to answer 200 while the process ran; without an address, whether it listens is enough. */
 async function untilReady(url, isRunning) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { authorizationServer, mcpServer } from '../start/servers.mjs';
+import { authorizationServer, mcpServer, withAddresses } from '../start/servers.mjs';
 
 const env = {
   PATH: '/bin',
@@ -46,4 +46,23 @@ test.each([
   [{ PORTCULLIS_HOST: '10.0.0.7' }, 'http://10.0.0.7:4000/readyz'],
 ])('with %p it is asked at %s', (settings, url) => {
   expect(authorizationServer(settings).readyUrl).toBe(url);
+});
+
+describe('an address that is not set', () => {
+  test('follows its port', () => {
+    const env = withAddresses({ PORTCULLIS_PORT: '4100', PORTCULLIS_MCP_PORT: '4101' });
+    expect(env.PORTCULLIS_ISSUER).toBe('http://localhost:4100');
+    expect(env.PORTCULLIS_MCP_URL).toBe('http://localhost:4101/mcp');
+  });
+
+  test('is left to the servers without a port, or with one that the system chooses', () => {
+    for (const port of [undefined, '', '0', 'abc']) {
+      expect(withAddresses({ PORTCULLIS_PORT: port })).toEqual({ PORTCULLIS_PORT: port });
+    }
+  });
+
+  test('gives way to one that is set', () => {
+    const env = withAddresses({ PORTCULLIS_PORT: '4100', PORTCULLIS_ISSUER: 'https://login.example.com' });
+    expect(env.PORTCULLIS_ISSUER).toBe('https://login.example.com');
+  });
 });

@@ -71,6 +71,16 @@ describe('the start of both servers', () => {
     expect(run.output()).not.toContain('ready');
   });
 
+  test('lets each server say what is wrong with it, however long after the other', async () => {
+    const slow = `setTimeout(() => { console.error('portcullis: PORTCULLIS_PORT is no port.'); process.exit(1); }, 500);`;
+    const run = await start([slow, REFUSED]);
+    expect(await run.ended).toBe(1);
+    expect(run.errors().trim().split('\n')).toEqual([
+      'portcullis: Port 4000 is taken.',
+      'portcullis: PORTCULLIS_PORT is no port.',
+    ]);
+  });
+
   test('takes no stranger on the port for its own server', async () => {
     const run = await start([HEALTHY, `setTimeout(() => process.exit(1), 1000);`]);
     const stranger = createServer((_, response) => response.end()).listen(

@@ -14,11 +14,18 @@ export async function accessToken(
   issuer: string,
   { config, credentials }: { config: Config; credentials: Credentials },
 ): Promise<string> {
-  if (config.machine) return machineToken(issuer, config.machine);
+  if (config.machine) return tokenOfMachine(issuer, config.machine);
   const signIn = credentials.find(issuer);
   if (!signIn) throw new CommandFailure('refused', `You are not signed in to ${issuer}. ${SIGN_IN}`);
   if (signIn.expiresAt - MARGIN_MS > Date.now()) return signIn.accessToken;
   return refreshed(issuer, credentials);
+}
+
+/** Half a machine is never taken for the person who is signed in: a script would act in that name, and with more rights. */
+function tokenOfMachine(issuer: string, { clientId, keyFile }: NonNullable<Config['machine']>): Promise<string> {
+  if (clientId !== undefined && keyFile !== undefined) return machineToken(issuer, { clientId, keyFile });
+  const problem = 'PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_KEY_FILE belong together: set both, or neither.';
+  throw new CommandFailure('usage', problem);
 }
 
 async function refreshed(issuer: string, credentials: Credentials): Promise<string> {

@@ -30,3 +30,22 @@ export function count(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Write a whole number of at least 1.');
   return Number(text);
 }
+
+/** Global options that take no value: what follows them is not theirs. */
+const FLAGS = new Set(['--yes', '--json']);
+
+/**
+ * Moves ids that begin with `-` behind a `--`, so that they are not taken for options: the ids of grants and of clients
+ * that registered themselves are 43 and 22 characters of base64url. What follows an option stays, as its value.
+ */
+export function idsAsOperands(args: readonly string[]): string[] {
+  if (args.includes('--')) return [...args];
+  const isId = (arg: string, i: number) => {
+    const before = args[i - 1] ?? '';
+    if (before.startsWith('--') && !FLAGS.has(before)) return false;
+    return /^-(?:[\w-]{21}|[\w-]{42})$/.test(arg) && !/^--[a-z-]+$/.test(arg);
+  };
+  const ids = args.filter(isId);
+  if (ids.length === 0) return [...args];
+  return [...args.filter((arg, i) => !isId(arg, i)), '--', ...ids];
+}

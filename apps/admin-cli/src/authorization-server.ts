@@ -1,5 +1,6 @@
 import { adminResourceUrl, CLI_CLIENT_ID, isLoopbackHost } from '@portcullis/platform';
 import * as oauth from 'oauth4webapi';
+import { z } from 'zod';
 import type { SignIn } from './credentials.ts';
 import { CommandFailure, unreachable } from './failure.ts';
 
@@ -63,12 +64,27 @@ function explain(issuer: string, cause: unknown): unknown {
     const why = cause.error === 'access_denied' ? 'access was denied' : (cause.error_description ?? cause.error);
     return new CommandFailure('refused', `The sign-in ended without access: ${why}.`, { cause });
   }
+  const ownName = issuerOfMetadata(cause);
+  if (ownName !== undefined) {
+    const why = `${issuer} is not what the server there calls itself. Name it as it does: --issuer ${ownName}`;
+    return new CommandFailure('unreachable', why, { cause });
+  }
   if (cause instanceof oauth.OperationProcessingError || cause instanceof oauth.WWWAuthenticateChallengeError) {
     return new CommandFailure('unreachable', `${issuer} answers, but not as Portcullis does: ${cause.message}.`, {
       cause,
     });
   }
   return unreachable(issuer, cause);
+}
+
+/** The issuer that metadata names, where it is another than the one that was asked. */
+function issuerOfMetadata(cause: unknown): string | undefined {
+  if (!(cause instanceof oauth.OperationProcessingError) || cause.code !== oauth.JSON_ATTRIBUTE_COMPARISON) return;
+  const { data } = z
+    .object({ attribute: z.literal('issuer'), body: z.object({ issuer: z.url() }) })
+    .safeParse(cause.cause);
+  // As an URL is written, it has nothing that a terminal would obey.
+  return data && new URL(data.body.issuer).href.replace(/\/$/, '');
 }
 
 /** Ends a refresh token, and with it the grant that it came from (RFC 7009). */

@@ -9,8 +9,8 @@ export type Config = Readonly<{
   credentialsFile: string;
   /** A program that opens a URL, in place of the system's own. */
   browser: string | undefined;
-  /** What an unattended caller authenticates with, in place of a sign-in. */
-  machine: { clientId: string; keyFile: string } | undefined;
+  /** What an unattended caller authenticates with, in place of a sign-in; half of it is a mistake. */
+  machine: { clientId: string | undefined; keyFile: string | undefined } | undefined;
 }>;
 
 /** Reads the environment. The only place that does. */
@@ -20,7 +20,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     issuer: env.PORTCULLIS_ISSUER || undefined,
     credentialsFile: join(configurationFolder(env), 'portcullis', 'credentials.json'),
     browser: env.BROWSER || undefined,
-    machine: clientId && keyFile ? { clientId, keyFile } : undefined,
+    machine: clientId || keyFile ? { clientId: clientId || undefined, keyFile: keyFile || undefined } : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClientStore, createRegistrationTokenStore, createUserStore } from '@portcullis/persistence';
@@ -502,6 +503,37 @@ describe('clients with limits', () => {
     } finally {
       night.remove();
     }
+  });
+
+  test('half a machine is a mistake, not the person who is signed in', async () => {
+    for (const half of [
+      { clientId: 'somebody', keyFile: undefined },
+      { clientId: undefined, keyFile: '/nowhere' },
+    ]) {
+      const answer = await admin.run(['users', 'list'], { config: { machine: half } });
+      expect(answer).toMatchObject({ code: 2, out: '', err: expect.stringContaining('belong together') });
+    }
+  });
+
+  test('an id that begins with a hyphen is an id', async () => {
+    const [client, grant] = [`-${'a'.repeat(21)}`, `-h${'b'.repeat(41)}`];
+    const absent = { code: 1, err: expect.stringContaining('There is no such') };
+    expect(await admin.run(['clients', 'show', client])).toMatchObject(absent);
+    expect(await admin.run(['clients', 'update', client, '--name', 'X', '--json'])).toMatchObject({ code: 1 });
+    expect(await admin.run(['grants', 'revoke', grant, '--yes'])).toMatchObject(absent);
+    expect(await admin.run(['grants', 'revoke', '--yes', grant])).toMatchObject(absent);
+    expect(await admin.run(['grants', 'list', '--client', client])).toMatchObject({ code: 0 });
+    expect(await admin.run(['clients', 'show', '-abc'])).toMatchObject({ code: 2 });
+  });
+
+  test('a server that calls itself otherwise is named as it does', async () => {
+    const port = await findFreePort();
+    const metadata = createServer((_, response) => {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ issuer: 'https://login.example' }));
+    }).listen(port, '127.0.0.1');
+    const answer = await admin.run(['login', '--no-browser', '--issuer', `http://127.0.0.1:${port}`]);
+    metadata.close();
+    expect(answer).toMatchObject({ code: 3, err: expect.stringContaining('--issuer https://login.example\n') });
   });
 
   test('a machine that is no administrator cannot name administration, nor ask for nothing in particular', async () => {
