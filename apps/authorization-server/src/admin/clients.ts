@@ -3,7 +3,13 @@ import { type ClientStore, createClientStore, type Database, type RegisteredClie
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import type { Resource } from '../resources.ts';
-import { hasSecret, judgeRedirectUris, judgeRegistration, limitProblems } from './client-registration.ts';
+import {
+  handedOnProblems,
+  hasSecret,
+  judgeRedirectUris,
+  judgeRegistration,
+  limitProblems,
+} from './client-registration.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
 import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
@@ -94,7 +100,7 @@ const NOT_OURS: AdminRefusal = {
 };
 
 function registerClient(call: AdminCall<'registerClient'>, { database, resources }: ClientAdministration) {
-  const judged = judgeRegistration(call.body, resources);
+  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
   if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
   const { metadata, permissions } = judged;
   const clientSecret = judged.hasSecret ? createSecret() : undefined;
@@ -134,6 +140,7 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
       ...(isMachine(client) && allowed === null
         ? [{ field: 'resources', problem: 'a machine needs at least one' }]
         : []),
+      ...(admin ? handedOnProblems(scopes, call.by.scopes) : []),
       ...(admin && scopes === null ? [{ field: 'scopes', problem: 'name the admin scopes that it may have' }] : []),
       ...limitProblems(
         { scopes, resources: allowed ?? (allowed === null ? null : client.allowedResources) },
