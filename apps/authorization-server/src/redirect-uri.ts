@@ -32,6 +32,15 @@ const RESERVED_SCHEMES = new Set([
   'chrome',
   'ms-settings',
   'x-apple.systempreferences',
+  'itms-services',
+  'ms-appinstaller',
+  'ms-msdt',
+  'ms-officecmd',
+  'search-ms',
+  'shell',
+  'smb',
+  'ssh',
+  'telnet',
 ]);
 
 /** Whether a text is an absolute URI. It is ASCII without white space (RFC 3986 §2); browsers forgive more than that. */

@@ -37,6 +37,7 @@ describe('the registration policy', () => {
     ['https://wild.example/cb', false],
     ['https://notwild.example/cb', false],
     ['https://bad.wild.example/cb', false],
+    ['https://bad.wild.example./cb', false],
     ['http://[::1]:3/cb', true],
     ['http://localhost/cb', false],
     ['cursor://x/cb', true],

@@ -47,6 +47,9 @@ describe('registrations as real clients send them', () => {
 
   test.each([
     ['a script', 'javascript:alert(1)'],
+    ['a handler of the system', 'ms-msdt:/id'],
+    ['an installer', 'ms-appinstaller:?source=https://evil.example/x'],
+    ['a search of the system', 'search-ms:query=x'],
     ['data', 'data:text/html,x'],
     ['a file', 'file:///etc/passwd'],
     ['plain http on another host', 'http://evil.example/cb'],

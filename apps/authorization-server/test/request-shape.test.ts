@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { enginePath, shapeAuthorizationQuery } from '../src/provider/request-shape.ts';
+import { pathForLog } from '../src/http/request-context.ts';
+import { enginePath, isAuthorizationRequest, shapeAuthorizationQuery } from '../src/provider/request-shape.ts';
 import { supportDesk } from '../src/resources.ts';
 
 const desk = supportDesk('http://localhost:4001/mcp');
@@ -74,4 +75,25 @@ describe('paths of an issuer with and without a path', () => {
     expect(enginePath('/t/token', '/t')).toBe('/token');
     expect(enginePath('/token', '')).toBe('/token');
   });
+});
+
+test.each([
+  ['GET', '/authorize', true],
+  ['GET', '/authorize/', true],
+  ['GET', '/AUTHORIZE', true],
+  ['HEAD', '/authorize', true],
+  ['GET', '/authorize/uid', false],
+  ['POST', '/authorize', false],
+  ['GET', '/token', false],
+])('%s %s is an authorization request: %s', (method, path, expected) => {
+  expect(isAuthorizationRequest(method, path)).toBe(expected);
+});
+
+test.each([
+  ['/interaction/abc', '/interaction/:uid'],
+  ['/INTERACTION/abc', '/INTERACTION/:uid'],
+  ['/admin/api/v1/registration-tokens/pcr_AbC-_1', '/admin/api/v1/registration-tokens/:secret'],
+  ['/admin/api/v1/clients/5b2e', '/admin/api/v1/clients/5b2e'],
+])('SP-8: of the path %s the log has %s', (path, logged) => {
+  expect(pathForLog(path)).toBe(logged);
 });

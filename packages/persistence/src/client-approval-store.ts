@@ -1,4 +1,6 @@
+import type { ClientPosition } from './client-store.ts';
 import type { Database } from './database.ts';
+import type { ClientApproval as ClientApprovalRow } from './generated/postgresql/client.ts';
 import { hashToken } from './token-hash.ts';
 
 /** A client that an administrator is asked about. */
@@ -12,8 +14,15 @@ export type ClientApprovalStore = {
   ask(o: { clientId: string; now: Date; forgetAt: Date }): Promise<void>;
   /** Decides, and remembers that for good. */
   decide(o: { clientId: string; approved: boolean; now: Date }): Promise<void>;
-  /** All that were asked about, the newest first, at most `limit`. */
-  list(limit: number): Promise<ClientApproval[]>;
+  /** A client that is, or was, asked about. */
+  findAsked(o: { clientId: string; now: Date }): Promise<ClientApproval | undefined>;
+  /** All of them, or those with a decision (null: with none yet), the newest first, of those that come after `after`. */
+  list(o: {
+    decision?: boolean | null | undefined;
+    after?: ClientPosition | undefined;
+    limit: number;
+    now: Date;
+  }): Promise<ClientApproval[]>;
 };
 
 /** {@link ClientApprovalStore} over the database. */
@@ -41,13 +50,34 @@ export function createClientApprovalStore({ prisma }: Database): ClientApprovalS
         update: decision,
       });
     },
-    list: async (limit) => {
-      const rows = await prisma.clientApproval.findMany({ orderBy: { createdAt: 'desc' }, take: limit });
-      return rows.map(({ clientId, approved, createdAt }) => ({
-        clientId,
-        approved: approved ?? undefined,
-        createdAt,
-      }));
+    findAsked: async ({ clientId, now }) => {
+      const row = await prisma.clientApproval.findUnique({ where: { id: hashToken(clientId) } });
+      return row && (row.expiresAt === null || row.expiresAt > now) ? toApproval(row) : undefined;
+    },
+    list: async ({ decision, after, limit, now }) => {
+      const rows = await prisma.clientApproval.findMany({
+        where: {
+          AND: [
+            { OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
+            decision === undefined ? {} : { approved: decision },
+            after
+              ? {
+                  OR: [
+                    { createdAt: { lt: after.createdAt } },
+                    { createdAt: after.createdAt, clientId: { gt: after.id } },
+                  ],
+                }
+              : {},
+          ],
+        },
+        orderBy: [{ createdAt: 'desc' }, { clientId: 'asc' }],
+        take: limit,
+      });
+      return rows.map(toApproval);
     },
   };
+}
+
+function toApproval({ clientId, approved, createdAt }: ClientApprovalRow): ClientApproval {
+  return { clientId, approved: approved ?? undefined, createdAt };
 }

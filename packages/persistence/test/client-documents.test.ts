@@ -115,10 +115,27 @@ test('what an administrator decided about a client stays', async () => {
   await approvals.decide({ clientId, approved: true, now });
   await ask();
   expect(await approvals.find(clientId)).toBe(true);
-  expect((await approvals.list(10)).filter((entry) => entry.clientId === clientId)).toEqual([
-    { clientId, approved: true, createdAt: now },
-  ]);
+  const asked = { clientId, approved: true, createdAt: now };
+  expect(await approvals.list({ limit: 10, now: later(61) })).toEqual([asked]);
+  expect(await approvals.findAsked({ clientId, now: later(61) })).toEqual(asked);
   expect(await database.db.prisma.clientApproval.findFirst({ where: { clientId } })).toMatchObject({ expiresAt: null });
+});
+
+test('what an administrator is asked about is listed page by page, by decision, until nobody asks any more', async () => {
+  const { db } = database;
+  const approvals = createClientApprovalStore(db);
+  await db.prisma.clientApproval.deleteMany();
+  for (const [index, name] of ['a', 'b', 'c'].entries()) {
+    await approvals.ask({ clientId: `https://app.example/${name}`, now: later(index), forgetAt: later(60) });
+  }
+  await approvals.decide({ clientId: 'https://app.example/b', approved: false, now });
+  const names = async (o: Partial<Parameters<typeof approvals.list>[0]>) =>
+    (await approvals.list({ limit: 9, now, ...o })).map(({ clientId }) => clientId.slice(-1));
+  expect(await names({})).toEqual(['c', 'b', 'a']);
+  expect(await names({ limit: 1, after: { createdAt: later(2), id: 'https://app.example/c' } })).toEqual(['b']);
+  expect([await names({ decision: null }), await names({ decision: false })]).toEqual([['c', 'a'], ['b']]);
+  expect(await names({ now: later(60) })).toEqual(['b']);
+  expect(await approvals.findAsked({ clientId: 'https://app.example/a', now: later(60) })).toBeUndefined();
 });
 
 test('AS-35: a consent to one document is none to another', async () => {

@@ -106,7 +106,9 @@ const keySet = z
 const client = z.object({
   id: z.string(),
   name: z.string().nullable(),
-  registration: z.enum(['dynamic', 'manual']).describe('`dynamic` for one that registered itself.'),
+  registration: z
+    .enum(['dynamic', 'manual', 'document'])
+    .describe('`dynamic` for one that registered itself, `document` for one whose id is the URL of its document.'),
   state: z.enum(['active', 'pending', 'rejected', 'disabled']),
   firstParty: z.boolean(),
   authentication: z.string(),

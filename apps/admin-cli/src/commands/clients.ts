@@ -258,5 +258,5 @@ function showClient(out: Output, answer: { client: Client; clientSecret?: string
 }
 
 function cameBy({ registration }: Client): string {
-  return registration === 'dynamic' ? 'registering itself' : 'an administrator';
+  return { dynamic: 'registering itself', manual: 'an administrator', document: 'its own document' }[registration];
 }

@@ -13,14 +13,17 @@ export type JudgedRegistration =
   | { ok: false; errors: FieldProblem[] };
 
 /** Judges a client that an administrator registers. Nothing is dropped or guessed: who types it can correct it. */
-export function judgeRegistration(body: Registration, resources: readonly Resource[]): JudgedRegistration {
+export function judgeRegistration(
+  body: Registration,
+  { resources, held }: { resources: readonly Resource[]; held: readonly string[] },
+): JudgedRegistration {
   const redirects = body.machine ? undefined : judgeRedirectUris(body.redirectUris);
   const admin = resources.find(({ reserved }) => reserved)?.url;
   const allowedResources = body.admin && admin !== undefined ? [admin] : body.resources;
   const errors = [
     ...(redirects && 'errors' in redirects ? redirects.errors : []),
     ...(body.machine ? machineProblems(body) : []),
-    ...(body.admin ? adminProblems(body) : []),
+    ...(body.admin ? [...adminProblems(body), ...handedOnProblems(body.scopes, held)] : []),
     ...keyProblems(body),
     ...limitProblems({ scopes: body.scopes, resources: allowedResources }, { resources, admin: body.admin }),
   ];
@@ -78,6 +81,17 @@ export function limitProblems(
     ...unknown.map((url) => ({ field: 'resources', problem: `${url} is no resource here` })),
     ...(foreign.length > 0 ? [{ field: 'scopes', problem: `no such scope there: ${foreign.join(', ')}` }] : []),
   ];
+}
+
+/** Whoever administers one area cannot make a machine that administers another: nobody hands on what they do not hold. */
+export function handedOnProblems(
+  scopes: readonly string[] | null | undefined,
+  held: readonly string[],
+): FieldProblem[] {
+  const foreign = (scopes ?? []).filter((scope) => !held.includes(scope));
+  return foreign.length > 0
+    ? [{ field: 'scopes', problem: `you do not hold them yourself: ${foreign.join(', ')}` }]
+    : [];
 }
 
 function machineProblems({ redirectUris, authentication, resources, admin }: Registration): FieldProblem[] {

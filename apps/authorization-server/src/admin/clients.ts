@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { type ClientStore, createClientStore, type Database, type RegisteredClient } from '@portcullis/persistence';
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
+import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { Resource } from '../resources.ts';
-import { hasSecret, judgeRedirectUris, judgeRegistration, limitProblems } from './client-registration.ts';
+import {
+  handedOnProblems,
+  hasSecret,
+  judgeRedirectUris,
+  judgeRegistration,
+  limitProblems,
+} from './client-registration.ts';
+import { decideDocumentClient, findDocumentClient, listDocumentClients } from './document-clients.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
 import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
@@ -34,14 +42,23 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
       const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const after = position && { createdAt: position[0], id: position[1] };
-      const clients = await createClientStore(database).list({ state, after, limit: limit + 1, now });
+      const page = { state, after, limit: limit + 1, now };
+      const clients = [
+        ...(await createClientStore(database).list(page)).map(shown),
+        ...(await listDocumentClients(database, page)),
+      ].sort(newestFirst);
       return {
         ok: true,
-        answer: pageOf(clients, { limit, place: ({ createdAt, id }) => [createdAt, id], item: shown }),
+        answer: pageOf(clients, { limit, place: ({ createdAt, id }) => [createdAt, id], item: (client) => client }),
       };
     },
     async showClient({ params, now }) {
-      const client = await createClientStore(database).find({ id: params.client ?? '', now });
+      const id = params.client ?? '';
+      if (looksLikeClientIdUrl(id)) {
+        const client = await findDocumentClient(database, { clientId: id, now });
+        return client ? { ok: true, answer: { client } } : refuse(UNKNOWN_CLIENT);
+      }
+      const client = await createClientStore(database).find({ id, now });
       return client ? { ok: true, answer: { client: shown(client) } } : refuse(UNKNOWN_CLIENT);
     },
     registerClient: (call) => registerClient(call, deps),
@@ -66,9 +83,13 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
     disableClient: (call) => changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
     enableClient: (call) => changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
     approveClient: (call) =>
-      changeState(call, { database, type: 'client.approved', change: (clients, key) => clients.approve(key) }),
+      looksLikeClientIdUrl(call.params.client ?? '')
+        ? decideDocumentClient(call, { database, approved: true })
+        : changeState(call, { database, type: 'client.approved', change: (clients, key) => clients.approve(key) }),
     rejectClient: (call) =>
-      changeState(call, { database, type: 'client.rejected', change: (clients, key) => clients.reject(key) }),
+      looksLikeClientIdUrl(call.params.client ?? '')
+        ? decideDocumentClient(call, { database, approved: false })
+        : changeState(call, { database, type: 'client.rejected', change: (clients, key) => clients.reject(key) }),
     deleteClient: (call) =>
       recordedChange(database, call, async (within) => {
         const clients = createClientStore(within);
@@ -94,7 +115,7 @@ const NOT_OURS: AdminRefusal = {
 };
 
 function registerClient(call: AdminCall<'registerClient'>, { database, resources }: ClientAdministration) {
-  const judged = judgeRegistration(call.body, resources);
+  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
   if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
   const { metadata, permissions } = judged;
   const clientSecret = judged.hasSecret ? createSecret() : undefined;
@@ -134,6 +155,7 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
       ...(isMachine(client) && allowed === null
         ? [{ field: 'resources', problem: 'a machine needs at least one' }]
         : []),
+      ...(admin ? handedOnProblems(scopes, call.by.scopes) : []),
       ...(admin && scopes === null ? [{ field: 'scopes', problem: 'name the admin scopes that it may have' }] : []),
       ...limitProblems(
         { scopes, resources: allowed ?? (allowed === null ? null : client.allowedResources) },
@@ -203,6 +225,11 @@ function createSecret(): string {
 }
 
 type ShownClient = AdminAnswer<'showClient'>['client'];
+
+function newestFirst(a: ShownClient, b: ShownClient): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? 1 : -1;
+  return a.id < b.id ? -1 : 1;
+}
 
 function shown({ id, registration, state, firstParty, metadata, ...client }: RegisteredClient): ShownClient {
   return {

@@ -47,7 +47,13 @@ export function openRequestContext({ log, clock, basePath }: RequestContextOptio
   };
 }
 
-/** Interaction ids are worth as little as the cookie beside them, but a log needs none of them. */
-function pathForLog(path: string): string {
-  return path.replace(/\/(interaction|authorize)\/[^/]+/, '/$1/:uid').slice(0, 200);
+/**
+ * A path as a log may have it. Interaction ids are worth as little as the cookie beside them, but a log needs none of
+ * them; and who names a token where its id belongs has put a secret into the path.
+ */
+export function pathForLog(path: string): string {
+  return path
+    .replace(/\/(interaction|authorize)\/[^/]+/i, '/$1/:uid')
+    .replace(/\/pc[a-z]_[^/]*/gi, '/:secret')
+    .slice(0, 200);
 }

@@ -114,7 +114,7 @@ function configuration(options: EngineOptions): Configuration {
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
-      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(ctx) : undefined);
+      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(token) : undefined);
       return { ...(gid && { gid }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -188,8 +188,14 @@ function isReserved(identifier: string | string[] | undefined, resources: readon
 }
 
 /** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
-function machineGrantId({ oidc }: KoaContextWithOIDC): string {
-  return `m-${hashToken(JSON.stringify([oidc.client?.clientId, oidc.params?.resource])).slice(0, 22)}`;
+function machineGrantId({
+  clientId,
+  aud,
+}: {
+  clientId?: string | undefined;
+  aud?: string | string[] | undefined;
+}): string {
+  return `m-${hashToken(JSON.stringify([clientId, aud])).slice(0, 22)}`;
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */

@@ -66,15 +66,19 @@ export function enginePath(path: string, basePath: string): string | undefined {
   return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : undefined;
 }
 
+/** Whether the engine will take a request for one to its authorization endpoint: in any case, and with a slash behind it. */
+export function isAuthorizationRequest(method: string, path: string): boolean {
+  return (method === 'GET' || method === 'HEAD') && /^\/authorize\/?$/i.test(path);
+}
+
 /** Strips the issuer's path from a request, so that routes are written once, and shapes authorization requests. */
 export function shapeRequest(site: Site, resources: readonly [Resource, ...Resource[]]): Middleware {
   return async (ctx, next) => {
     const path = enginePath(ctx.path, site.basePath);
     if (path === undefined) return;
-    const query =
-      ctx.method === 'GET' && path === '/authorize'
-        ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString()
-        : ctx.querystring;
+    const query = isAuthorizationRequest(ctx.method, path)
+      ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString()
+      : ctx.querystring;
     ctx.req.url = query ? `${path}?${query}` : path;
     // The engine finds the path under which it is mounted by comparing these two.
     Object.assign(ctx.req, { originalUrl: `${site.basePath}${ctx.req.url}` });

@@ -100,8 +100,10 @@ async function replace(
   if (!allowance.allowed) return { refusal: { error: 'too_many', ...allowance } };
 
   const { metadata } = read;
-  const underReview =
-    policy.policy === 'review' && client.state === 'active' && !isSameToAPerson(client.metadata, metadata);
+  const isOther = !isSameToAPerson(client.metadata, metadata);
+  // One that is switched off is not let in unseen either, once it is switched on again.
+  const wasApproved = client.state === 'active' || client.state === 'disabled';
+  const underReview = policy.policy === 'review' && wasApproved && isOther;
   const secret = needsSecret(metadata) && !needsSecret(client.metadata) ? newSecret() : undefined;
   const nextManagementToken = newSecret();
   const updated = await clients.updateManaged({
@@ -111,6 +113,8 @@ async function replace(
     managementToken,
     nextManagementToken,
     underReview,
+    // Whoever vouched for the client did so for what it was.
+    ...(isOther && { permissions: { firstParty: false } }),
     now,
   });
   // Another request with the same token came first.

@@ -59,7 +59,8 @@ export type RegistrationPolicy = z.infer<typeof registrationSchema>;
 export function allowsRedirect({ allow, deny }: RegistrationPolicy['redirectHosts'], uri: string): boolean {
   const target = redirectTarget(uri);
   if (!target) return false;
-  const place = target.kind === 'private-use' ? `${target.scheme}:` : new URL(uri).hostname;
+  // The same host with the root's dot behind it would slip past the list.
+  const place = target.kind === 'private-use' ? `${target.scheme}:` : new URL(uri).hostname.replace(/\.$/, '');
   const matches = (pattern: string) =>
     pattern.startsWith('*.') ? place.endsWith(pattern.slice(1)) : place === pattern;
   return !deny.some(matches) && (allow === undefined || allow.some(matches));

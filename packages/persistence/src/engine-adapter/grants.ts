@@ -14,7 +14,7 @@ import {
 
 /**
  * Grants. Their id is no secret (access tokens carry it as `gid`), so it is stored as it is.
- * With a grant go its codes and refresh tokens.
+ * With a grant go its codes and refresh tokens, and what its user had agreed to for the client (SP-16).
  */
 export function grantsAdapter({ prisma, clock }: AdapterDependencies): Adapter {
   return adapterOf('Grant', {
@@ -39,9 +39,11 @@ export function grantsAdapter({ prisma, clock }: AdapterDependencies): Adapter {
     destroy: async (id) => {
       // The grant first: without it the engine takes none of its tokens. One statement at a time, so that
       // the engine's own revocation of the same rows, which runs beside this, cannot lock against it.
+      const whose = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
       await prisma.grant.deleteMany({ where: { id } });
       await prisma.refreshToken.deleteMany({ where: { grantId: id } });
       await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
+      if (whose) await prisma.consent.deleteMany({ where: whose });
     },
   });
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createUserStore } from '@portcullis/persistence';
 import { ADMIN_OPERATIONS } from '@portcullis/platform';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
+import { exportJWK, generateKeyPair } from 'jose';
 import { asks, createHttpPerson, type HttpPerson, readToken, requestToken } from '../../src/index.ts';
 import { ALL_ADMIN_SCOPES, adminTokens, COMMAND_LINE, callAdmin } from './support/administration.ts';
 import {
@@ -269,6 +270,33 @@ describe('tokens do not cross', () => {
     const refused = await callAdmin(server.issuer, { token: access, path: '/users' });
     expect(refused).toMatchObject({ status: 403, json: { status: 403, correlationId: expect.any(String) } });
     expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope"');
+  });
+
+  test('nobody hands on an area that they do not hold: neither with a new machine nor with an old one', async () => {
+    const { publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const machine = (scope: string) => ({
+      name: 'Night',
+      authentication: 'private_key_jwt',
+      jwks: { keys: [publicJwk] },
+      machine: true,
+      admin: true,
+      scopes: [scope],
+    });
+    const publicJwk = await exportJWK(publicKey);
+    const { access: token } = await adminTokens(target, { scope: 'admin:clients' });
+    const register = (scope: string) =>
+      callAdmin(server.issuer, { token, method: 'POST', path: '/clients', body: machine(scope) });
+    expect(await register('admin:users')).toMatchObject({
+      status: 400,
+      json: { errors: [{ field: 'scopes', problem: expect.stringContaining('admin:users') }] },
+    });
+    const registered = await register('admin:clients');
+    expect(registered.status).toBe(201);
+    const { id } = Object(registered.json?.client);
+    const change = { method: 'PATCH', path: `/clients/${id}`, body: { scopes: ['admin:clients', 'admin:users'] } };
+    expect((await callAdmin(server.issuer, { token, ...change })).status).toBe(400);
+    const { access: holder } = await adminTokens(target);
+    expect((await callAdmin(server.issuer, { token: holder, ...change })).status).toBe(200);
   });
 
   test('what was revoked, disabled or taken away ends at once, not with the token', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createClientApprovalStore } from '@portcullis/persistence';
+import { createAuditLog } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { DocumentOrigin, HttpPerson, OriginAnswer, Step } from '../../src/index.ts';
@@ -14,6 +14,7 @@ import {
   sendRaw,
   startDocumentOrigin,
 } from '../../src/index.ts';
+import { adminTokens, callAdmin } from './support/administration.ts';
 import type { Code, Target } from './support/authorization.ts';
 import { authorizationRequest, codeExchange, redeem, targetOf, tokensOf } from './support/authorization.ts';
 import { ageDocuments, documentOf, networkTo, publish, storedDocument } from './support/document-client.ts';
@@ -174,14 +175,30 @@ describe('a client that names itself by a URL (AS-22)', () => {
     const asking = newClientId('ask.example');
     publish(origin, asking);
     expect(wordsOf((await open(asking)).step)).toContain('administrator has to approve');
-    const approvals = createClientApprovalStore(server.database);
-    expect((await approvals.list(10)).map(({ clientId, approved }) => [clientId, approved])).toEqual([
-      [asking, undefined],
+    const { access: token } = await adminTokens(target, { scope: 'admin:clients' });
+    const waiting = await callAdmin(server.issuer, { token, path: '/clients?state=pending' });
+    expect(waiting.json?.items).toMatchObject([
+      {
+        id: asking,
+        registration: 'document',
+        state: 'pending',
+        name: 'Ticket helper',
+        redirectUris: [expect.any(String)],
+      },
     ]);
-    await approvals.decide({ clientId: asking, approved: true, now: new Date() });
+    const path = `/clients/${encodeURIComponent(asking)}`;
+    const decide = async (decision: string) =>
+      (await callAdmin(server.issuer, { token, method: 'POST', path: `${path}/${decision}` })).status;
+    expect([await decide('approve'), await decide('approve')]).toEqual([200, 409]);
+    expect((await callAdmin(server.issuer, { token, path })).json).toMatchObject({ client: { state: 'active' } });
     expect(asks((await open(asking)).step, 'approve')).toBe(true);
-    await approvals.decide({ clientId: asking, approved: false, now: new Date() });
+    expect(await decide('reject')).toBe(200);
     expect(wordsOf((await open(asking)).step)).toContain('not allowed here');
+    const unasked = encodeURIComponent(newClientId('ask.example'));
+    const answer = await callAdmin(server.issuer, { token, method: 'POST', path: `/clients/${unasked}/approve` });
+    expect(answer.status).toBe(404);
+    const recorded = await createAuditLog(server.database).list({ client: asking });
+    expect(recorded.map(({ type }) => type)).toEqual(expect.arrayContaining(['client.approved', 'client.rejected']));
   });
 
   test('a pinned document is used instead of fetching one', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClientStore, createRegistrationTokenStore, createUserStore } from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, findFreePort, requestToken } from '../../src/index.ts';
+import { createHttpPerson, findFreePort, readToken, requestToken } from '../../src/index.ts';
 import { adminTokens } from './support/administration.ts';
 import {
   authorizationRequest,
@@ -561,6 +561,11 @@ describe('clients with limits', () => {
     expect(await ask(`${server.issuer}/admin`)).toMatchObject({ status: 400, json: { error: 'invalid_target' } });
     expect(await ask(undefined)).toMatchObject({ status: 400, json: { error: 'invalid_target' } });
     expect(await ask(server.mcpUrl, 'desk:admin')).toMatchObject({ status: 400, json: { error: 'invalid_scope' } });
-    expect(await ask(server.mcpUrl, 'desk:read')).toMatchObject({ status: 200, json: { scope: 'desk:read' } });
+    const granted = await ask(server.mcpUrl, 'desk:read');
+    expect(granted).toMatchObject({ status: 200, json: { scope: 'desk:read' } });
+    const otherwise = await ask(`${server.mcpUrl}/`, 'desk:read');
+    const gidOf = ({ json }: typeof granted) => readToken(String(json?.access_token)).claims.gid;
+    expect(gidOf(granted)).toMatch(/^m-/);
+    expect(gidOf(otherwise)).toBe(gidOf(granted));
   });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { requestToken } from '../../src/attacker.ts';
 import type { HttpPerson, Step } from '../../src/http-person.ts';
 import { asks, createHttpPerson, plainText } from '../../src/http-person.ts';
+import { sendRaw } from '../../src/raw-request.ts';
 import type { PreparedStack } from './support/journey.ts';
 import {
   administrator,
@@ -159,6 +160,15 @@ describe('what a person allows, and for how long', () => {
     ] as const;
     for (const [id, uri, params] of cases) expect(asks((await open(id, uri, params)).step, 'approve')).toBe(true);
     expect((await open(clientId, webUri)).step.kind).toBe('left');
+  });
+
+  it('SP-16: once the client has given its grant back, it has to ask again', async () => {
+    const { clientId } = await newClient(webUri);
+    const { refreshToken } = await signIn(stack, { clientId, redirectUri: webUri, person });
+    expect((await open(clientId, webUri)).step.kind).toBe('left');
+    const body = new URLSearchParams({ client_id: clientId, token: refreshToken });
+    expect((await sendRaw(`${stack.issuer}/revoke`, { body })).status).toBe(200);
+    expect(asks((await open(clientId, webUri)).step, 'approve')).toBe(true);
   });
 
   it.each([loopbackUri, ownSchemeUri])('PX-14: with %s it is asked every time', async (redirectUri) => {

@@ -68,6 +68,14 @@ async function serve(registration: Record<string, unknown> = {}): Promise<Served
 const post = ({ target }: Served, body: Record<string, unknown>, headers: Record<string, string> = {}) =>
   register(target.server, body, { headers });
 
+/** Changes a client with the registration access token that came with its last answer (RFC 7592). */
+const changeItself = (registered: Record<string, unknown>, changes: Record<string, unknown>) =>
+  sendJson(String(registered.registration_client_uri), {
+    method: 'PUT',
+    headers: { ...bearer(String(registered.registration_access_token)), 'content-type': 'application/json' },
+    body: JSON.stringify({ ...confidential, client_id: registered.client_id, ...changes }),
+  });
+
 const countClients = ({ database }: Served) => database.prisma.client.count();
 
 async function page({ target }: Served, clientId: string): Promise<{ status: number; words: string }> {
@@ -183,6 +191,30 @@ describe('policy', () => {
     expect((await page(served, clientId)).words).toContain('has turned this app away');
     await served.clients.setDisabled({ id: clientId, disabled: true, now: served.now() });
     expect((await page(served, clientId)).words).toContain('has switched this app off');
+  });
+
+  test('review: a client that changes itself while it is switched off is not let in unseen afterwards', async () => {
+    const served = await serve({ policy: 'review' });
+    const { json = {} } = await post(served, confidential);
+    const key = { id: String(json.client_id), now: served.now() };
+    await served.clients.approve(key);
+    await served.clients.setDisabled({ ...key, disabled: true });
+    const changed = await changeItself(json, { redirect_uris: ['https://evil.example/callback'] });
+    expect(changed.status).toBe(200);
+    await served.clients.setDisabled({ ...key, disabled: false });
+    expect((await served.clients.find(key))?.state).toBe('pending');
+  });
+
+  test('a client for which the operator vouched loses that when it becomes another one, and not before', async () => {
+    const served = await serve();
+    const { json = {} } = await post(served, confidential);
+    const key = { id: String(json.client_id), now: served.now() };
+    await served.clients.update({ ...key, permissions: { firstParty: true } });
+    const { json: same = {} } = await changeItself(json, { contacts: ['it@app.example'] });
+    expect((await served.clients.find(key))?.firstParty).toBe(true);
+    const { status } = await changeItself(same, { redirect_uris: ['https://evil.example/callback'] });
+    expect(status).toBe(200);
+    expect((await served.clients.find(key))?.firstParty).toBe(false);
   });
 
   test('review: whoever brings a registration token needs none', async () => {

@@ -1,0 +1,81 @@
+import {
+  type ClientApproval,
+  type ClientPosition,
+  type ClientState,
+  createClientApprovalStore,
+  createRemoteDocumentStore,
+  type Database,
+} from '@portcullis/persistence';
+import type { AdminAnswer } from '@portcullis/platform';
+import { knownDocument } from '../client-metadata/known-documents.ts';
+import { readMetadataDocument } from '../client-metadata/metadata-document.ts';
+import type { AdminCall } from './handler.ts';
+import { recordedChange } from './recorded-change.ts';
+
+type ShownClient = AdminAnswer<'showClient'>['client'];
+
+/** Clients that name themselves by a document and that an administrator is, or was, asked about. */
+export async function listDocumentClients(
+  database: Database,
+  { state, ...page }: { state: ClientState | undefined; after: ClientPosition | undefined; limit: number; now: Date },
+): Promise<ShownClient[]> {
+  if (state === 'disabled') return [];
+  const decision = state && { pending: null, active: true, rejected: false }[state];
+  const asked = await createClientApprovalStore(database).list({ decision, ...page });
+  return Promise.all(asked.map((approval) => shown(database, approval)));
+}
+
+/** One of them. */
+export async function findDocumentClient(
+  database: Database,
+  o: { clientId: string; now: Date },
+): Promise<ShownClient | undefined> {
+  const approval = await createClientApprovalStore(database).findAsked(o);
+  return approval && shown(database, approval);
+}
+
+/** Lets such a client in, or turns it away; either can be taken back. */
+export function decideDocumentClient(
+  call: AdminCall,
+  { database, approved }: { database: Database; approved: boolean },
+) {
+  const { now } = call;
+  const clientId = call.params.client ?? '';
+  return recordedChange<{ client: ShownClient }>(database, call, async (within) => {
+    const before = await findDocumentClient(within, { clientId, now });
+    if (!before) return { ok: false, refusal: { reason: 'not_found', what: 'such client' } };
+    const state = approved ? 'active' : 'rejected';
+    if (before.state === state) {
+      return { ok: false, refusal: { reason: 'conflict', detail: `This client is ${state} already.` } };
+    }
+    await createClientApprovalStore(within).decide({ clientId, approved, now });
+    return {
+      ok: true,
+      answer: { client: { ...before, state } },
+      event: { type: approved ? 'client.approved' : 'client.rejected', client: clientId },
+    };
+  });
+}
+
+/** As its document says that was fetched last, where it is still known. */
+async function shown(database: Database, { clientId, approved, createdAt }: ClientApproval): Promise<ShownClient> {
+  const stored = await createRemoteDocumentStore(database).find(clientId);
+  const text = stored?.body ?? knownDocument(clientId);
+  const read = text === undefined ? undefined : readMetadataDocument(text, clientId);
+  const metadata = read?.ok ? read.metadata : undefined;
+  return {
+    id: clientId,
+    registration: 'document',
+    state: approved === undefined ? 'pending' : approved ? 'active' : 'rejected',
+    firstParty: false,
+    name: metadata?.client_name ?? null,
+    authentication: metadata?.token_endpoint_auth_method ?? 'none',
+    grantTypes: [...(metadata?.grant_types ?? [])],
+    redirectUris: [...(metadata?.redirect_uris ?? [])],
+    scopes: null,
+    resources: null,
+    createdAt: createdAt.toISOString(),
+    lastUsedAt: null,
+    expiresAt: null,
+  };
+}
