@@ -166,7 +166,7 @@ describe('what a person allows, and for how long', () => {
     const { clientId } = await newClient(webUri);
     const { refreshToken } = await signIn(stack, { clientId, redirectUri: webUri, person });
     expect((await open(clientId, webUri)).step.kind).toBe('left');
-    const body = new URLSearchParams({ client_id: clientId, token: refreshToken });
+    const body = new URLSearchParams({ client_id: clientId, token: String(refreshToken) });
     expect((await sendRaw(`${stack.issuer}/revoke`, { body })).status).toBe(200);
     expect(asks((await open(clientId, webUri)).step, 'approve')).toBe(true);
   });
