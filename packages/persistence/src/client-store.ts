@@ -33,6 +33,8 @@ export type RegisteredClient = ClientPermissions & {
   /** `dynamic` for one that registered itself. */
   registration: 'dynamic' | 'manual';
   state: ClientState;
+  /** The canonical URL of the resource that the client is the server of; undefined for a client that is none. */
+  resourceServer: string | undefined;
   /** Without the secret. */
   metadata: ClientMetadata;
   createdAt: Date;
@@ -57,6 +59,8 @@ export type NewClient = {
   /** Another registration with the same key is this one, as long as that one lives. */
   reuseKey?: string | undefined;
   permissions?: Partial<ClientPermissions>;
+  /** The canonical URL of the resource that the client is the server of: of one resource there is one such client. */
+  resourceServer?: string | undefined;
   now: Date;
 };
 
@@ -86,6 +90,8 @@ export type ClientStore = {
   reuse(o: { reuseKey: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** A client in any state. */
   find(o: { id: string; now: Date }): Promise<RegisteredClient | undefined>;
+  /** The client that is the server of the resource with this canonical URL, in any state. */
+  findResourceServer(o: { url: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** The client whose registration access token this is, in any state (RFC 7592). */
   findManaged(o: { id: string; managementToken: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** Clients in `state`, or in any, the newest first, of those that come after `after`. */
@@ -166,6 +172,11 @@ export function createClientStore({ prisma }: Database): ClientStore {
     register,
     reuse: async ({ reuseKey, now }) => optionalClient(await findReusable(reuseKey, now)),
     find: async ({ id, now }) => optionalClient(await findRow(id, now)),
+    findResourceServer: async ({ url, now }) => {
+      if (url.includes('\0')) return undefined;
+      const row = await prisma.client.findUnique({ where: { resourceServer: url } });
+      return optionalClient(row && isLive(row, now) ? row : undefined);
+    },
     findManaged: async ({ id, managementToken, now }) => {
       const row = await findRow(id, now);
       return row?.managementTokenHash === hashToken(managementToken) ? toClient(row) : undefined;
@@ -266,6 +277,7 @@ function newRow({
   managementToken,
   reuseKey,
   permissions,
+  resourceServer,
   now,
 }: NewClient) {
   const id = metadata.client_id;
@@ -279,6 +291,7 @@ function newRow({
     ...permissionColumns(permissions ?? {}),
     managementTokenHash: managementToken === undefined ? null : hashToken(managementToken),
     reuseKey: reuseKey ?? null,
+    resourceServer: resourceServer ?? null,
     review: underReview ? ('pending' as const) : ('approved' as const),
     createdAt: now,
     updatedAt: now,
@@ -323,6 +336,7 @@ function toClient(row: ClientRow): RegisteredClient {
     id: row.id,
     registration: row.registration,
     state: stateOf(row),
+    resourceServer: row.resourceServer ?? undefined,
     metadata: toMetadata(row),
     firstParty: row.firstParty,
     allowedScopes: parseOptional<string[]>(row.allowedScopes),

@@ -110,6 +110,10 @@ const client = z.object({
     .enum(['dynamic', 'manual', 'document'])
     .describe('`dynamic` for one that registered itself, `document` for one whose id is the URL of its document.'),
   state: z.enum(['active', 'pending', 'rejected', 'disabled']),
+  resourceServer: z
+    .string()
+    .nullable()
+    .describe('The URL of the resource that the client is the server of; null for one that is none.'),
   firstParty: z.boolean(),
   authentication: z.string(),
   grantTypes: z.array(z.string()),

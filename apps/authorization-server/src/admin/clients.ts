@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { type ClientStore, createClientStore, type Database, type RegisteredClient } from '@portcullis/persistence';
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import { createClientSecret } from '../resource-server-client.ts';
 import type { Resource } from '../resources.ts';
 import {
   handedOnProblems,
@@ -70,7 +70,7 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
         const client = await clients.find({ id: call.params.client ?? '', now });
         if (!client) return refuse(UNKNOWN_CLIENT);
         if (!hasSecret(client.metadata.token_endpoint_auth_method)) return refuse(NO_SECRET);
-        const clientSecret = createSecret();
+        const clientSecret = createClientSecret();
         const { overlapSeconds } = body;
         await clients.rotateSecret({ id: client.id, secret: clientSecret, overlapSeconds, now });
         const previousUntil = new Date(now.getTime() + overlapSeconds * 1000).toISOString();
@@ -109,6 +109,10 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
 const UNKNOWN_CLIENT: AdminRefusal = { reason: 'not_found', what: 'such client' };
 const NO_SECRET: AdminRefusal = { reason: 'conflict', detail: 'This client has no secret.' };
 const NOT_IN_REVIEW: AdminRefusal = { reason: 'conflict', detail: 'This client does not wait for a decision.' };
+const SERVER_OF_A_RESOURCE: AdminRefusal = {
+  reason: 'conflict',
+  detail: 'This client is the server of a resource: it asks for no tokens, so that only its name can be changed.',
+};
 const NOT_OURS: AdminRefusal = {
   reason: 'conflict',
   detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
@@ -118,7 +122,7 @@ function registerClient(call: AdminCall<'registerClient'>, { database, resources
   const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
   if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
   const { metadata, permissions } = judged;
-  const clientSecret = judged.hasSecret ? createSecret() : undefined;
+  const clientSecret = judged.hasSecret ? createClientSecret() : undefined;
   return recordedChange(database, call, async (within) => {
     const { client } = await createClientStore(within).register({
       metadata,
@@ -147,6 +151,8 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
     const client = await clients.find({ id: call.params.client ?? '', now: call.now });
     if (!client) return refuse(UNKNOWN_CLIENT);
     if ((name !== undefined || redirectUris) && client.registration === 'dynamic') return refuse(NOT_OURS);
+    if (client.resourceServer !== undefined && Object.keys(call.body).some((field) => field !== 'name'))
+      return refuse(SERVER_OF_A_RESOURCE);
     const redirects = redirectUris && judgeRedirectUris(redirectUris);
     const admin = resources.some(({ reserved, url }) => reserved && client.allowedResources?.includes(url));
     const errors = [
@@ -219,11 +225,6 @@ function isMachine({ metadata }: RegisteredClient): boolean {
   return metadata.grant_types?.includes('client_credentials') ?? false;
 }
 
-/** 256 random bits. */
-function createSecret(): string {
-  return randomBytes(32).toString('base64url');
-}
-
 type ShownClient = AdminAnswer<'showClient'>['client'];
 
 function newestFirst(a: ShownClient, b: ShownClient): number {
@@ -231,11 +232,20 @@ function newestFirst(a: ShownClient, b: ShownClient): number {
   return a.id < b.id ? -1 : 1;
 }
 
-function shown({ id, registration, state, firstParty, metadata, ...client }: RegisteredClient): ShownClient {
+function shown({
+  id,
+  registration,
+  state,
+  resourceServer,
+  firstParty,
+  metadata,
+  ...client
+}: RegisteredClient): ShownClient {
   return {
     id,
     registration,
     state,
+    resourceServer: resourceServer ?? null,
     firstParty,
     name: metadata.client_name ?? null,
     authentication: metadata.token_endpoint_auth_method ?? 'client_secret_basic',

@@ -67,6 +67,7 @@ async function shown(database: Database, { clientId, approved, createdAt }: Clie
     id: clientId,
     registration: 'document',
     state: approved === undefined ? 'pending' : approved ? 'active' : 'rejected',
+    resourceServer: null,
     firstParty: false,
     name: metadata?.client_name ?? null,
     authentication: metadata?.token_endpoint_auth_method ?? 'none',
