@@ -60,6 +60,8 @@ export async function submitConsent(
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
+    // What was allowed before must not answer for somebody who has just said no.
+    await deps.consents.forget({ userId: decision.userId, clientId: step.clientId, resource: step.resource.url });
     await recordDecision(ctx, step, { deps, decision, granted: [] });
     return { error: 'access_denied', error_description: 'the user refused' };
   }
