@@ -23,10 +23,11 @@ import { errors } from 'oidc-provider';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
-import { createDocumentCache } from './client-metadata/document-cache.ts';
+import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
+import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
-import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
+import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
@@ -42,9 +43,9 @@ import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
+import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
@@ -87,7 +88,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
-  const documents = clientDocuments(config, deps, egress);
+  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
+  const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
+  const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
   const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
   const permissionsOf = storedPermissions(clients, clock);
@@ -108,6 +111,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     documents,
     isPreRegistered: trustedClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    remoteKeys,
     egress,
     signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
@@ -146,6 +150,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     site,
     resources: config.resources,
     policy: registration,
+    fetchPorts: config.clientMetadataDocuments.ports,
     clients,
     tokens: createRegistrationTokenStore(database),
     quota: createRegistrationQuota(database, registration.quota),
@@ -191,13 +196,12 @@ const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
 function clientDocuments(
   { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
   { database, clock, log }: ServerDeps,
-  egress: Egress,
+  { cacheDeps, remoteKeys }: { cacheDeps: DocumentCacheDeps; remoteKeys: RemoteKeys },
 ): ClientDocuments | undefined {
   if (!enabled) return undefined;
-  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   return createClientDocuments({
     documents: createDocumentCache(cacheDeps, DOCUMENT_LIMITS),
-    keys: createDocumentCache(cacheDeps, KEY_LIMITS),
+    keys: remoteKeys,
     versions: createClientDocumentVersionStore(database),
     approvals: createClientApprovalStore(database),
     pinned: pinnedTexts(pinned, { now: clock(), log }),

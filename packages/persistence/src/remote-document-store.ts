@@ -34,6 +34,8 @@ export type RemoteDocumentStore = {
     /** When the row is forgotten, unless it holds an answer that is worth keeping longer. */
     expiresAt: Date;
   }): Promise<void>;
+  /** Lets a copy that was fetched long enough ago be fetched anew, however fresh it is. False for any other. */
+  expire(o: { url: string; fetchedBefore: Date; now: Date }): Promise<boolean>;
   /** Ends a lease without an outcome. */
   release(url: string): Promise<void>;
 };
@@ -89,6 +91,13 @@ export function createRemoteDocumentStore({ prisma }: Database): RemoteDocumentS
       });
       // A row that never had a body was created by the lease, and lives no longer than it.
       await prisma.remoteDocument.updateMany({ where: { id, expiresAt: { lt: expiresAt } }, data: { expiresAt } });
+    },
+    expire: async ({ url, fetchedBefore, now }) => {
+      const { count } = await prisma.remoteDocument.updateMany({
+        where: { id: hashToken(url), fetchedAt: { lte: fetchedBefore } },
+        data: { freshUntil: now },
+      });
+      return count > 0;
     },
     release: async (url) => {
       await prisma.remoteDocument.updateMany({ where: { id: hashToken(url) }, data: { leaseUntil: null } });

@@ -3,14 +3,10 @@ import type { ClientApprovalStore, ClientDocumentVersionStore } from '@portculli
 import type { Clock, Logger } from '@portcullis/platform';
 import { isClientIdUrl } from './client-id-url.ts';
 import type { DocumentCache } from './document-cache.ts';
+import { jsonReader } from './fetch-outcome.ts';
 import { knownDocument } from './known-documents.ts';
-import {
-  type ClientMetadata,
-  fingerprintOf,
-  type PublicJwk,
-  readKeySet,
-  readMetadataDocument,
-} from './metadata-document.ts';
+import { type ClientMetadata, fingerprintOf, type PublicJwk, readMetadataDocument } from './metadata-document.ts';
+import type { RemoteKeys } from './remote-keys.ts';
 import { type TrustPolicy, trustOf } from './trust-policy.ts';
 
 /** A client as its metadata document describes it, and which version of the document that was. */
@@ -55,15 +51,18 @@ export type ClientDocuments = {
    * The client with the keys that it may authenticate with, in place of the URL of its keys. What was agreed to
    * counts, but for keys that its document of today no longer has. @returns a refusal when its keys cannot be had.
    */
-  withKeys(o: { agreed: DocumentClient; current: DocumentClient; admit?: Admission }): Promise<DocumentClientResult>;
+  withKeys(o: KeysOf): Promise<DocumentClientResult>;
   /** Whether a client's document is the one that we wrote to stand in for it. */
   isStandIn(client: DocumentClient): boolean;
 };
 
+/** Whose keys are wanted; `kid` is the one that a request is signed with. */
+type KeysOf = { agreed: DocumentClient; current: DocumentClient; kid?: string | undefined; admit?: Admission };
+
 /** What they are made with. */
 export type ClientDocumentsDeps = {
   documents: DocumentCache;
-  keys: DocumentCache;
+  keys: RemoteKeys;
   versions: ClientDocumentVersionStore;
   approvals: ClientApprovalStore;
   /** Documents by client id that are used instead of fetching them. */
@@ -131,14 +130,17 @@ async function textOf(
   clientId: string,
   { deps, admit }: { deps: ClientDocumentsDeps; admit: Admission },
 ): Promise<{ ok: true; text: string } | { ok: false; refusal: DocumentRefusal }> {
-  const check = (text: string) => readMetadataDocument(text, clientId);
-  const document = await deps.documents(clientId, { check, admit });
+  const reader = jsonReader((text) => readMetadataDocument(text, clientId));
+  const document = await deps.documents(clientId, { reader, admit });
   switch (document.kind) {
     case 'fresh':
     case 'stale':
       return { ok: true, text: document.body };
     case 'withdrawn':
       return refuse('withdrawn', document.reason);
+    // A document of ours stands in for one that cannot be fetched, not for one that was not asked for.
+    case 'busy':
+      return refuse('unreachable', document.reason);
     case 'unreachable': {
       const standIn = knownDocument(clientId);
       if (standIn === undefined) return refuse('unreachable', document.reason);
@@ -164,7 +166,7 @@ async function askAdministrator(
 }
 
 async function withKeys(
-  { agreed, current, admit }: { agreed: DocumentClient; current: DocumentClient; admit?: Admission },
+  { agreed, current, kid, admit }: KeysOf,
   deps: ClientDocumentsDeps,
 ): Promise<DocumentClientResult> {
   if (agreed.token_endpoint_auth_method === 'none') return { ok: true, client: agreed };
@@ -174,19 +176,9 @@ async function withKeys(
     return { ok: true, client: { ...client, jwks: { keys: jwks.keys.filter((key) => today.has(canonical(key))) } } };
   }
   if (uri === undefined || uri !== current.jwks_uri) return { ok: true, client: { ...client, jwks: { keys: [] } } };
-  const document = await deps.keys(uri, { check: checkKeySet, admit });
-  if (document.kind === 'unreachable') return refuse('unreachable', `its keys: ${document.reason}`);
-  const keys = document.kind === 'withdrawn' ? [] : (readKeySet(JSON.parse(document.body)) ?? []);
-  return { ok: true, client: { ...client, jwks: { keys } } };
-}
-
-function checkKeySet(text: string): { ok: true } | { ok: false; problem: string } {
-  try {
-    if (readKeySet(JSON.parse(text))) return { ok: true };
-  } catch {
-    // Falls through: what is no JSON is no key set either.
-  }
-  return { ok: false, problem: 'it is no set of public keys' };
+  const found = await deps.keys(uri, { kid, admit });
+  if (!found.ok) return refuse('unreachable', `its keys: ${found.reason}`);
+  return { ok: true, client: { ...client, jwks: { keys: found.keys } } };
 }
 
 function readClient(text: string, clientId: string): FoundDocument {

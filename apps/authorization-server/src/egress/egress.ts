@@ -11,7 +11,7 @@ import { isPublicAddress } from './public-address.ts';
 type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
 
 /** An answer, whatever its status. A redirect is an answer too: it is never followed. */
-type EgressAnswer = {
+export type EgressAnswer = {
   status: number;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;

@@ -5,6 +5,7 @@ import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
@@ -57,6 +58,7 @@ export type EngineOptions = {
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  remoteKeys: RemoteKeys;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
   signingKeys: JWK[];
