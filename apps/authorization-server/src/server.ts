@@ -30,7 +30,7 @@ import type { Config } from './config.ts';
 import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
-import { createFailureLimit } from './http/failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
 import { pinHost } from './http/host.ts';
@@ -41,6 +41,8 @@ import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
+import { logoRouter } from './logos/router.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
@@ -91,6 +93,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
   const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
+  const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
+  const logos = clientLogos(config, deps, documentFetchLimit);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
   const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
   const permissionsOf = storedPermissions(clients, clock);
@@ -110,7 +114,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
-    documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    documentFetchLimit,
     remoteKeys,
     egress,
     signingKeys,
@@ -123,6 +127,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     acceptForms: acceptForms(site),
     provider,
     documents,
+    logos,
     site,
     resources,
     roles,
@@ -171,6 +176,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(admin.metadata);
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
+  app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
@@ -209,6 +215,23 @@ function clientDocuments(
     clock,
     log,
     grantTtlSeconds: GRANT_TTL_SECONDS,
+  });
+}
+
+/** Logos are fetched through a door of their own, which lets more through and does not keep documents waiting. */
+function clientLogos(
+  { clientMetadataDocuments: { ports } }: Config,
+  { database, clock, log, network }: ServerDeps,
+  networkLimit: FailureLimit,
+): Logos {
+  const egress = createEgress({ ports, network, maxSizeBytes: LOGO_SIZE_BYTES, maxConcurrent: 5, accept: 'image/*' });
+  const store = createRemoteDocumentStore(database);
+  return createLogos({
+    store,
+    cache: createDocumentCache({ store, egress, clock, log }, LOGO_LIMITS),
+    networkLimit,
+    overallLimit: createFailureLimit(database, LOGO_FETCH_LIMIT),
+    log,
   });
 }
 

@@ -18,6 +18,8 @@ export type RemoteDocument = {
 /** Documents that were fetched from other servers, shared by all replicas. */
 export type RemoteDocumentStore = {
   find(url: string): Promise<RemoteDocument | undefined>;
+  /** The same by the hash of its URL, for whoever was given no more than that. */
+  findById(id: string): Promise<RemoteDocument | undefined>;
   /**
    * Takes the right to fetch. Of several at once, on any replica, one gets true; nobody does before `nextFetchAt`, or
    * while what is stored is fresh.
@@ -42,13 +44,15 @@ export type RemoteDocumentStore = {
 
 /** {@link RemoteDocumentStore} over the database. */
 export function createRemoteDocumentStore({ prisma }: Database): RemoteDocumentStore {
+  const findById: RemoteDocumentStore['findById'] = async (key) => {
+    const row = await prisma.remoteDocument.findUnique({ where: { id: key } });
+    if (!row) return undefined;
+    const { id, url, expiresAt, ...values } = row;
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
+  };
   return {
-    find: async (url) => {
-      const row = await prisma.remoteDocument.findUnique({ where: { id: hashToken(url) } });
-      if (!row) return undefined;
-      const { id, url: _url, expiresAt, ...values } = row;
-      return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
-    },
+    findById,
+    find: (url) => findById(hashToken(url)),
     lease: async ({ url, now, until }) => {
       const id = hashToken(url);
       const past = (column: 'leaseUntil' | 'nextFetchAt' | 'freshUntil') => ({

@@ -7,7 +7,7 @@ import { jsonReader } from './fetch-outcome.ts';
 import { knownDocument } from './known-documents.ts';
 import { type ClientMetadata, fingerprintOf, type PublicJwk, readMetadataDocument } from './metadata-document.ts';
 import type { RemoteKeys } from './remote-keys.ts';
-import { type TrustPolicy, trustOf } from './trust-policy.ts';
+import { isHostVouchedFor, type TrustPolicy, trustOf } from './trust-policy.ts';
 
 /** A client as its metadata document describes it, and which version of the document that was. */
 export type DocumentClient = ClientMetadata & {
@@ -52,6 +52,8 @@ export type ClientDocuments = {
    * counts, but for keys that its document of today no longer has. @returns a refusal when its keys cannot be had.
    */
   withKeys(o: KeysOf): Promise<DocumentClientResult>;
+  /** Whether somebody who runs this server, or we, named the client or its host. */
+  isVouchedFor(clientId: string): boolean;
   /** Whether a client's document is the one that we wrote to stand in for it. */
   isStandIn(client: DocumentClient): boolean;
 };
@@ -104,6 +106,8 @@ export function createClientDocuments(deps: ClientDocumentsDeps): ClientDocument
     },
     versionOfGrant: (grantId) => versions.ofGrant(grantId),
     withKeys: (o) => withKeys(o, deps),
+    isVouchedFor: (clientId) =>
+      pinned.has(clientId) || knownDocument(clientId) !== undefined || isHostVouchedFor(clientId, deps.trust),
     isStandIn: ({ client_id: clientId, client_document: { version } }) => {
       const text = pinned.has(clientId) ? undefined : knownDocument(clientId);
       return text !== undefined && hashOf(text) === version;
