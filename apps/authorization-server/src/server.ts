@@ -51,6 +51,7 @@ import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
+import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
@@ -111,6 +112,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     consents,
     audit,
+    refusals: createTokenRefusals(database, audit),
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
@@ -188,7 +190,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   return {
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
-    clean: () => clean(database, clock()),
+    async clean() {
+      const now = clock();
+      // What was counted is written down before the counters go.
+      await sumUpRefusals(database, now);
+      return clean(database, now);
+    },
   };
 }
 

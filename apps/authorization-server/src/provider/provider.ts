@@ -25,6 +25,7 @@ import { engineErrorPages, renderNotFound, renderServerFault } from './engine-er
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
+import type { TokenRefusals } from './token-refusals.ts';
 
 const DAY_SECONDS = 24 * 3600;
 
@@ -54,6 +55,7 @@ export type EngineOptions = {
   users: UserStore;
   consents: ConsentStore;
   audit: AuditSink;
+  refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
@@ -77,6 +79,7 @@ export function createEngine(options: EngineOptions): Provider {
   compareHashedSecrets(provider);
   recordEngineEvents(provider, {
     audit: options.audit,
+    refusals: options.refusals,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
