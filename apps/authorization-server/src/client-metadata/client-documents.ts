@@ -120,6 +120,8 @@ async function find(
   { deps, admit }: { deps: ClientDocumentsDeps; admit: Admission },
 ): Promise<FoundDocument> {
   if (!isClientIdUrl(clientId)) return refuse('malformed', 'the client_id is no URL that a metadata document may have');
+  const approved = await deps.approvals.find(clientId);
+  if (approved === false) return refuse('rejected', 'an administrator of this server refused the app');
   const pinned = deps.pinned.get(clientId);
   if (pinned !== undefined) return readClient(pinned, clientId);
   const trust = trustOf(clientId, deps.trust);
@@ -127,7 +129,7 @@ async function find(
   const text = await textOf(clientId, { deps, admit });
   if (!text.ok) return text;
   const found = readClient(text.text, clientId);
-  return found.ok && trust === 'ask' ? ((await askAdministrator(clientId, deps)) ?? found) : found;
+  return found.ok && trust === 'ask' && !approved ? askAdministrator(clientId, deps) : found;
 }
 
 async function textOf(
@@ -160,10 +162,7 @@ async function textOf(
 async function askAdministrator(
   clientId: string,
   { approvals, clock }: ClientDocumentsDeps,
-): Promise<{ ok: false; refusal: DocumentRefusal } | undefined> {
-  const approved = await approvals.find(clientId);
-  if (approved) return undefined;
-  if (approved === false) return refuse('rejected', 'an administrator of this server refused the app');
+): Promise<{ ok: false; refusal: DocumentRefusal }> {
   const now = clock();
   await approvals.ask({ clientId, now, forgetAt: new Date(now.getTime() + APPROVAL_KEPT_SECONDS * 1000) });
   return refuse('awaiting_approval', 'an administrator of this server has to approve the app first');

@@ -187,15 +187,26 @@ describe('a client that names itself by a URL (AS-22)', () => {
       },
     ]);
     const path = `/clients/${encodeURIComponent(asking)}`;
-    const decide = async (decision: string) =>
-      (await callAdmin(server.issuer, { token, method: 'POST', path: `${path}/${decision}` })).status;
+    const decide = async (decision: string, body?: unknown) => {
+      const { json } = await callAdmin(server.issuer, { token, path });
+      const { version } = Object(json?.client);
+      const seen = { token, method: 'POST', path: `${path}/${decision}`, body: body ?? { version } };
+      return (await callAdmin(server.issuer, seen)).status;
+    };
+    // Not for a document that is not the one that was looked at.
+    expect([await decide('approve', {}), await decide('approve', { version: 'another' })]).toEqual([400, 409]);
     expect([await decide('approve'), await decide('approve')]).toEqual([200, 409]);
     expect((await callAdmin(server.issuer, { token, path })).json).toMatchObject({ client: { state: 'active' } });
     expect(asks((await open(asking)).step, 'approve')).toBe(true);
     expect(await decide('reject')).toBe(200);
     expect(wordsOf((await open(asking)).step)).toContain('not allowed here');
     const unasked = encodeURIComponent(newClientId('ask.example'));
-    const answer = await callAdmin(server.issuer, { token, method: 'POST', path: `/clients/${unasked}/approve` });
+    const answer = await callAdmin(server.issuer, {
+      token,
+      method: 'POST',
+      path: `/clients/${unasked}/approve`,
+      body: { version: 'unknown' },
+    });
     expect(answer.status).toBe(404);
     const recorded = await createAuditLog(server.database).list({ client: asking });
     expect(recorded.map(({ type }) => type)).toEqual(expect.arrayContaining(['client.approved', 'client.rejected']));
