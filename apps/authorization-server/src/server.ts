@@ -23,13 +23,14 @@ import { errors } from 'oidc-provider';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
-import { createDocumentCache } from './client-metadata/document-cache.ts';
+import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
+import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
-import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
+import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
-import { createFailureLimit } from './http/failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
 import { pinHost } from './http/host.ts';
@@ -40,14 +41,17 @@ import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
+import { logoRouter } from './logos/router.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
+import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
+import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
@@ -87,7 +91,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
-  const documents = clientDocuments(config, deps, egress);
+  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
+  const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
+  const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
+  const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
+  const logos = clientLogos(config, deps, documentFetchLimit);
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
   const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
   const permissionsOf = storedPermissions(clients, clock);
@@ -104,10 +112,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     consents,
     audit,
+    refusals: createTokenRefusals(database, audit),
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
-    documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    documentFetchLimit,
+    remoteKeys,
     egress,
     signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
@@ -119,6 +129,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     acceptForms: acceptForms(site),
     provider,
     documents,
+    logos,
     site,
     resources,
     roles,
@@ -146,6 +157,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     site,
     resources: config.resources,
     policy: registration,
+    fetchPorts: config.clientMetadataDocuments.ports,
     clients,
     tokens: createRegistrationTokenStore(database),
     quota: createRegistrationQuota(database, registration.quota),
@@ -166,6 +178,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(admin.metadata);
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
+  app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
@@ -177,7 +190,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   return {
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
-    clean: () => clean(database, clock()),
+    async clean() {
+      const now = clock();
+      // What was counted is written down before the counters go.
+      await sumUpRefusals(database, now);
+      return clean(database, now);
+    },
   };
 }
 
@@ -191,13 +209,12 @@ const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
 function clientDocuments(
   { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
   { database, clock, log }: ServerDeps,
-  egress: Egress,
+  { cacheDeps, remoteKeys }: { cacheDeps: DocumentCacheDeps; remoteKeys: RemoteKeys },
 ): ClientDocuments | undefined {
   if (!enabled) return undefined;
-  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   return createClientDocuments({
     documents: createDocumentCache(cacheDeps, DOCUMENT_LIMITS),
-    keys: createDocumentCache(cacheDeps, KEY_LIMITS),
+    keys: remoteKeys,
     versions: createClientDocumentVersionStore(database),
     approvals: createClientApprovalStore(database),
     pinned: pinnedTexts(pinned, { now: clock(), log }),
@@ -205,6 +222,23 @@ function clientDocuments(
     clock,
     log,
     grantTtlSeconds: GRANT_TTL_SECONDS,
+  });
+}
+
+/** Logos are fetched through a door of their own, which lets more through and does not keep documents waiting. */
+function clientLogos(
+  { clientMetadataDocuments: { ports } }: Config,
+  { database, clock, log, network }: ServerDeps,
+  networkLimit: FailureLimit,
+): Logos {
+  const egress = createEgress({ ports, network, maxSizeBytes: LOGO_SIZE_BYTES, maxConcurrent: 5, accept: 'image/*' });
+  const store = createRemoteDocumentStore(database);
+  return createLogos({
+    store,
+    cache: createDocumentCache({ store, egress, clock, log }, LOGO_LIMITS),
+    networkLimit,
+    overallLimit: createFailureLimit(database, LOGO_FETCH_LIMIT),
+    log,
   });
 }
 

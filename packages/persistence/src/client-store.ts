@@ -105,7 +105,7 @@ export type ClientStore = {
   update(change: ClientChange): Promise<boolean>;
   /**
    * A client changes itself, and gets another registration access token in the same step: of several at once with
-   * one token one succeeds.
+   * one token one succeeds. `underReview` makes it wait for an administrator, unless one has turned it away.
    */
   updateManaged(
     change: ClientChange & { managementToken: string; nextManagementToken: string; underReview: boolean },
@@ -198,15 +198,16 @@ export function createClientStore({ prisma }: Database): ClientStore {
       return rows.map(toClient);
     },
     update: ({ id, ...change }) => changeWhere({ id }, changedColumns(change)),
-    updateManaged: ({ id, managementToken, nextManagementToken, underReview, ...change }) =>
-      changeWhere(
-        { id, managementTokenHash: hashToken(managementToken) },
-        {
-          ...changedColumns(change),
-          managementTokenHash: hashToken(nextManagementToken),
-          ...(underReview && { review: 'pending' }),
-        },
-      ),
+    updateManaged: async ({ id, managementToken, nextManagementToken, underReview, ...change }) => {
+      const where = { id, managementTokenHash: hashToken(managementToken) };
+      const columns = { ...changedColumns(change), managementTokenHash: hashToken(nextManagementToken) };
+      if (underReview) {
+        // The state is judged by the statement that changes it: an approval may be under way.
+        const isOpen = { review: { in: ['approved' as const, 'pending' as const] } };
+        if (await changeWhere({ ...where, ...isOpen }, { ...columns, review: 'pending' })) return true;
+      }
+      return changeWhere(underReview ? { ...where, review: 'rejected' } : where, columns);
+    },
     holdsSecret: async ({ id, secret, now }) => {
       const row = await findRow(id, now);
       const hashes = row && currentSecretHashes(row, now);

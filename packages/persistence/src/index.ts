@@ -22,6 +22,7 @@ export {
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
+export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
 export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';

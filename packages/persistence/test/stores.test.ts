@@ -172,6 +172,8 @@ describe('consents', () => {
     await consents.forget({ userId: 'user-1', clientId: 'client-1' });
     expect(await consents.find({ ...subject, now })).toBeUndefined();
     expect(await consents.find({ ...subject, clientId: 'client-2', now })).toBeDefined();
+    await consents.forget({ userId: 'user-1', clientId: 'client-2', resource: 'https://elsewhere.example' });
+    expect(await consents.find({ ...subject, clientId: 'client-2', now })).toBeDefined();
   });
 
   test('take a redirect URI longer than an index entry may be', async () => {

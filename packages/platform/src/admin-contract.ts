@@ -123,6 +123,12 @@ const client = z.object({
   createdAt: moment,
   lastUsedAt: moment.nullable(),
   expiresAt: moment.nullable().describe('When it is removed unless it is used; null for one that stays.'),
+  version: z.string().describe('Another one as soon as anything changes that the client says about itself.'),
+});
+
+/** What was looked at when it was decided. */
+const decision = z.strictObject({
+  version: z.string().min(1).max(100).describe('The `version` that was looked at; with any other, nothing is decided.'),
 });
 
 const limits = {
@@ -325,6 +331,7 @@ export const ADMIN_OPERATIONS = {
     path: '/clients/{client}/approve',
     scope: 'admin:clients',
     summary: 'Lets an app in that waits for a review, or was turned away.',
+    body: decision,
     response: z.object({ client }),
   },
   rejectClient: {
@@ -333,6 +340,7 @@ export const ADMIN_OPERATIONS = {
     path: '/clients/{client}/reject',
     scope: 'admin:clients',
     summary: 'Turns an app away that waits for a review.',
+    body: decision,
     response: z.object({ client }),
   },
   deleteClient: {

@@ -1,9 +1,9 @@
 import type { AdminAnswer, AdminOperationName } from '@portcullis/platform';
 import type { Command } from 'commander';
 import { collected, count, duration } from '../arguments.ts';
-import { type CliDeps, contextOf } from '../command.ts';
+import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { CommandFailure } from '../failure.ts';
-import { type Output, shortTime } from '../output.ts';
+import { createOutput, type Output, shortTime } from '../output.ts';
 import { readPages } from '../pages.ts';
 import { readPublicKeys } from '../public-keys.ts';
 
@@ -18,26 +18,26 @@ export function addClientCommands(program: Command, deps: CliDeps): void {
   addRegister(clients, deps);
   addUpdate(clients, deps);
   addRotateSecret(clients, deps);
-  addStateChange(clients, {
+  addSwitch(clients, {
     deps,
     name: 'disable',
     operation: 'disableClient',
     asks: true,
     text: 'Keep an app out until it is enabled again. Its grants stay.',
   });
-  addStateChange(clients, { deps, name: 'enable', operation: 'enableClient', text: 'Let a disabled app in again.' });
-  addStateChange(clients, {
+  addSwitch(clients, { deps, name: 'enable', operation: 'enableClient', text: 'Let a disabled app in again.' });
+  addDecision(clients, {
     deps,
     name: 'approve',
     operation: 'approveClient',
-    text: 'Let an app in that waits for a review.',
+    text: 'Let an app in that waits for a review. Shows it first.',
   });
-  addStateChange(clients, {
+  addDecision(clients, {
     deps,
     name: 'reject',
     operation: 'rejectClient',
     asks: true,
-    text: 'Turn an app away that waits for a review.',
+    text: 'Turn an app away that waits for a review. Shows it first.',
   });
 
   clients
@@ -212,25 +212,66 @@ function addRotateSecret(clients: Command, deps: CliDeps): void {
     });
 }
 
-type StateChange = {
+type StateChange<Operation extends AdminOperationName> = {
   deps: CliDeps;
   name: string;
   text: string;
-  operation: Extract<AdminOperationName, 'disableClient' | 'enableClient' | 'approveClient' | 'rejectClient'>;
+  operation: Operation;
+  /** Whether it has to be confirmed, by `--yes` where nobody can be asked. */
   asks?: true;
 };
 
-function addStateChange(clients: Command, { deps, name, text, operation, asks }: StateChange): void {
+function addSwitch(
+  clients: Command,
+  { deps, name, text, operation, asks }: StateChange<'disableClient' | 'enableClient'>,
+): void {
   clients
     .command(name)
     .description(text)
     .argument('<client>', NAMED)
     .action(async (client: string, _options: object, command: Command) => {
       const { api, out, confirm } = contextOf(command, deps);
-      if (asks) await confirm(`${name.charAt(0).toUpperCase()}${name.slice(1)} ${client}?`);
+      if (asks) await confirm(`${capitalised(name)} ${client}?`);
       const answer = await api.call(operation, { params: { client } });
       out.done(`${answer.client.name ?? client} is ${answer.client.state} now.`, answer);
     });
+}
+
+/** A decision about an app is one about what it says of itself, as it was shown: the server refuses any other. */
+function addDecision(
+  clients: Command,
+  { deps, name, text, operation, asks }: StateChange<'approveClient' | 'rejectClient'>,
+): void {
+  clients
+    .command(name)
+    .description(text)
+    .argument('<client>', NAMED)
+    .option('--seen <version>', 'the version that `clients show` showed; without it the app is shown now')
+    .action(async (client: string, { seen }: { seen?: string }, command: Command) => {
+      const { api, confirm, out, terminal } = contextOf(command, deps);
+      const question = `${capitalised(name)} ${client}?`;
+      if (asks && !terminal.canAsk) await confirm(question);
+      const version = seen ?? (await lookAt(client, { api, out, terminal }));
+      if (terminal.canAsk) await confirm(question);
+      const answer = await api.call(operation, { params: { client }, body: { version } });
+      out.done(`${answer.client.name ?? client} is ${answer.client.state} now.`, answer);
+    });
+}
+
+/** Shows an app beside the answer, where there is something to decide; returns the version that was shown. */
+async function lookAt(
+  client: string,
+  { api, out, terminal }: Pick<CommandContext, 'api' | 'out' | 'terminal'>,
+): Promise<string> {
+  const answer = await api.call('showClient', { params: { client } });
+  const { state, registration, version } = answer.client;
+  const isOpen = state === 'pending' || state === 'rejected' || registration === 'document';
+  if (isOpen && !out.json) showClient(createOutput({ ...terminal, write: terminal.note }, { json: false }), answer);
+  return version;
+}
+
+function capitalised(word: string): string {
+  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 }
 
 function showClient(out: Output, answer: { client: Client; clientSecret?: string | undefined }): void {
@@ -252,6 +293,7 @@ function showClient(out: Output, answer: { client: Client; clientSecret?: string
       created: shortTime(client.createdAt),
       'last used': shortTime(client.lastUsedAt),
       'removed unless used': client.expiresAt && shortTime(client.expiresAt),
+      version: client.version,
       ...(clientSecret !== undefined && { '': 'The secret is not shown again.' }),
     },
     answer,

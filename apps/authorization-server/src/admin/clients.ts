@@ -11,7 +11,13 @@ import {
   judgeRegistration,
   limitProblems,
 } from './client-registration.ts';
-import { decideDocumentClient, findDocumentClient, listDocumentClients } from './document-clients.ts';
+import { CHANGED_SINCE, versionOfClient } from './client-version.ts';
+import {
+  decideDocumentClient,
+  findDocumentClient,
+  listDocumentClients,
+  switchDocumentClient,
+} from './document-clients.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
 import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
@@ -62,9 +68,10 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
       return client ? { ok: true, answer: { client: shown(client) } } : refuse(UNKNOWN_CLIENT);
     },
     registerClient: (call) => registerClient(call, deps),
-    updateClient: (call) => updateClient(call, deps),
-    rotateClientSecret: (call) =>
-      recordedChange(database, call, async (within) => {
+    updateClient: async (call) => (isDocument(call) ? refuse(NOT_HERE) : updateClient(call, deps)),
+    rotateClientSecret: async (call) => {
+      if (isDocument(call)) return refuse(NO_SECRET);
+      return recordedChange(database, call, async (within) => {
         const { now, body } = call;
         const clients = createClientStore(within);
         const client = await clients.find({ id: call.params.client ?? '', now });
@@ -79,19 +86,37 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
           answer: { client: shown(client), clientSecret, previousUntil },
           event: { type: 'client.secret_rotated', client: client.id, detail: { overlapSeconds } },
         };
-      }),
-    disableClient: (call) => changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
-    enableClient: (call) => changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
+      });
+    },
+    disableClient: (call) =>
+      isDocument(call)
+        ? switchDocumentClient(call, { database, disabled: true })
+        : changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
+    enableClient: (call) =>
+      isDocument(call)
+        ? switchDocumentClient(call, { database, disabled: false })
+        : changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
     approveClient: (call) =>
-      looksLikeClientIdUrl(call.params.client ?? '')
+      isDocument(call)
         ? decideDocumentClient(call, { database, approved: true })
-        : changeState(call, { database, type: 'client.approved', change: (clients, key) => clients.approve(key) }),
+        : changeState(call, {
+            database,
+            type: 'client.approved',
+            version: call.body.version,
+            change: (clients, key) => clients.approve(key),
+          }),
     rejectClient: (call) =>
-      looksLikeClientIdUrl(call.params.client ?? '')
+      isDocument(call)
         ? decideDocumentClient(call, { database, approved: false })
-        : changeState(call, { database, type: 'client.rejected', change: (clients, key) => clients.reject(key) }),
-    deleteClient: (call) =>
-      recordedChange(database, call, async (within) => {
+        : changeState(call, {
+            database,
+            type: 'client.rejected',
+            version: call.body.version,
+            change: (clients, key) => clients.reject(key),
+          }),
+    deleteClient: async (call) => {
+      if (isDocument(call)) return refuse(NOT_HERE);
+      return recordedChange(database, call, async (within) => {
         const clients = createClientStore(within);
         const key = { id: call.params.client ?? '', now: call.now };
         const client = await clients.find(key);
@@ -102,7 +127,8 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
           answer: { client: shown(client), grants: deleted.grants },
           event: { type: 'client.deleted', client: client.id, detail: deleted },
         };
-      }),
+      });
+    },
   };
 }
 
@@ -112,6 +138,11 @@ const NOT_IN_REVIEW: AdminRefusal = { reason: 'conflict', detail: 'This client d
 const SERVER_OF_A_RESOURCE: AdminRefusal = {
   reason: 'conflict',
   detail: 'This client is the server of a resource: it asks for no tokens, so that only its name can be changed.',
+};
+const NOT_HERE: AdminRefusal = {
+  reason: 'conflict',
+  detail:
+    'This client is described by the document at that URL, which its makers alone change or remove. It can be disabled, and its grants can be revoked.',
 };
 const NOT_OURS: AdminRefusal = {
   reason: 'conflict',
@@ -206,19 +237,31 @@ const setDisabled =
   (clients, key) =>
     clients.setDisabled({ ...key, disabled });
 
-function changeState(
-  call: AdminCall,
-  { database, type, change }: { database: Database; type: AuditEventType; change: StateChange },
-) {
+type StateChangeOptions = {
+  database: Database;
+  type: AuditEventType;
+  /** What was looked at, where that decides. */
+  version?: string;
+  change: StateChange;
+};
+
+function changeState(call: AdminCall, { database, type, version, change }: StateChangeOptions) {
   return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ client: ShownClient }>> => {
     const clients = createClientStore(within);
     const key = { id: call.params.client ?? '', now: call.now };
-    if (!(await clients.find(key))) return refuse(UNKNOWN_CLIENT);
+    const before = await clients.find(key);
+    if (!before) return refuse(UNKNOWN_CLIENT);
+    if (version !== undefined && version !== versionOfClient(before)) return refuse(CHANGED_SINCE);
     if (!(await change(clients, key))) return refuse(NOT_IN_REVIEW);
     const client = await clients.find(key);
     if (!client) return refuse(UNKNOWN_CLIENT);
     return { ok: true, answer: { client: shown(client) }, event: { type, client: client.id } };
   });
+}
+
+/** Whether a call is about a client that names itself by the URL of a document. */
+function isDocument({ params }: Pick<AdminCall, 'params'>): boolean {
+  return looksLikeClientIdUrl(params.client ?? '');
 }
 
 function isMachine({ metadata }: RegisteredClient): boolean {
@@ -232,15 +275,8 @@ function newestFirst(a: ShownClient, b: ShownClient): number {
   return a.id < b.id ? -1 : 1;
 }
 
-function shown({
-  id,
-  registration,
-  state,
-  resourceServer,
-  firstParty,
-  metadata,
-  ...client
-}: RegisteredClient): ShownClient {
+function shown(registered: RegisteredClient): ShownClient {
+  const { id, registration, state, resourceServer, firstParty, metadata, ...client } = registered;
   return {
     id,
     registration,
@@ -256,5 +292,6 @@ function shown({
     createdAt: client.createdAt.toISOString(),
     lastUsedAt: client.lastUsedAt?.toISOString() ?? null,
     expiresAt: client.expiresAt?.toISOString() ?? null,
+    version: versionOfClient(registered),
   };
 }

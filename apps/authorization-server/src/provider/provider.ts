@@ -5,6 +5,7 @@ import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
@@ -24,6 +25,7 @@ import { engineErrorPages, renderNotFound, renderServerFault } from './engine-er
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
+import type { TokenRefusals } from './token-refusals.ts';
 
 const DAY_SECONDS = 24 * 3600;
 
@@ -53,10 +55,12 @@ export type EngineOptions = {
   users: UserStore;
   consents: ConsentStore;
   audit: AuditSink;
+  refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  remoteKeys: RemoteKeys;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
   signingKeys: JWK[];
@@ -75,6 +79,7 @@ export function createEngine(options: EngineOptions): Provider {
   compareHashedSecrets(provider);
   recordEngineEvents(provider, {
     audit: options.audit,
+    refusals: options.refusals,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
