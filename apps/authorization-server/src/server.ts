@@ -11,7 +11,6 @@ import {
   createOneTimeLinkStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
-  createSigningKeyStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -40,13 +39,14 @@ import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createCookieKeys } from './keys/cookie-keys.ts';
+import { openKeyRing, perKeySet } from './keys/key-ring.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
-import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
@@ -60,6 +60,8 @@ export { createEgress, type Egress, type EgressNetwork, type EgressResult } from
 export type ServerDeps = {
   database: Database;
   masterKey: Buffer;
+  /** What the master key was before, while something may still be encrypted or signed under it. */
+  previousMasterKey?: Buffer;
   clock: Clock;
   log: Logger;
   /** How the server reaches others, where that is not the internet. */
@@ -73,14 +75,17 @@ export type AuthorizationServer = {
   setupLink: string | undefined;
   /** Removes what has expired; returns how many rows went. */
   clean(): Promise<number>;
+  /** Follows the signing keys, and makes the next one when it is due. Every replica does so once a second. */
+  keepKeys(): Promise<void>;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
-  const { database, masterKey, clock, log } = deps;
+  const { database, masterKey, previousMasterKey, clock, log } = deps;
+  const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
   const resources = [...config.resources, adminResource(site)] as const;
-  const envelope = createEnvelope(masterKey);
+  const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
   const clients = createClientStore(database);
   const consents = createConsentStore(database);
@@ -88,11 +93,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const audit = createAuditLog(database);
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
   const documents = clientDocuments(config, deps, egress);
-  const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
-  const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
+  const formTokens = createFormTokens(...derivedKeys(masterKeys, 'form-tokens'));
+  const keyRing = await openKeyRing({ database, envelope, policy: config.signingKeys, clock });
   const permissionsOf = storedPermissions(clients, clock);
 
-  const provider = createEngine({
+  const engineOptions = {
     site,
     resources,
     roles,
@@ -109,11 +114,18 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     isPreRegistered: trustedClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
-    signingKeys,
-    cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
+    jwksMaxAgeSeconds: config.signingKeys.jwksMaxAgeSeconds,
+    cookieKeys: createCookieKeys(masterKeys, clock),
     clock,
     log,
+  };
+  // The engine reads its keys once: each key set gets an engine of its own, and requests in flight stay with theirs.
+  const engine = perKeySet(keyRing, (keySet) => {
+    const made = createEngine({ ...engineOptions, keySet });
+    return { provider: made, listener: made.callback() };
   });
+  // Pages and registration sign no tokens: any engine will do for them.
+  const { provider } = engine();
   const linkDeps = { site, links, clock };
   const interactions = interactionRouter({
     acceptForms: acceptForms(site),
@@ -130,7 +142,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     verifyPassword: await createPasswordVerifier(),
     limits: createSignInLimits(database),
-    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+    devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
   });
   const setup = setupRouter({
     ...linkDeps,
@@ -153,7 +165,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
+  const admin = adminApi({ site, database, resources, roles, keyRing, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -171,13 +183,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
-  app.use(handOverTo(provider.callback()));
+  app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 
   return {
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
     clean: () => clean(database, clock()),
+    keepKeys: () => keyRing.keep(),
   };
 }
 
@@ -206,6 +219,11 @@ function clientDocuments(
     log,
     grantTtlSeconds: GRANT_TTL_SECONDS,
   });
+}
+
+/** Keys for one purpose, the current one first. */
+function derivedKeys([current, ...previous]: readonly [Buffer, ...Buffer[]], purpose: string): [Buffer, ...Buffer[]] {
+  return [deriveKey(current, purpose), ...previous.map((key) => deriveKey(key, purpose))];
 }
 
 /** The last stop: the engine answers on the raw request, in a Koa context of its own. */

@@ -1,8 +1,8 @@
 import type Router from '@koa/router';
 import { type AuditLog, createGrantStore, createUserStore, type Database } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
-import type { JWK } from 'jose';
 import type { Middleware } from 'koa';
+import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
@@ -22,7 +22,7 @@ export type AdminApiOptions = {
   database: Database;
   resources: readonly Resource[];
   roles: RolePermissions;
-  signingKeys: readonly JWK[];
+  keyRing: KeyRing;
   permissionsOf: PermissionsOf;
   audit: AuditLog;
   clock: Clock;
