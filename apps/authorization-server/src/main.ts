@@ -64,7 +64,10 @@ async function cleanQuietly(server: { clean(): Promise<number> }): Promise<void>
 /** Says once that the keys cannot be looked after, and once that they can be again: the database is away meanwhile. */
 function keepKeysWith(server: Pick<AuthorizationServer, 'keepKeys'>, log: Logger): () => Promise<void> {
   let failing = false;
+  let busy = false;
   return async () => {
+    if (busy) return;
+    busy = true;
     try {
       await server.keepKeys();
       if (failing) log.info('the signing keys are looked after again');
@@ -72,6 +75,8 @@ function keepKeysWith(server: Pick<AuthorizationServer, 'keepKeys'>, log: Logger
     } catch (cause) {
       if (!failing) log.warn({ err: cause }, 'the signing keys cannot be read; those that are known are used');
       failing = true;
+    } finally {
+      busy = false;
     }
   };
 }

@@ -165,7 +165,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, keyRing, permissionsOf, audit, clock, log });
+  const { signingKeys } = config;
+  const keyDeps = { keyRing, envelope, signingKeys };
+  const admin = adminApi({ ...keyDeps, site, database, resources, roles, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;

@@ -41,7 +41,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   const store = createSigningKeyStore(database, envelope);
   let keys: readonly SigningKey[] = [];
   let current: { fingerprint: string; set: KeySet } | undefined;
-  let keeping: Promise<void> | undefined;
+  let keeping = Promise.resolve();
 
   async function keep(): Promise<void> {
     // The first time there may be neither an active nor a next key; after that at most the next one is missing.
@@ -69,11 +69,10 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
       if (current?.fingerprint !== fingerprint) current = { fingerprint, set: keySet(published) };
       return current.set;
     },
-    async keep() {
-      keeping ??= keep().finally(() => {
-        keeping = undefined;
-      });
-      await keeping;
+    keep() {
+      // One after another: whoever changed something and asks must not get what was read before.
+      keeping = keeping.then(keep, keep);
+      return keeping;
     },
   };
   await ring.keep();

@@ -52,7 +52,14 @@ export function publishedKeys<Key extends KeyTimes>(keys: readonly Key[], now: D
   return keys.filter(({ kid }) => states.get(kid) !== 'retired').sort((a, b) => rank(a) - rank(b) || byTurn(a, b));
 }
 
-/** When the active key's turn ends by itself, and whose turn is next; undefined while nobody is next. */
+/** When a key that has had its turn leaves the key set; undefined for one whose turn is not over. */
+export function leavesAt(key: KeyTimes, keys: readonly KeyTimes[], now: Date): Date | undefined {
+  if (keyStates(keys, now).get(key.kid) !== 'retiring') return undefined;
+  const inTurn = [...keys].sort(byTurn);
+  return publishedUntil(key, inTurn[inTurn.findIndex(({ kid }) => kid === key.kid) + 1]);
+}
+
+/** The key whose turn is next; undefined while there is none. */
 export function nextKey<Key extends KeyTimes>(keys: readonly Key[], now: Date): Key | undefined {
   const states = keyStates(keys, now);
   return [...keys].sort(byTurn).find(({ kid }) => states.get(kid) === 'next');
