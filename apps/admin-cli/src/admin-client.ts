@@ -23,15 +23,18 @@ export type AdminClient = {
   call<Name extends AdminOperationName>(name: Name, input?: CallInput<Name>): Promise<AdminAnswer<Name>>;
 };
 
-/** What a client needs; the token is asked for when it is first needed. */
-export type AdminClientOptions = { issuer: string; token(): Promise<string> };
+/** What a client needs; the token is asked for when it is first needed, and `anew` when the server takes it no more. */
+export type AdminClientOptions = { issuer: string; token(o?: { anew: boolean }): Promise<string> };
 
 /** Makes a client of the admin API below `issuer`. */
 export function createAdminClient({ issuer, token }: AdminClientOptions): AdminClient {
   return {
     async call<Name extends AdminOperationName>(name: Name, input: CallInput<Name> = {}) {
       const operation: AdminOperation = ADMIN_OPERATIONS[name];
-      const response = await send(issuer, { operation, input, token: await token() });
+      const first = await send(issuer, { operation, input, token: await token() });
+      // A key may have been retired, and every token with it that it signed. Nothing was done yet.
+      const response =
+        first.status === 401 ? await send(issuer, { operation, input, token: await token({ anew: true }) }) : first;
       const json: unknown = await response.json().catch(() => undefined);
       if (!response.ok) throw refusal(issuer, response.status, adminProblem.safeParse(json).data);
       const answer = operation.response.safeParse(json);

@@ -3,11 +3,12 @@ import type { CliDeps } from './command.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClientCommands } from './commands/clients.ts';
 import { addGrantCommands } from './commands/grants.ts';
+import { addKeyCommands } from './commands/keys.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
 import { addUserCommands } from './commands/users.ts';
 
-const INTRODUCTION = `Administers a Portcullis server: its users, apps and grants.
+const INTRODUCTION = `Administers a Portcullis server: its users, apps, grants and keys.
 
 Begin with \`portcullis login\`, which signs you in in your browser. It takes the role admin.`;
 
@@ -39,6 +40,7 @@ export function createProgram(deps: CliDeps): Command {
   addClientCommands(program, deps);
   addGrantCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
+  addKeyCommands(program, deps);
   addAuditCommands(program, deps);
   return program;
 }

@@ -7,6 +7,7 @@ import {
   type Secret,
 } from '@portcullis/platform';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
+import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
@@ -22,12 +23,15 @@ export type Config = Readonly<{
   roles: RolePermissions;
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
+  signingKeys: SigningKeyPolicy;
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
   migrateDatabaseUrl: Secret | undefined;
   /** 32 bytes as base64url; generated in the data folder when it is unset and the database is empty. */
   masterKey: Secret | undefined;
+  /** The master key before this one, while something may still be encrypted under it. */
+  previousMasterKey: Secret | undefined;
   /** How many reverse proxies stand in front. */
   trustedProxies: number;
   accessTokenTtlSeconds: number;
@@ -61,15 +65,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
+    signingKeys: file.signingKeys,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
     masterKey,
+    previousMasterKey: read.secret('PORTCULLIS_MASTER_KEY_PREVIOUS'),
     trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
     accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
     firstAdministrator: firstAdministratorOf(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
+  for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
+import { signingKeysSchema } from './keys/key-policy.ts';
 import { registrationSchema } from './registration/policy.ts';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
@@ -116,6 +117,7 @@ const configurationFileSchema = z
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
+    signingKeys: signingKeysSchema.prefault({}),
   })
   .describe('Configuration of Portcullis');
 

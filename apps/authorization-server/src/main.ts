@@ -11,9 +11,10 @@ import {
   systemClock,
 } from '@portcullis/platform';
 import { loadMasterKey } from './master-key.ts';
-import { createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
+import { type AuthorizationServer, createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
 
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
+const KEYS_INTERVAL_MS = 1000;
 
 let log: Logger | undefined;
 
@@ -34,6 +35,7 @@ async function start(): Promise<Running> {
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
+  const keys = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
     process.stdout.write(
@@ -43,6 +45,7 @@ async function start(): Promise<Running> {
   return {
     async close() {
       clearInterval(cleaning);
+      clearInterval(keys);
       await listening.close();
       await database.close();
       lock.release();
@@ -56,6 +59,26 @@ async function cleanQuietly(server: { clean(): Promise<number> }): Promise<void>
   } catch (cause) {
     log?.warn({ err: cause }, 'cleaning failed; it runs again in ten minutes');
   }
+}
+
+/** Says once that the keys cannot be looked after, and once that they can be again: the database is away meanwhile. */
+function keepKeysWith(server: Pick<AuthorizationServer, 'keepKeys'>, log: Logger): () => Promise<void> {
+  let failing = false;
+  let busy = false;
+  return async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      await server.keepKeys();
+      if (failing) log.info('the signing keys are looked after again');
+      failing = false;
+    } catch (cause) {
+      if (!failing) log.warn({ err: cause }, 'the signing keys cannot be read; those that are known are used');
+      failing = true;
+    } finally {
+      busy = false;
+    }
+  };
 }
 
 runProcess({ start, logger: () => log });

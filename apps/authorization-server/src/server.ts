@@ -11,7 +11,6 @@ import {
   createOneTimeLinkStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
-  createSigningKeyStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -41,6 +40,8 @@ import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createCookieKeys } from './keys/cookie-keys.ts';
+import { openKeyRing, perKeySet } from './keys/key-ring.ts';
 import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
 import { logoRouter } from './logos/router.ts';
 import { createPasswordVerifier } from './passwords.ts';
@@ -49,7 +50,6 @@ import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
-import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
@@ -64,6 +64,8 @@ export { createEgress, type Egress, type EgressNetwork, type EgressResult } from
 export type ServerDeps = {
   database: Database;
   masterKey: Buffer;
+  /** What the master key was before, while something may still be encrypted or signed under it. */
+  previousMasterKey?: Buffer;
   clock: Clock;
   log: Logger;
   /** How the server reaches others, where that is not the internet. */
@@ -77,14 +79,17 @@ export type AuthorizationServer = {
   setupLink: string | undefined;
   /** Removes what has expired; returns how many rows went. */
   clean(): Promise<number>;
+  /** Follows the signing keys, and makes the next one when it is due. Every replica does so once a second. */
+  keepKeys(): Promise<void>;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
-  const { database, masterKey, clock, log } = deps;
+  const { database, masterKey, previousMasterKey, clock, log } = deps;
+  const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
   const resources = [...config.resources, adminResource(site)] as const;
-  const envelope = createEnvelope(masterKey);
+  const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
   const clients = createClientStore(database);
   const consents = createConsentStore(database);
@@ -96,11 +101,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
   const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
   const logos = clientLogos(config, deps, documentFetchLimit);
-  const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
-  const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
+  const formTokens = createFormTokens(...derivedKeys(masterKeys, 'form-tokens'));
+  const keyRing = await openKeyRing({ database, envelope, policy: config.signingKeys, clock });
   const permissionsOf = storedPermissions(clients, clock);
 
-  const provider = createEngine({
+  const engineOptions = {
     site,
     resources,
     roles,
@@ -119,11 +124,18 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     documentFetchLimit,
     remoteKeys,
     egress,
-    signingKeys,
-    cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
+    jwksMaxAgeSeconds: config.signingKeys.jwksMaxAgeSeconds,
+    cookieKeys: createCookieKeys(masterKeys, clock),
     clock,
     log,
+  };
+  // The engine reads its keys once: each key set gets an engine of its own, and requests in flight stay with theirs.
+  const engine = perKeySet(keyRing, (keySet) => {
+    const made = createEngine({ ...engineOptions, keySet });
+    return { provider: made, listener: made.callback() };
   });
+  // Pages and registration sign no tokens: any engine will do for them.
+  const { provider } = engine();
   const linkDeps = { site, links, clock };
   const interactions = interactionRouter({
     acceptForms: acceptForms(site),
@@ -141,7 +153,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     verifyPassword: await createPasswordVerifier(),
     limits: createSignInLimits(database),
-    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+    devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
   });
   const setup = setupRouter({
     ...linkDeps,
@@ -165,7 +177,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
+  const { signingKeys } = config;
+  const keyDeps = { keyRing, envelope, signingKeys };
+  const admin = adminApi({ ...keyDeps, site, database, resources, roles, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -184,7 +198,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
-  app.use(handOverTo(provider.callback()));
+  app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 
   return {
@@ -196,6 +210,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
       await sumUpRefusals(database, now);
       return clean(database, now);
     },
+    keepKeys: () => keyRing.keep(),
   };
 }
 
@@ -240,6 +255,11 @@ function clientLogos(
     overallLimit: createFailureLimit(database, LOGO_FETCH_LIMIT),
     log,
   });
+}
+
+/** Keys for one purpose, the current one first. */
+function derivedKeys([current, ...previous]: readonly [Buffer, ...Buffer[]], purpose: string): [Buffer, ...Buffer[]] {
+  return [deriveKey(current, purpose), ...previous.map((key) => deriveKey(key, purpose))];
 }
 
 /** The last stop: the engine answers on the raw request, in a Koa context of its own. */

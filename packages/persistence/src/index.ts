@@ -49,7 +49,14 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
-export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
+export {
+  createSigningKeyStore,
+  type NewSigningKey,
+  type PrivateJwk,
+  type RecordedSigningKey,
+  type SigningKey,
+  type SigningKeyStore,
+} from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
 export {

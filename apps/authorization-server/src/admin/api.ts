@@ -1,8 +1,15 @@
 import type Router from '@koa/router';
-import { type AuditLog, createGrantStore, createUserStore, type Database } from '@portcullis/persistence';
+import {
+  type AuditLog,
+  createGrantStore,
+  createUserStore,
+  type Database,
+  type Envelope,
+} from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
-import type { JWK } from 'jose';
 import type { Middleware } from 'koa';
+import type { SigningKeyPolicy } from '../keys/key-policy.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
@@ -11,6 +18,7 @@ import { createAdminGuard } from './admin-guard.ts';
 import { auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
+import { keyHandlers } from './keys.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
 import { adminMetadata, adminRouter } from './router.ts';
 import { statusHandler } from './status.ts';
@@ -22,7 +30,9 @@ export type AdminApiOptions = {
   database: Database;
   resources: readonly Resource[];
   roles: RolePermissions;
-  signingKeys: readonly JWK[];
+  keyRing: KeyRing;
+  envelope: Envelope;
+  signingKeys: SigningKeyPolicy;
   permissionsOf: PermissionsOf;
   audit: AuditLog;
   clock: Clock;
@@ -45,6 +55,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...grantHandlers(database),
       ...auditHandlers(options.audit),
       ...registrationTokenHandlers(database),
+      ...keyHandlers({ ...options, policy: options.signingKeys }),
     },
   });
   return { metadata: adminMetadata(guard), router };

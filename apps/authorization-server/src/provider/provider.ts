@@ -1,7 +1,6 @@
+import { createHash } from 'node:crypto';
 import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
-import type { JWK } from 'jose';
-import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
@@ -11,6 +10,8 @@ import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import type { CookieKeys } from '../keys/cookie-keys.ts';
+import type { KeySet } from '../keys/key-ring.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
@@ -63,9 +64,9 @@ export type EngineOptions = {
   remoteKeys: RemoteKeys;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
-  signingKeys: JWK[];
-  /** Current key first; the others verify cookies that were signed before. */
-  cookieKeys: string[];
+  keySet: KeySet;
+  jwksMaxAgeSeconds: number;
+  cookieKeys: CookieKeys;
   clock: Clock;
   log: Logger;
 };
@@ -74,8 +75,8 @@ export type EngineOptions = {
 export function createEngine(options: EngineOptions): Provider {
   const provider = new Provider(options.site.issuer, configuration(options));
   provider.proxy = true;
-  // The engine's types want a list; Koa takes a Keygrip too, and its default is HMAC with SHA-1.
-  Object.assign(provider, { keys: new Keygrip(options.cookieKeys, 'sha256') });
+  // The engine's types want a list; Koa takes what signs and verifies too, and makes HMAC with SHA-1 of a list.
+  Object.assign(provider, { keys: options.cookieKeys });
   compareHashedSecrets(provider);
   recordEngineEvents(provider, {
     audit: options.audit,
@@ -94,12 +95,13 @@ export function createEngine(options: EngineOptions): Provider {
 }
 
 function configuration(options: EngineOptions): Configuration {
-  const { site } = options;
+  const { site, keySet } = options;
+  const { alg } = keySet.signing(options.clock());
   return {
     adapter: engineAdapter(options),
     clients: [CLI_CLIENT],
     findAccount: findAccount(options.users),
-    jwks: { keys: options.signingKeys },
+    jwks: { keys: [...keySet.keys] },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
     scopes: [],
@@ -110,7 +112,7 @@ function configuration(options: EngineOptions): Configuration {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       response_modes: ['query'],
-      id_token_signed_response_alg: 'ES256',
+      id_token_signed_response_alg: alg,
     },
     clientBasedCORS: (_ctx, origin, client) => (client.redirectUris ?? []).some((uri) => isOriginOf(origin, uri)),
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => {
@@ -158,7 +160,13 @@ function configuration(options: EngineOptions): Configuration {
     fetchResponseBodyLimits: { jwks_uri: 5 * 1024, sector_identifier_uri: 5 * 1024 },
     // The engine's own support for metadata documents stays off: ours answers in the adapter.
     extraParams: documentVersionParameter,
-    extraClientMetadata: { properties: ['client_document'], validator: () => undefined },
+    extraClientMetadata: {
+      properties: ['client_document'],
+      validator: (_ctx, _property, _value, metadata) => {
+        // There are no ID tokens, but the engine turns a client away whose algorithm for them has no key any more.
+        metadata.id_token_signed_response_alg = alg;
+      },
+    },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
@@ -169,7 +177,7 @@ function configuration(options: EngineOptions): Configuration {
       revocation: { enabled: true },
       // Clients register at a route of our own.
       registration: { enabled: false },
-      resourceIndicators: resourceIndicators(options),
+      resourceIndicators: resourceIndicators({ ...options, signing: () => keySet.signing(options.clock()) }),
     },
   };
 }
@@ -244,10 +252,20 @@ function finishAnswer(options: EngineOptions) {
       return;
     }
     const route: string | undefined = ctx.oidc?.route;
-    if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
-    if (route === 'discovery') describeServer(ctx, options);
+    if (route === 'discovery') {
+      ctx.set('Cache-Control', 'public, max-age=300');
+      describeServer(ctx, options);
+    }
+    if (route === 'jwks') nameVersion(ctx, options);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
+}
+
+/** Lets the key set be cached for as long as a new key is published before it signs, and be asked for again cheaply. */
+function nameVersion(ctx: KoaContextWithOIDC, { jwksMaxAgeSeconds }: EngineOptions): void {
+  ctx.set('Cache-Control', `public, max-age=${jwksMaxAgeSeconds}`);
+  ctx.etag = createHash('sha256').update(JSON.stringify(ctx.body)).digest('base64url');
+  if (ctx.fresh) ctx.status = 304;
 }
 
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */

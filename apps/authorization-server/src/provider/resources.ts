@@ -1,4 +1,5 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
+import type { SigningAlgorithm } from '../keys/key-policy.ts';
 import { findResource, type Resource } from '../resources.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
@@ -10,10 +11,18 @@ export type ResourceOptions = {
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   permissionsOf: PermissionsOf;
+  /** The key that signs at this moment. */
+  signing(): { alg: SigningAlgorithm; kid: string };
 };
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
-export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf }: ResourceOptions) {
+export function resourceIndicators({
+  resources,
+  roles,
+  accessTokenTtlSeconds,
+  permissionsOf,
+  signing,
+}: ResourceOptions) {
   return {
     enabled: true,
     defaultResource(ctx: KoaContextWithOIDC, _client: unknown, oneOf?: readonly string[]) {
@@ -45,7 +54,7 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, pe
         audience: resource.url,
         accessTokenFormat: 'jwt',
         accessTokenTTL: accessTokenTtlSeconds,
-        jwt: { sign: { alg: 'ES256' } },
+        jwt: { sign: signing() },
       };
     },
   };

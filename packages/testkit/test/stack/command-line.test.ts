@@ -3,10 +3,16 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createClientStore, createRegistrationTokenStore, createUserStore } from '@portcullis/persistence';
+import {
+  createClientStore,
+  createEnvelope,
+  createRegistrationTokenStore,
+  createSigningKeyStore,
+  createUserStore,
+} from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, findFreePort, readToken, requestToken } from '../../src/index.ts';
-import { adminTokens } from './support/administration.ts';
+import { createHttpPerson, dumpDatabase, dumpText, findFreePort, readToken, requestToken } from '../../src/index.ts';
+import { adminTokens, callAdmin } from './support/administration.ts';
 import {
   authorizationRequest,
   obtainCode,
@@ -17,7 +23,7 @@ import {
   tokensOf,
 } from './support/authorization.ts';
 import { type CommandEnd, type CommandLine, createCommandLine } from './support/command-line.ts';
-import { type InProcess, startInProcess } from './support/in-process.ts';
+import { type InProcess, MASTER_KEY, startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
 let database: TestDatabase;
@@ -102,6 +108,13 @@ async function aRegistrationToken(): Promise<string> {
     ttlSeconds: 600,
   });
   return id;
+}
+
+/** The id of the key whose turn is next. */
+async function aSpareKey(): Promise<string> {
+  await server.keepKeys();
+  const row = await server.database.prisma.signingKey.findFirstOrThrow({ orderBy: { sequence: 'desc' } });
+  return row.id;
 }
 
 type Row = {
@@ -260,6 +273,26 @@ const ROWS: Row[] = [
     right: async () => [await aRegistrationToken(), '--yes'],
     wrong: ['some'],
     shows: /Revoked the registration token/,
+    refused: () => ['nothing', '--yes'],
+  },
+  {
+    command: 'keys list',
+    right: () => [],
+    wrong: ['--limit', 'many'],
+    shows: /active +ES256 +\d{4}-\d\d-\d\d [\d:]+Z +since .+ [\w-]{43}\n/,
+  },
+  {
+    command: 'keys rotate',
+    right: () => ['--yes', '--force'],
+    wrong: ['now', '--yes'],
+    shows: /The key [\w-]{43} signs from now on\. Its predecessor stays known until \d{4}-/,
+    refused: () => ['--yes'],
+  },
+  {
+    command: 'keys retire',
+    right: async () => [await aSpareKey(), '--yes'],
+    wrong: [],
+    shows: /Retired the key [\w-]{43}; [\w-]{43} signs/,
     refused: () => ['nothing', '--yes'],
   },
   {
@@ -434,6 +467,60 @@ describe('what commands do', () => {
     expect(await holds(clientSecret, new Date())).toBe(true);
     expect(await holds('the one before', later)).toBe(false);
     expect(await holds(clientSecret, later)).toBe(true);
+  });
+});
+
+describe('keys that sign tokens', () => {
+  test('rotating is refused, with the time, while the next key is new, and nothing happens', async () => {
+    await admin.run(['keys', 'rotate', '--yes', '--force']);
+    const states = async () => JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items;
+    const before = await states();
+    const refused = await admin.run(['keys', 'rotate', '--yes']);
+    expect(refused).toMatchObject({ code: 1, err: expect.stringMatching(/not know it before \d{4}-[\d:T-]+Z.*force/) });
+    expect(await states()).toEqual(before);
+    // A young key does no harm once it is old enough.
+    await server.database.prisma.signingKey.updateMany({ data: { createdAt: new Date(Date.now() - 3_601_000) } });
+    await server.keepKeys();
+    expect((await admin.run(['keys', 'rotate', '--yes'])).code).toBe(0);
+    const { out } = await admin.run(['audit', 'search', '--type', 'key.rotated', '--limit', '1', '--json']);
+    expect(JSON.parse(out).items[0]).toMatchObject({ outcome: 'success', detail: { forced: false } });
+  });
+
+  test('a key that is retired takes its tokens with it, and who is signed in does not notice', async () => {
+    const [active] = JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items.filter(
+      ({ state }: { state: string }) => state === 'active',
+    );
+    const old = await adminTokens(target);
+    expect(readToken(old.access).header.kid).toBe(active.kid);
+    const { out } = await admin.run(['keys', 'retire', active.kid, '--yes', '--json']);
+    expect(JSON.parse(out)).toMatchObject({ key: { kid: active.kid, state: 'retired' }, active: { state: 'active' } });
+    expect(await callAdmin(server.issuer, { token: old.access, path: '/status' })).toMatchObject({ status: 401 });
+    expect(await callAdmin(server.issuer, { token: old.access, path: '/keys' })).toMatchObject({ status: 401 });
+    expect((await admin.run(['keys', 'list'])).out).toMatch(new RegExp(`retired .* until .*${active.kid}`));
+    expect(await admin.run(['keys', 'retire', active.kid, '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('retired already'),
+    });
+  });
+
+  test('of eight rotations at once one is made', async () => {
+    const { access } = await adminTokens(target);
+    await server.database.prisma.signingKey.updateMany({ data: { createdAt: new Date(Date.now() - 3_601_000) } });
+    await server.keepKeys();
+    const rotate = () => callAdmin(server.issuer, { token: access, method: 'POST', path: '/keys/rotate', body: {} });
+    const answers = await Promise.all(Array.from({ length: 8 }, rotate));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+  });
+
+  test('no answer and no table holds a private key', async () => {
+    const { out } = await admin.run(['keys', 'list', '--limit', '200', '--json']);
+    const { keys } = await createSigningKeyStore(server.database, createEnvelope(MASTER_KEY)).load();
+    expect(keys.length).toBeGreaterThanOrEqual(2);
+    const tables = dumpText(await dumpDatabase(database.url));
+    for (const { jwk, kid } of keys) {
+      expect(out).toContain(kid);
+      expect(out + tables).not.toContain(String(jwk.d));
+    }
   });
 });
 
