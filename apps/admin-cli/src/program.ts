@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { CliDeps } from './command.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClientCommands } from './commands/clients.ts';
+import { addCompletionCommands } from './commands/completion.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
@@ -40,5 +41,6 @@ export function createProgram(deps: CliDeps): Command {
   addGrantCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
   addAuditCommands(program, deps);
+  addCompletionCommands(program, deps);
   return program;
 }
