@@ -30,7 +30,11 @@ export function createProgram(deps: CliDeps): Command {
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: deps.terminal.write, writeErr: deps.terminal.note })
+    .configureOutput({
+      writeOut: deps.terminal.write,
+      writeErr: deps.terminal.note,
+      outputError: (text, write) => write(text.replace(/^error: /, 'portcullis: ')),
+    })
     .showSuggestionAfterError()
     .showHelpAfterError('Add --help to see how it is used.')
     .addHelpText('after', FOOTER)
