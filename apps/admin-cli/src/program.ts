@@ -13,12 +13,19 @@ const INTRODUCTION = `Administers a Portcullis server: its users, apps and grant
 Begin with \`portcullis login\`, which signs you in in your browser. It takes the role admin.`;
 
 const FOOTER = `
+Examples:
+  portcullis login --issuer https://login.example.com
+  portcullis users add --email ada@example.com --role agent
+  portcullis clients list --state pending
+  portcullis help clients register
+
 Exit codes: 0 done, 1 refused, 2 used wrongly, 3 server not reached.
 
 Environment:
   PORTCULLIS_ISSUER           the server, where --issuer does not name it
-  PORTCULLIS_CLIENT_ID        with PORTCULLIS_CLIENT_KEY_FILE, a private key (PEM or JWK): acts as a
-                              machine that was registered with --admin, without a sign-in`;
+  PORTCULLIS_CLIENT_ID        the id of a machine that was registered with --admin, to
+                              act as it instead of signing in; goes with the next one
+  PORTCULLIS_CLIENT_KEY_FILE  the file of its private key, PEM or JWK`;
 
 /** The whole command line; nothing runs before it is given arguments. */
 export function createProgram(deps: CliDeps): Command {

@@ -322,7 +322,7 @@ describe.each(ROWS)('portcullis $command', ({ command, right, wrong, shows, refu
 test('every command has a row here', async () => {
   const listed = async (args: string[]) => {
     const { out } = await admin.run([...args, '--help']);
-    const [, commands = ''] = out.split('\nCommands:\n');
+    const [commands = ''] = (out.split('\nCommands:\n')[1] ?? '').split('\n\n');
     return [...commands.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
   };
   const names: string[] = [];
