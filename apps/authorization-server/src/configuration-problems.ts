@@ -36,10 +36,8 @@ function wordsFor(issue: Issue, value: unknown): string {
     case 'invalid_key':
     case 'invalid_element':
       return issue.issues.map((inner) => wordsFor(inner, value)).join(', ');
-    case 'invalid_union': {
-      const [branches] = [issue.errors.flatMap(([first]) => (first ? [wordsFor(first, value)] : []))];
-      return [...new Set(branches)].join(', or ');
-    }
+    case 'invalid_union':
+      return [...new Set(issue.errors.flatMap(([first]) => (first ? [wordsFor(first, value)] : [])))].join(', or ');
     default:
       return issue.message;
   }
