@@ -78,5 +78,31 @@ function refusal(issuer: string, status: number, problem: AdminProblem | undefin
   if (!problem) return unreachable(issuer, new Error(`status ${status}`));
   const advice = status === 401 ? ' Run `portcullis login`.' : '';
   const trace = status >= 500 && problem.correlationId !== undefined ? ` (${problem.correlationId})` : '';
-  return new CommandFailure('refused', `${problem.detail ?? problem.title}${advice}${trace}`, { problem });
+  return new CommandFailure('refused', `${wordsOf(problem)}${advice}${trace}`, { problem });
 }
+
+/** What is wrong, by the options that the person typed where the API names the fields that they became. */
+function wordsOf({ errors = [], detail, title }: AdminProblem): string {
+  if (errors.length === 0) return detail ?? title;
+  return `${errors.map(({ field, problem }) => `${OPTIONS[field] ?? field}: ${problem}`).join('; ')}.`;
+}
+
+const OPTIONS: Readonly<Record<string, string>> = {
+  admin: '--admin',
+  authentication: '--auth',
+  email: '--email',
+  jwks: '--public-key',
+  maxUses: '--uses',
+  name: '--name',
+  outcome: '--outcome',
+  overlapSeconds: '--overlap',
+  password: '--password-stdin',
+  redirectUris: '--redirect-uri',
+  resources: '--resource',
+  roles: '--role',
+  scopes: '--scope',
+  state: '--state',
+  ttlSeconds: '--ttl',
+  type: '--type',
+  version: '--seen',
+};

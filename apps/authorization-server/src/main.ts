@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@portcullis/persistence';
 import {
@@ -31,7 +32,14 @@ async function start(): Promise<Running> {
     dataFolder: config.dataFolder,
     now: systemClock(),
   });
-  const server = await createAuthorizationServer(config, { database, masterKey, clock: systemClock, log });
+  const server = await createAuthorizationServer(config, {
+    database,
+    masterKey,
+    clock: systemClock,
+    log,
+    // On a terminal they would scroll the set-up link away.
+    requestLogLevel: isatty(1) ? 'debug' : 'info',
+  });
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);

@@ -26,8 +26,17 @@ async function recover(config: Config, email: string): Promise<void> {
   }
 }
 
+const HELP = `Usage: npm run recover -- <e-mail address>
+
+Lets an administrator back in. Creates the user, or enables it and gives back the role
+admin, and prints a link that sets a password once. It takes the database and the master
+key, and the same environment as the server. Running servers need not be stopped.
+`;
+
 try {
-  await recover(readConfig(), process.argv[2] ?? '');
+  const [argument = ''] = process.argv.slice(2);
+  if (argument === '--help' || argument === '-h') process.stdout.write(HELP);
+  else await recover(readConfig(), argument);
 } catch (cause) {
   if (!(cause instanceof StartupError)) throw cause;
   for (const problem of cause.problems) process.stderr.write(`portcullis: ${problem}\n`);

@@ -34,7 +34,7 @@ import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
 import { pinHost } from './http/host.ts';
 import { registrationCors } from './http/registration-cors.ts';
-import { openRequestContext } from './http/request-context.ts';
+import { openRequestContext, type RequestLogLevel } from './http/request-context.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
@@ -68,6 +68,8 @@ export type ServerDeps = {
   previousMasterKey?: Buffer;
   clock: Clock;
   log: Logger;
+  /** How a request is logged; `info` by default. */
+  requestLogLevel?: RequestLogLevel;
   /** How the server reaches others, where that is not the internet. */
   network?: Partial<EgressNetwork>;
 };
@@ -184,7 +186,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
   app.maxIpsCount = config.trustedProxies;
-  app.use(openRequestContext({ log, clock, basePath: site.basePath }));
+  app.use(openRequestContext({ log, clock, basePath: site.basePath, requestLogLevel: deps.requestLogLevel }));
   app.use(securityHeaders(site));
   app.use(errorBoundary(log));
   app.use(healthRouter(() => database.ready()).routes());

@@ -1,5 +1,5 @@
 import type { AdminAnswer, AdminOperationName } from '@portcullis/platform';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collected, count, duration } from '../arguments.ts';
 import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { CommandFailure } from '../failure.ts';
@@ -30,14 +30,14 @@ export function addClientCommands(program: Command, deps: CliDeps): void {
     deps,
     name: 'approve',
     operation: 'approveClient',
-    text: 'Let an app in that waits for a review. Shows it first.',
+    text: 'Let in an app that waits for a review. Shows it first.',
   });
   addDecision(clients, {
     deps,
     name: 'reject',
     operation: 'rejectClient',
     asks: true,
-    text: 'Turn an app away that waits for a review. Shows it first.',
+    text: 'Turn away an app that waits for a review. Shows it first.',
   });
 
   clients
@@ -104,19 +104,19 @@ function addRegister(clients: Command, deps: CliDeps): void {
   clients
     .command('register')
     .description('Register an app, or a machine that acts for itself. A secret is shown once.')
-    .requiredOption('--name <name>', 'what people see')
-    .option('--redirect-uri <uri>', 'where the app is answered; can be given several times', collected)
-    .option('--confidential', 'the app runs where it can keep a secret')
+    .requiredOption('--name <name>', 'the name that people see')
+    .option('--redirect-uri <uri>', 'where the browser goes back to the app; can be given several times', collected)
+    .option('--confidential', 'the app runs where it can keep a secret, and gets one')
     .option(
       '--auth <method>',
       'client_secret_basic (the default with --confidential), client_secret_post or private_key_jwt',
     )
     .option('--public-key <file>', 'the public key for private_key_jwt: PEM, JWK or JWKS')
-    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
-    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
-    .option('--first-party', 'the app is your own')
-    .option('--machine', 'acts for itself with client credentials, for no user')
-    .option('--admin', 'a machine that may administer, within the scopes given')
+    .option('--scope <scope>', 'let it ask for this scope only; can be given several times', collected)
+    .option('--resource <url>', 'let it ask for this server only; can be given several times', collected)
+    .option('--first-party', 'the app is your own: the consent page names your server, not “unverified”')
+    .option('--machine', 'it acts for itself, with client credentials and for no user; takes --resource')
+    .option('--admin', 'it is a machine that administers this server; takes --scope and --public-key')
     .addHelpText(
       'after',
       `
@@ -163,17 +163,17 @@ function addUpdate(clients: Command, deps: CliDeps): void {
     .command('update')
     .description('Change an app. What you do not name stays.')
     .argument('<client>', NAMED)
-    .option('--name <name>', 'what people see')
+    .option('--name <name>', 'the name that people see')
     .option(
       '--redirect-uri <uri>',
-      'where the app is answered, in place of those before; can be given several times',
+      'where the browser goes back to the app, in place of all before; can be given several times',
       collected,
     )
-    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
-    .option('--any-scope', 'take the limit of scopes away')
-    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
-    .option('--any-resource', 'take the limit of servers away')
-    .option('--first-party', 'the app is your own')
+    .option('--scope <scope>', 'let it ask for this scope only; can be given several times', collected)
+    .option('--any-scope', 'let it ask for every scope')
+    .option('--resource <url>', 'let it ask for this server only; can be given several times', collected)
+    .option('--any-resource', 'let it ask for every server')
+    .option('--first-party', 'the app is your own: the consent page names your server, not “unverified”')
     .option('--no-first-party', 'the app is somebody else’s')
     .action(async (client: string, options: UpdateOptions, command: Command) => {
       const { api, out } = contextOf(command, deps);
@@ -195,7 +195,11 @@ function addRotateSecret(clients: Command, deps: CliDeps): void {
     .command('rotate-secret')
     .description('Give a confidential app another secret, shown once. The one before works on for a while.')
     .argument('<client>', NAMED)
-    .option('--overlap <time>', 'how long the secret before works on: 0s, 30m, 24h, 7d', duration, 86_400)
+    .addOption(
+      new Option('--overlap <time>', 'how long the secret before works on: 0s, 30m, 24h, 7d')
+        .argParser(duration)
+        .default(86_400, '24h'),
+    )
     .action(async (client: string, { overlap }: { overlap: number }, command: Command) => {
       const { api, out, confirm } = contextOf(command, deps);
       await confirm(`Give ${client} another secret?`);

@@ -115,7 +115,8 @@ async function admit(
     'WWW-Authenticate',
     guard.insufficientScope({ request, required }).headers.get('www-authenticate') ?? 'Bearer',
   );
-  await turnDown(ctx, { deps, name: operation.path, by, refusal: { reason: 'insufficient_scope', scope } });
+  const refusal = { reason: 'insufficient_scope', scope, isMachine: by.kind === 'client' } as const;
+  await turnDown(ctx, { deps, name: operation.path, by, refusal });
   return undefined;
 }
 

@@ -3,7 +3,7 @@ import { jsonReader } from './fetch-outcome.ts';
 import { type PublicJwk, readKeySet } from './metadata-document.ts';
 
 /** The keys behind a `jwks_uri`, or why they cannot be had at the moment. Keys that were withdrawn are none. */
-export type RemoteKeysResult = { ok: true; keys: PublicJwk[] } | { ok: false; reason: string };
+type RemoteKeysResult = { ok: true; keys: PublicJwk[] } | { ok: false; reason: string };
 
 /**
  * Gets the keys behind a `jwks_uri`. With a `kid` that is not among those that were fetched before, they are fetched

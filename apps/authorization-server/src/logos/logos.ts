@@ -7,7 +7,7 @@ import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { type ImageType, imageTypeOf } from './image-type.ts';
 
 /** A picture as it is served. */
-export type Logo = { type: ImageType; body: Buffer };
+type Logo = { type: ImageType; body: Buffer };
 
 /** Logos of clients, fetched by us and served from here: no other host learns who looks at a page. */
 export type Logos = {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createClientStore } from '@portcullis/persistence';
+import { createClientStore, type Database, openDatabase } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import type { DocumentOrigin, HttpPerson } from '../../src/index.ts';
 import {
   asks,
   createHttpPerson,
   plainText,
+  pollUntil,
   register,
   requestToken,
   sendJson,
@@ -88,6 +89,14 @@ async function decide(id: string, decision: 'approve' | 'reject', version: strin
   return (await callAdmin(server.issuer, { token, method: 'POST', path, body: { version } })).status;
 }
 
+async function waitsForLock({ prisma }: Database): Promise<true | undefined> {
+  const waiting = await prisma.$queryRawUnsafe<unknown[]>(
+    'SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = $1 AND NOT l.granted',
+    'RateLimit',
+  );
+  return waiting.length > 0 || undefined;
+}
+
 describe('a decision is about what was looked at', () => {
   test.each(['approve', 'reject'] as const)('%s: not for a client that has changed in between', async (decision) => {
     const client = await waitingClient();
@@ -119,6 +128,29 @@ describe('a decision is about what was looked at', () => {
       ends.add(`${state} ${redirectUris.join()}`);
     }
     expect([...ends]).toEqual([`pending ${EVIL}`]);
+  });
+
+  // SQLite has one connection: no approval comes between the steps of a change that is held up there.
+  const onPostgreSql = globalThis.portcullisTestDatabase === 'postgresql' ? test : test.skip;
+
+  onPostgreSql('an approval that comes while the change is under way lets nothing in that was not seen', async () => {
+    const client = await waitingClient();
+    const { version } = await look(client.id);
+    const other = await openDatabase({ url: database.url });
+    try {
+      const changed = await other.prisma.$transaction(async (holding) => {
+        // The change has read the client, and waits for its place in the quota.
+        await holding.$executeRawUnsafe('LOCK TABLE "RateLimit" IN EXCLUSIVE MODE');
+        const status = client.change(EVIL);
+        await pollUntil(() => waitsForLock(other), { what: 'a change that waits' });
+        expect(await decide(client.id, 'approve', version)).toBe(200);
+        return { status };
+      });
+      expect(await changed.status).toBe(200);
+    } finally {
+      await other.close();
+    }
+    expect(await look(client.id)).toMatchObject({ state: 'pending', redirectUris: [EVIL] });
   });
 
   test('a client that was turned away does not come back by changing itself', async () => {

@@ -355,7 +355,7 @@ describe.each(ROWS)('portcullis $command', ({ command, right, wrong, shows, refu
 test('every command has a row here', async () => {
   const listed = async (args: string[]) => {
     const { out } = await admin.run([...args, '--help']);
-    const [, commands = ''] = out.split('\nCommands:\n');
+    const [commands = ''] = (out.split('\nCommands:\n')[1] ?? '').split('\n\n');
     return [...commands.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
   };
   const names: string[] = [];
@@ -363,7 +363,9 @@ test('every command has a row here', async () => {
     const inner = await listed([group]);
     names.push(...(inner.length > 0 ? inner.map((name) => `${group} ${name}`) : [group]));
   }
-  expect(names.sort()).toEqual([...ROWS.map(({ command }) => command), 'login', 'logout'].sort());
+  // These have tests of their own.
+  const elsewhere = ['login', 'logout', 'completion'];
+  expect(names.sort()).toEqual([...ROWS.map(({ command }) => command), ...elsewhere].sort());
 });
 
 describe('what commands do', () => {
@@ -584,7 +586,10 @@ describe('clients with limits', () => {
       const status = await night.run(['status', '--json'], { config });
       expect(JSON.parse(status.out)).toMatchObject({ kind: 'client', subject: client.id, scopes: ['admin:users'] });
       expect((await night.run(['users', 'list'], { config })).code).toBe(0);
-      expect((await night.run(['audit', 'tail'], { config })).code).toBe(1);
+      expect(await night.run(['audit', 'tail'], { config })).toMatchObject({
+        code: 1,
+        err: 'portcullis: It takes the scope admin:audit, which this machine was not registered with.\n',
+      });
       await admin.run(['clients', 'disable', client.id, '--yes']);
       expect((await night.run(['status'], { config })).code).toBe(1);
     } finally {
@@ -611,6 +616,28 @@ describe('clients with limits', () => {
     expect(await admin.run(['grants', 'revoke', '--yes', grant])).toMatchObject(absent);
     expect(await admin.run(['grants', 'list', '--client', client])).toMatchObject({ code: 0 });
     expect(await admin.run(['clients', 'show', '-abc'])).toMatchObject({ code: 2 });
+  });
+
+  test('a server that is called by another host says how it is called', async () => {
+    const elsewhere = server.issuer.replace('localhost', '127.0.0.1');
+    const answer = await admin.run(['login', '--no-browser', '--issuer', elsewhere]);
+    expect(answer).toMatchObject({ code: 3, err: expect.stringContaining(`--issuer ${server.issuer}\n`) });
+  });
+
+  test('everything that is wrong begins in the same way, and names the option that was typed', async () => {
+    for (const args of [
+      ['clients', 'show'],
+      ['clients', 'list', '--nonsense'],
+      ['nonsense'],
+      ['grants', 'list', '--limit', 'x'],
+      ['users', 'update', 'somebody'],
+      ['clients', 'show', 'nobody'],
+    ])
+      expect((await admin.run(args)).err).toMatch(/^portcullis: /);
+    const wrong = ['clients', 'register', '--name', 'Evil', '--redirect-uri', 'javascript:alert(1)'];
+    expect((await admin.run([...wrong, '--scope', 'desk:nothing'])).err).toMatch(
+      /^portcullis: --redirect-uri: redirect_uris must be .+; --scope: no such scope there: desk:nothing\.\n$/,
+    );
   });
 
   test('a server that calls itself otherwise is named as it does', async () => {
