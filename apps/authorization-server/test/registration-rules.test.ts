@@ -134,6 +134,7 @@ describe('what the user of a removed client is told', () => {
     ['Claude Code (support desk)', /claude mcp remove/],
     ['Claude', /connector/],
     ['Visual Studio Code', /Remove Dynamic Authentication Providers/],
+    ['GitHub Copilot CLI', /mcp-oauth-config/],
     ['Cursor', /MCP settings/],
     ['MCP CLI Proxy', /\.mcp-auth/],
     ['MCP Inspector', /OAuth state/],

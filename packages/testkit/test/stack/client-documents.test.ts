@@ -22,15 +22,7 @@ import type { InProcess } from './support/in-process.ts';
 import { startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
-const HOSTS = [
-  'client.example',
-  'keys.example',
-  'claude.ai',
-  'chatgpt.com',
-  'vscode.dev',
-  'ask.example',
-  'deny.example',
-];
+const HOSTS = ['client.example', 'keys.example', 'chatgpt.com', 'github.com', 'ask.example', 'deny.example'];
 const LOOPBACK = 'http://127.0.0.1:50123/callback';
 const WEB = 'https://app.example/callback';
 const WEEK_SECONDS = 7 * 24 * 3600;
@@ -326,12 +318,9 @@ describe('when the document cannot be had (AS-27, AS-29)', () => {
   });
 
   test.each([
-    ['https://claude.ai/oauth/claude-code-client-metadata', 'http://localhost:50123/callback', 'Claude Code'],
-    ['https://claude.ai/oauth/mcp-oauth-client-metadata', 'https://claude.ai/api/mcp/auth_callback', 'Claude'],
     ['https://chatgpt.com/oauth/client.json', 'https://chatgpt.com/connector_platform_oauth_redirect', 'ChatGPT'],
+    ['https://github.com/copilot/cli/client-metadata.json', 'http://127.0.0.1:50123/', 'GitHub Copilot CLI'],
     ['https://chatgpt.com/oauth/q1W2e3/client.json', 'https://chatgpt.com/connector/oauth/q1W2e3', 'ChatGPT'],
-    ['https://chatgpt.com/oauth/codex/client.json', 'http://127.0.0.1:50123/callback', 'Codex'],
-    ['https://vscode.dev/oauth/client-metadata.json', 'http://127.0.0.1:33418/', 'Visual Studio Code'],
   ])('%s is let in while its origin answers 403, and not when it says 404', async (clientId, redirectUri, name) => {
     origin.set(clientId, answerStatus(403));
     const { step } = await open(clientId, { redirectUri });
