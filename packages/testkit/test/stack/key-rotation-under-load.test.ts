@@ -4,10 +4,19 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { createGuard, type Guard, type GuardOptions } from '@portcullis/guard';
+import { createEnvelope, createSigningKeyStore, openDatabase } from '@portcullis/persistence';
 import { createTestDatabase, rounds } from '@portcullis/test-database';
-import { createHttpPerson, readToken, requestToken, type Stack, sendRaw, startStack } from '../../src/index.ts';
+import {
+  createHttpPerson,
+  pollUntil,
+  readToken,
+  requestToken,
+  type Stack,
+  sendRaw,
+  startStack,
+} from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, type Target, targetOf, tokensOf } from './support/authorization.ts';
-import { startInProcess } from './support/in-process.ts';
+import { MASTER_KEY, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { startReplica } from './support/replica.ts';
 
@@ -100,7 +109,7 @@ test('SP-13: no request fails while keys rotate every few seconds, over all repl
       ...OWNER_ENV,
       PORTCULLIS_CONFIG: file,
       PORTCULLIS_ACCESS_TOKEN_TTL: '5',
-      PORTCULLIS_MASTER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+      PORTCULLIS_MASTER_KEY: MASTER_KEY.toString('base64url'),
     },
   });
   undo.push(() => stack.stop());
@@ -122,7 +131,29 @@ test('SP-13: no request fails while keys rotate every few seconds, over all repl
   report(`keys every 5 s, ${ports.length} processes`, tally);
   expect(tally.failures).toEqual([]);
   expect(tally.kids.size).toBe(ROTATIONS + 1);
+  await expectRetiredEverywhere(stack, ports);
 }, 180_000);
+
+/** A key that is retired leaves the key set of every process. */
+async function expectRetiredEverywhere({ issuer, databases }: Stack, ports: readonly number[]): Promise<void> {
+  const database = await openDatabase({ url: databases.authorizationServer });
+  undo.push(() => database.close());
+  const store = createSigningKeyStore(database, createEnvelope(MASTER_KEY));
+  const [newest] = await store.list({ limit: 1 });
+  const publishes = async (port: number) => {
+    const { text } = await sendRaw(new URL(`http://localhost:${port}/jwks`), {
+      headers: { host: new URL(issuer).host },
+    });
+    return text.includes(String(newest?.kid));
+  };
+  for (const port of ports) await pollUntil(() => publishes(port), { what: 'the newest key' });
+  await store.retire({ kid: String(newest?.kid), now: new Date() });
+  const retiredAt = performance.now();
+  for (const port of ports) await pollUntil(async () => !(await publishes(port)), { what: 'the end of a key' });
+  process.stdout.write(
+    `a retired key was gone from ${ports.length} after ${Math.round(performance.now() - retiredAt)} ms\n`,
+  );
+}
 
 test('SP-13: no request fails over hours of rotations, with guards as they come', async () => {
   const database = await createTestDatabase();
