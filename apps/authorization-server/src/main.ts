@@ -11,7 +11,7 @@ import {
   runProcess,
   systemClock,
 } from '@portcullis/platform';
-import { loadMasterKey } from './master-key.ts';
+import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
 import { type AuthorizationServer, createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
 
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
@@ -27,14 +27,18 @@ async function start(): Promise<Running> {
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
     ...(config.migrateDatabaseUrl && { migrateUrl: config.migrateDatabaseUrl.reveal() }),
   });
-  const masterKey = await loadMasterKey(database, {
+  const masterKeys = await loadMasterKeys(database, {
     configured: config.masterKey,
+    previous: config.previousMasterKey,
     dataFolder: config.dataFolder,
     now: systemClock(),
   });
+  await leavePreviousKey(database, masterKeys, log);
+  const { current: masterKey, previous: previousMasterKey } = masterKeys;
   const server = await createAuthorizationServer(config, {
     database,
     masterKey,
+    ...(previousMasterKey && { previousMasterKey }),
     clock: systemClock,
     log,
     // On a terminal they would scroll the set-up link away.
@@ -43,7 +47,7 @@ async function start(): Promise<Running> {
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
-  const keys = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
+  const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
     process.stdout.write(
@@ -53,7 +57,7 @@ async function start(): Promise<Running> {
   return {
     async close() {
       clearInterval(cleaning);
-      clearInterval(keys);
+      clearInterval(keeping);
       await listening.close();
       await database.close();
       lock.release();

@@ -25,7 +25,7 @@ export function deriveKey(master: Buffer, purpose: string): Buffer {
 }
 
 /** A value is sealed under a master key that is not given. */
-class UnknownMasterKey extends Error {
+export class UnknownMasterKey extends Error {
   constructor() {
     super('the value is sealed under another master key');
   }
@@ -34,6 +34,11 @@ class UnknownMasterKey extends Error {
 /** Names a master key in what is sealed under it, and tells nothing of it. */
 function envelopeKeyId(master: Buffer): string {
   return deriveKey(master, 'envelope key id').subarray(0, 6).toString('base64url');
+}
+
+/** What everything begins with that is sealed under a master key. */
+export function sealedPrefix(master: Buffer): string {
+  return `${version}.${envelopeKeyId(master)}.`;
 }
 
 /**

@@ -26,7 +26,7 @@ export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
 export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
-export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
+export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
 export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
 export {
   bindMasterKey,
@@ -49,6 +49,7 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
+export { resealUnderMasterKey } from './reseal.ts';
 export {
   createSigningKeyStore,
   type NewSigningKey,

@@ -106,7 +106,7 @@ export function createSigningKeyStore({ prisma }: Database, envelope: Envelope):
 }
 
 /** Where a sealed signing key belongs. */
-function signingKeyPlace(kid: string): string {
+export function signingKeyPlace(kid: string): string {
   return `SigningKey/${kid}`;
 }
 

@@ -3,9 +3,10 @@ import {
   type Database,
   type Envelope,
   type RecordedSigningKey,
+  type SigningKey,
   type SigningKeyStore,
 } from '@portcullis/persistence';
-import type { AdminAnswer } from '@portcullis/platform';
+import type { AdminAnswer, Clock } from '@portcullis/platform';
 import { z } from 'zod';
 import type { SigningKeyPolicy } from '../keys/key-policy.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
@@ -15,21 +16,30 @@ import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
 import { type ChangeContext, type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
 /** What the operations on keys work with. */
-export type KeyHandlerDeps = { database: Database; envelope: Envelope; policy: SigningKeyPolicy; keyRing: KeyRing };
+export type KeyHandlerDeps = {
+  database: Database;
+  envelope: Envelope;
+  policy: SigningKeyPolicy;
+  keyRing: KeyRing;
+  clock: Clock;
+};
 
 type KeyOperations = 'listKeys' | 'rotateKeys' | 'retireKey';
 
 /** The operations on signing keys. */
-export function keyHandlers({ database, envelope, policy, keyRing }: KeyHandlerDeps): AdminHandlers<KeyOperations> {
+export function keyHandlers(deps: KeyHandlerDeps): AdminHandlers<KeyOperations> {
+  const { database, envelope, policy, keyRing, clock } = deps;
   const storeIn = (within: Database) => createSigningKeyStore(within, envelope);
 
   /** There is a next key before a change, and this replica knows of the change when it is answered. */
-  async function changed<Answer>(
-    call: ChangeContext,
-    change: (store: SigningKeyStore) => Promise<ChangeOutcome<Answer>>,
-  ) {
+  async function changed<Answer>(call: ChangeContext, change: (found: FoundKeys) => Promise<ChangeOutcome<Answer>>) {
     await keyRing.keep();
-    const outcome = await recordedChange(database, call, (within) => change(storeIn(within)));
+    const outcome = await recordedChange(database, call, async (within) => {
+      const store = storeIn(within);
+      const { keys } = await store.load();
+      // The time is taken after that: a change that was made just before must lie in the past.
+      return change({ store, keys, now: clock() });
+    });
     // What is done is done: where it cannot be read now, it will be within a second.
     await keyRing.keep().catch(() => undefined);
     return outcome;
@@ -44,18 +54,20 @@ export function keyHandlers({ database, envelope, policy, keyRing }: KeyHandlerD
       const item = (row: RecordedSigningKey) => shown(row, keys, now);
       return { ok: true, answer: pageOf(rows, { limit, place: ({ sequence }) => sequence, item }) };
     },
-    rotateKeys: (call) => changed(call, (store) => rotate(store, { policy, now: call.now, force: call.body.force })),
-    retireKey: (call) => changed(call, (store) => retire(store, { kid: call.params.key ?? '', now: call.now })),
+    rotateKeys: (call) => changed(call, (found) => rotate(found, { policy, force: call.body.force })),
+    retireKey: (call) => changed(call, (found) => retire(found, call.params.key ?? '')),
   };
 }
+
+/** The keys as a change finds them. */
+type FoundKeys = { store: SigningKeyStore; keys: readonly SigningKey[]; now: Date };
 
 type Rotated = AdminAnswer<'rotateKeys'>;
 
 async function rotate(
-  store: SigningKeyStore,
-  { policy, now, force }: { policy: SigningKeyPolicy; now: Date; force: boolean },
+  { store, keys, now }: FoundKeys,
+  { policy, force }: { policy: SigningKeyPolicy; force: boolean },
 ): Promise<ChangeOutcome<Rotated>> {
-  const { keys } = await store.load();
   const previous = activeKey(keys, now);
   const next = nextKey(keys, now);
   if (!next) return conflict(NO_NEXT_KEY);
@@ -72,14 +84,10 @@ async function rotate(
 
 type Retired = AdminAnswer<'retireKey'>;
 
-async function retire(
-  store: SigningKeyStore,
-  { kid, now }: { kid: string; now: Date },
-): Promise<ChangeOutcome<Retired>> {
+async function retire({ store, keys, now }: FoundKeys, kid: string): Promise<ChangeOutcome<Retired>> {
   const found = await store.find(kid);
   if (!found) return refuse({ reason: 'not_found', what: 'such key' });
   if (found.retiredAt) return conflict('That key is retired already.');
-  const { keys } = await store.load();
   const next = nextKey(keys, now);
   const successor = activeKey(keys, now).kid === kid ? next : undefined;
   if (activeKey(keys, now).kid === kid && !next) return conflict(NO_NEXT_KEY);

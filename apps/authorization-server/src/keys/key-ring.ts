@@ -6,8 +6,9 @@ import {
   inTransaction,
   type NewSigningKey,
   type SigningKey,
+  UnknownMasterKey,
 } from '@portcullis/persistence';
-import type { Clock } from '@portcullis/platform';
+import { type Clock, StartupError } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import { type SigningAlgorithm, type SigningKeyPolicy, signingAlgorithmSchema } from './key-policy.ts';
 import { activeKey, keyStates, missingKey, publishedKeys } from './key-schedule.ts';
@@ -75,7 +76,15 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
       return keeping;
     },
   };
-  await ring.keep();
+  try {
+    await ring.keep();
+  } catch (cause) {
+    if (!(cause instanceof UnknownMasterKey)) throw cause;
+    throw new StartupError(
+      'A signing key is encrypted under another master key: give that one as PORTCULLIS_MASTER_KEY_PREVIOUS and start again.',
+      { cause },
+    );
+  }
   return ring;
 }
 

@@ -11,7 +11,15 @@ import {
   createUserStore,
 } from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, dumpDatabase, dumpText, findFreePort, readToken, requestToken } from '../../src/index.ts';
+import {
+  createHttpPerson,
+  dumpDatabase,
+  dumpText,
+  findFreePort,
+  readToken,
+  requestToken,
+  sendRaw,
+} from '../../src/index.ts';
 import { adminTokens, callAdmin } from './support/administration.ts';
 import {
   authorizationRequest,
@@ -512,6 +520,27 @@ describe('keys that sign tokens', () => {
     const rotate = () => callAdmin(server.issuer, { token: access, method: 'POST', path: '/keys/rotate', body: {} });
     const answers = await Promise.all(Array.from({ length: 8 }, rotate));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+  });
+
+  test('eight who rotate and retire at once leave one active key, published, and one after it', async () => {
+    const { access } = await adminTokens(target);
+    // The key that signed this token is not among those that go.
+    await admin.run(['keys', 'rotate', '--force', '--yes']);
+    const send = (path: string) => callAdmin(server.issuer, { token: access, method: 'POST', path, body: {} });
+    const states = async (): Promise<{ kid: string; state: string }[]> =>
+      JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items;
+    const kidsIn = async (state: string) => (await states()).filter((key) => key.state === state).map(({ kid }) => kid);
+    const [active, next] = [...(await kidsIn('active')), ...(await kidsIn('next'))];
+    const paths = ['/keys/rotate', `/keys/${active}/retire`, `/keys/${next}/retire`];
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => send(paths[i % 3] ?? '')));
+    expect(answers.filter(({ status }) => status !== 200 && status !== 409)).toEqual([]);
+    await server.keepKeys();
+    const [signing, ...others] = await kidsIn('active');
+    expect(others).toEqual([]);
+    expect(await kidsIn('next')).toHaveLength(1);
+    const { keys } = JSON.parse((await sendRaw(new URL(`${server.issuer}/jwks`))).text);
+    expect(keys[0].kid).toBe(signing);
+    expect(keys.map(({ kid }: { kid: string }) => kid)).not.toContain(active);
   });
 
   test('no answer and no table holds a private key', async () => {
