@@ -50,6 +50,7 @@ import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
+import { createResourceCatalogue } from './resource-catalogue.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
@@ -79,7 +80,8 @@ export type AuthorizationServer = {
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
-  const resources = [...config.resources, adminResource(site)] as const;
+  const fixedResources = [...config.resources, adminResource(site)] as const;
+  const catalogue = createResourceCatalogue(fixedResources, database);
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
   const clients = createClientStore(database);
@@ -94,7 +96,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
 
   const provider = createEngine({
     site,
-    resources,
+    catalogue,
     roles,
     accessTokenTtlSeconds,
     registers: registration.policy !== 'off',
@@ -120,7 +122,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     provider,
     documents,
     site,
-    resources,
+    catalogue,
     roles,
     formTokens,
     permissionsOf,
@@ -138,13 +140,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     formTokens,
     audit,
-    mcpUrl: resources[0].url,
+    mcpUrl: catalogue.standard.url,
   });
 
   const registrations = registrationRouter({
     provider,
     site,
-    resources: config.resources,
+    catalogue,
     policy: registration,
     clients,
     tokens: createRegistrationTokenStore(database),
@@ -153,7 +155,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
+  const admin = adminApi({ site, database, fixedResources, roles, signingKeys, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -164,7 +166,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
-  app.use(shapeRequest(site, resources));
+  app.use(shapeRequest(site, catalogue));
   app.use(assetsRouter().routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());

@@ -48,6 +48,7 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
+export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
