@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
+import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
@@ -115,6 +116,7 @@ const configurationFileSchema = z
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
+    refreshTokens: refreshTokensSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
   })
   .describe('Configuration of Portcullis');

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@portcullis/persistence';
 import {
   createLogger,
+  type Listening,
   type Logger,
   listen,
   lockFolder,
@@ -10,10 +11,13 @@ import {
   runProcess,
   systemClock,
 } from '@portcullis/platform';
+import { metricsListener } from './http/metrics-listener.ts';
 import { loadMasterKey } from './master-key.ts';
-import { createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
+import type { Metrics } from './metrics.ts';
+import { type Config, createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
 
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
+const FORGETTING_INTERVAL_MS = 60 * 1000;
 
 let log: Logger | undefined;
 
@@ -33,7 +37,9 @@ async function start(): Promise<Running> {
   const server = await createAuthorizationServer(config, { database, masterKey, clock: systemClock, log });
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
-  const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
+  const metrics = await listenForMetrics(config, server.metrics);
+  const cleaning = setInterval(() => void cleanQuietly(() => server.clean()), CLEANING_INTERVAL_MS);
+  const forgetting = setInterval(() => void cleanQuietly(() => server.forgetAnswers()), FORGETTING_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
     process.stdout.write(
@@ -43,18 +49,26 @@ async function start(): Promise<Running> {
   return {
     async close() {
       clearInterval(cleaning);
+      clearInterval(forgetting);
       await listening.close();
+      await metrics?.close();
       await database.close();
       lock.release();
     },
   };
 }
 
-async function cleanQuietly(server: { clean(): Promise<number> }): Promise<void> {
+async function listenForMetrics({ metrics: at }: Config, metrics: Metrics): Promise<Listening | undefined> {
+  if (!at) return undefined;
+  metrics.addProcess();
+  return listen(createHttpServer(metricsListener(metrics)), { ...at, variable: 'PORTCULLIS_METRICS_PORT' });
+}
+
+async function cleanQuietly(clean: () => Promise<number>): Promise<void> {
   try {
-    await server.clean();
+    await clean();
   } catch (cause) {
-    log?.warn({ err: cause }, 'cleaning failed; it runs again in ten minutes');
+    log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
   }
 }
 

@@ -8,13 +8,16 @@ import {
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
+  createGrantStore,
   createOneTimeLinkStore,
+  createRedemptionStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
   createSigningKeyStore,
   createUserStore,
   type Database,
   deriveKey,
+  isUnavailable,
   preRegisteredClients,
 } from '@portcullis/persistence';
 import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
@@ -27,6 +30,7 @@ import { createDocumentCache } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import type { Config } from './config.ts';
 import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
+import { noteConnections } from './http/arrivals.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
@@ -40,11 +44,12 @@ import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
-import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
+import { createEngine } from './provider/provider.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
@@ -73,12 +78,15 @@ export type AuthorizationServer = {
   setupLink: string | undefined;
   /** Removes what has expired; returns how many rows went. */
   clean(): Promise<number>;
+  /** Forgets the answers to refreshes whose grace is over; returns how many. */
+  forgetAnswers(): Promise<number>;
+  metrics: Metrics;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
-  const { site, roles, registration, accessTokenTtlSeconds } = config;
+  const { site, roles, registration, accessTokenTtlSeconds, refreshTokens, refreshGraceSeconds } = config;
   const resources = [...config.resources, adminResource(site)] as const;
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
@@ -91,19 +99,28 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
   const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
   const permissionsOf = storedPermissions(clients, clock);
+  const redemptions = createRedemptionStore(database);
+  const metrics = createMetrics();
+  const isAway = (cause: unknown) => isUnavailable(database, cause);
 
   const provider = createEngine({
     site,
     resources,
     roles,
     accessTokenTtlSeconds,
+    refreshTokens,
+    refreshGraceSeconds,
     registers: registration.policy !== 'off',
     clients,
     permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
+    grants: createGrantStore(database),
+    redemptions,
     audit,
+    metrics,
+    isUnavailable: isAway,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
@@ -160,7 +177,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.maxIpsCount = config.trustedProxies;
   app.use(openRequestContext({ log, clock, basePath: site.basePath }));
   app.use(securityHeaders(site));
-  app.use(errorBoundary(log));
+  app.use(errorBoundary({ log, isUnavailable: isAway }));
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
@@ -178,6 +195,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
     clean: () => clean(database, clock()),
+    forgetAnswers: () => redemptions.forgetAnswers(clock()),
+    metrics,
   };
 }
 
@@ -189,7 +208,7 @@ const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
 
 /** Clients that name themselves by the URL of a metadata document, unless that is switched off. */
 function clientDocuments(
-  { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
+  { clientMetadataDocuments: { enabled, pinned, trust }, refreshTokens }: Config,
   { database, clock, log }: ServerDeps,
   egress: Egress,
 ): ClientDocuments | undefined {
@@ -204,7 +223,7 @@ function clientDocuments(
     trust,
     clock,
     log,
-    grantTtlSeconds: GRANT_TTL_SECONDS,
+    grantTtlSeconds: refreshTokens.absoluteSeconds,
   });
 }
 
@@ -224,8 +243,10 @@ function trustedClients(database: Database): IsPreRegistered {
 
 /** An HTTP server with the time limits of a server on the open internet. */
 export function createHttpServer(listener: RequestListener) {
-  return createServer(
+  const server = createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 },
     listener,
   );
+  noteConnections(server);
+  return server;
 }

@@ -13,6 +13,7 @@ export const AUDIT_EVENT_TYPES = [
   'token.issued',
   'token.refused',
   'token.refreshed',
+  'token.replayed',
   'token.reuse_detected',
   'token.revoked',
   'grant.revoked',
@@ -31,6 +32,7 @@ export const AUDIT_EVENT_TYPES = [
   'registration_token.issued',
   'registration_token.revoked',
   'admin.refused',
+  'anomaly.raised',
 ] as const;
 
 /** One of {@link AUDIT_EVENT_TYPES}. */

@@ -2,24 +2,28 @@ import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as 
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
+import type { Metrics } from '../metrics.ts';
+import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from '../redemption/adapters.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 
 /** What the seams around the adapter need. */
-export type EngineAdapterOptions = {
+export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> & {
   store: AdapterFactory;
   resources: readonly Resource[];
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by a URL; undefined when there are none. */
   documents?: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  metrics: Pick<Metrics, 'tokens'>;
 };
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
- * looking up the code or refresh token are its first steps, and both come before anything is consumed.
+ * looking up the code or refresh token are its first steps, and both come before anything is consumed. What is
+ * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
@@ -27,10 +31,12 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
-      return withFind(adapter, async (id) => {
+      const redemption = { ...options, metrics: options.metrics.tokens };
+      const held = (model === 'RefreshToken' ? rotatedRefreshTokens : redeemedCodes)(adapter, redemption);
+      return withFind(held, async (id) => {
         const ctx = tokenRequest();
         if (ctx) canonicaliseTokenResource(ctx, resources);
-        return adapter.find(id);
+        return held.find(id);
       });
     }
     if (model === 'Client') {

@@ -1,4 +1,12 @@
-import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
+import type { IncomingMessage } from 'node:http';
+import {
+  type ClientStore,
+  type ConsentStore,
+  type GrantStore,
+  hashToken,
+  type RedemptionStore,
+  type UserStore,
+} from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
@@ -10,7 +18,12 @@ import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import { type IsUnavailable, sendUnavailable } from '../http/unavailable.ts';
+import type { Metrics } from '../metrics.ts';
+import { finishRedemption } from '../redemption/finish.ts';
+import { endRedemption } from '../redemption/redemption.ts';
 import { redirectTarget } from '../redirect-uri.ts';
+import { type RefreshTokenPolicy, refreshTokenTtlSeconds } from '../refresh-tokens.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
@@ -32,12 +45,7 @@ const TTL = {
   code: 60,
   interaction: 10 * 60,
   session: DAY_SECONDS,
-  refreshTokenIdle: 30 * DAY_SECONDS,
-  refreshTokenAbsolute: 180 * DAY_SECONDS,
 };
-
-/** The longest that a grant can live. */
-export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
 
 /** What the engine is built from. */
 export type EngineOptions = {
@@ -45,6 +53,8 @@ export type EngineOptions = {
   resources: readonly [Resource, ...Resource[]];
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
+  refreshTokens: RefreshTokenPolicy;
+  refreshGraceSeconds: number;
   /** Whether any client can register itself. */
   registers: boolean;
   clients: ClientStore;
@@ -52,6 +62,8 @@ export type EngineOptions = {
   store: AdapterFactory;
   users: UserStore;
   consents: ConsentStore;
+  grants: GrantStore;
+  redemptions: RedemptionStore;
   audit: AuditSink;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
@@ -62,6 +74,8 @@ export type EngineOptions = {
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
   cookieKeys: string[];
+  metrics: Metrics;
+  isUnavailable: IsUnavailable;
   clock: Clock;
   log: Logger;
 };
@@ -75,15 +89,19 @@ export function createEngine(options: EngineOptions): Provider {
   compareHashedSecrets(provider);
   recordEngineEvents(provider, {
     audit: options.audit,
+    metrics: options.metrics.tokens,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
   });
-  provider.on('server_error', (ctx, error) =>
-    options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
-  );
+  const faults = new WeakMap<IncomingMessage, Error>();
+  provider.on('server_error', (ctx, error) => {
+    faults.set(ctx.req, error);
+    options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed');
+  });
   logUnansweredFaults(provider, options.log);
-  provider.use(finishAnswer(options));
+  provider.use(endingRedemption);
+  provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);
   return provider;
 }
@@ -130,14 +148,15 @@ function configuration(options: EngineOptions): Configuration {
       AuthorizationCode: TTL.code,
       Interaction: TTL.interaction,
       Session: TTL.session,
-      Grant: TTL.refreshTokenAbsolute,
+      Grant: options.refreshTokens.absoluteSeconds,
       ClientCredentials: options.accessTokenTtlSeconds,
       RefreshToken: (_ctx, { iiat, resource }) =>
-        refreshTokenTtl({
-          firstIssuedAt: iiat,
-          now: Math.floor(options.clock().getTime() / 1000),
-          absoluteSeconds: isReserved(resource, options.resources) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
-        }),
+        refreshTokenTtlSeconds(
+          isReserved(resource, options.resources)
+            ? { ...options.refreshTokens, absoluteSeconds: ADMIN_REFRESH_SECONDS }
+            : options.refreshTokens,
+          { firstIssuedAt: iiat, now: Math.floor(options.clock().getTime() / 1000) },
+        ),
     },
     cookies: cookies(site),
     routes: {
@@ -167,20 +186,6 @@ function configuration(options: EngineOptions): Configuration {
       resourceIndicators: resourceIndicators(options),
     },
   };
-}
-
-/** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
-function refreshTokenTtl({
-  firstIssuedAt,
-  now,
-  absoluteSeconds,
-}: {
-  firstIssuedAt: number | undefined;
-  now: number;
-  absoluteSeconds: number;
-}): number {
-  const sinceSignIn = now - (firstIssuedAt ?? now);
-  return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
 }
 
 function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
@@ -223,21 +228,38 @@ function isOriginOf(origin: string, uri: string): boolean {
   return target?.kind === 'web' && new URL(uri).origin === origin;
 }
 
-/** The last look at an answer of the engine: audit written, caching stated, metadata completed, 404 in words. */
-function finishAnswer(options: EngineOptions) {
-  const { log } = options;
+async function endingRedemption(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } finally {
+    endRedemption(ctx);
+  }
+}
+
+/**
+ * The last look at an answer of the engine: codes and refresh tokens redeemed, audit written, caching stated, metadata
+ * completed, 404 in words. Redeeming comes last of all that can fail.
+ */
+function finishAnswer(options: EngineOptions, faults: WeakMap<IncomingMessage, Error>) {
+  const { log, isUnavailable, metrics } = options;
+  const finish = finishRedemption({ ...options, ...options.refreshTokens, metrics: metrics.tokens });
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
     try {
+      await settlePending(ctx);
+      await finish(ctx);
       await settlePending(ctx);
     } catch (cause) {
       log.error(
         { err: cause, correlationId: requestContext(ctx).correlationId },
         'what happened could not be recorded',
       );
-      renderServerFault(ctx);
+      if (await isUnavailable(cause)) sendUnavailable(ctx);
+      else renderServerFault(ctx);
       return;
     }
+    const fault = faults.get(ctx.req);
+    if (fault && (await isUnavailable(fault))) sendUnavailable(ctx);
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
     if (route === 'discovery') describeServer(ctx, options);

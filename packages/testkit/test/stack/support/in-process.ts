@@ -22,6 +22,10 @@ export type InProcess = {
   now(): Date;
   /** Removes what has expired, as the process does every ten minutes. */
   clean(): Promise<number>;
+  /** Forgets answers whose grace is over, as the process does every minute. */
+  forgetAnswers(): Promise<number>;
+  /** What the server counts, in Prometheus' text form. */
+  metrics(): Promise<string>;
   close(): Promise<void>;
 };
 
@@ -70,6 +74,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     },
     now: clock,
     clean: () => server.clean(),
+    forgetAnswers: () => server.forgetAnswers(),
+    metrics: () => server.metrics.text(),
     async close() {
       await listening.close(100);
       await database.close();
