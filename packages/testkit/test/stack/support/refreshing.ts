@@ -18,6 +18,17 @@ export async function beginFamily(
   return { grantId: grantIdOf(access), access, refresh };
 }
 
+/** Begins several, one after the other, as a person does in one browser. */
+export async function beginFamilies(
+  target: Target,
+  client: TestClient,
+  { person, count }: { person: HttpPerson; count: number },
+): Promise<Family[]> {
+  const families: Family[] = [];
+  while (families.length < count) families.push(await beginFamily(target, client, { person }));
+  return families;
+}
+
 /** The grant that an access token belongs to. */
 export function grantIdOf(access: string): string {
   return String(readToken(access).claims.gid);
