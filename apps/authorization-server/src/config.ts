@@ -36,6 +36,11 @@ export type Config = Readonly<{
   /** How many reverse proxies stand in front. */
   trustedProxies: number;
   accessTokenTtlSeconds: number;
+  refreshTokens: ConfigurationFile['refreshTokens'];
+  /** How long the answer to a refresh may be given again, in seconds; 0 for never. */
+  refreshGraceSeconds: number;
+  /** Where the metrics are listened for; undefined for nowhere. */
+  metrics: { host: string; port: number } | undefined;
   firstAdministrator: { email: string; password: Secret } | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
 }>;
@@ -76,6 +81,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     previousMasterKey: read.secret('PORTCULLIS_MASTER_KEY_PREVIOUS'),
     trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
     accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
+    refreshTokens: file.refreshTokens,
+    refreshGraceSeconds: read.integer('PORTCULLIS_REFRESH_GRACE', { fallback: 120, min: 0, max: 600 }),
+    metrics: metricsOf(read),
     firstAdministrator: firstAdministratorOf(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
@@ -131,6 +139,12 @@ function refuseOwnUrls(
       'No resource can have the URL of this server or of its administration: PORTCULLIS_MCP_URL and the configuration file.',
     );
   }
+}
+
+function metricsOf(read: EnvironmentReader): Config['metrics'] {
+  const host = read.string('PORTCULLIS_METRICS_HOST', '127.0.0.1');
+  if (read.optional('PORTCULLIS_METRICS_PORT') === undefined) return undefined;
+  return { host, port: read.port('PORTCULLIS_METRICS_PORT', 0) };
 }
 
 function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefined {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
 import { configurationProblems } from './configuration-problems.ts';
 import { signingKeysSchema } from './keys/key-policy.ts';
+import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
 
@@ -99,6 +100,7 @@ const configurationFileSchema = z
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
+    refreshTokens: refreshTokensSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
     signingKeys: signingKeysSchema.prefault({}),
   })

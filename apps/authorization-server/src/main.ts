@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@portcullis/persistence';
 import {
   createLogger,
+  type Listening,
   type Logger,
   listen,
   lockFolder,
@@ -11,10 +12,19 @@ import {
   runProcess,
   systemClock,
 } from '@portcullis/platform';
+import { metricsListener } from './http/metrics-listener.ts';
 import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
-import { type AuthorizationServer, createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
+import type { Metrics } from './metrics.ts';
+import {
+  type AuthorizationServer,
+  type Config,
+  createAuthorizationServer,
+  createHttpServer,
+  readConfig,
+} from './server.ts';
 
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
+const FORGETTING_INTERVAL_MS = 60 * 1000;
 const KEYS_INTERVAL_MS = 1000;
 
 let log: Logger | undefined;
@@ -46,7 +56,9 @@ async function start(): Promise<Running> {
   });
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
-  const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
+  const metrics = await listenForMetrics(config, server.metrics);
+  const cleaning = setInterval(() => void cleanQuietly(() => server.clean()), CLEANING_INTERVAL_MS);
+  const forgetting = setInterval(() => void cleanQuietly(() => server.forgetAnswers()), FORGETTING_INTERVAL_MS);
   const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
@@ -58,18 +70,26 @@ async function start(): Promise<Running> {
     async close() {
       clearInterval(cleaning);
       clearInterval(keeping);
+      clearInterval(forgetting);
       await listening.close();
+      await metrics?.close();
       await database.close();
       lock.release();
     },
   };
 }
 
-async function cleanQuietly(server: { clean(): Promise<number> }): Promise<void> {
+async function listenForMetrics({ metrics: at }: Config, metrics: Metrics): Promise<Listening | undefined> {
+  if (!at) return undefined;
+  metrics.addProcess();
+  return listen(createHttpServer(metricsListener(metrics)), { ...at, variable: 'PORTCULLIS_METRICS_PORT' });
+}
+
+async function cleanQuietly(clean: () => Promise<number>): Promise<void> {
   try {
-    await server.clean();
+    await clean();
   } catch (cause) {
-    log?.warn({ err: cause }, 'cleaning failed; it runs again in ten minutes');
+    log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
   }
 }
 

@@ -8,12 +8,15 @@ import {
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
+  createGrantStore,
   createOneTimeLinkStore,
+  createRedemptionStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
   createUserStore,
   type Database,
   deriveKey,
+  isUnavailable,
   preRegisteredClients,
 } from '@portcullis/persistence';
 import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
@@ -27,6 +30,7 @@ import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
 import { createEgress, type EgressNetwork } from './egress/egress.ts';
+import { noteConnections } from './http/arrivals.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { createFailureLimit, type FailureLimit } from './http/failure-limit.ts';
@@ -44,10 +48,11 @@ import { createCookieKeys } from './keys/cookie-keys.ts';
 import { openKeyRing, perKeySet } from './keys/key-ring.ts';
 import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
 import { logoRouter } from './logos/router.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
-import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
+import { createEngine } from './provider/provider.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
@@ -84,13 +89,16 @@ export type AuthorizationServer = {
   clean(): Promise<number>;
   /** Follows the signing keys, and makes the next one when it is due. Every replica does so once a second. */
   keepKeys(): Promise<void>;
+  /** Forgets the answers to refreshes whose grace is over; returns how many. */
+  forgetAnswers(): Promise<number>;
+  metrics: Metrics;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, previousMasterKey, clock, log } = deps;
   const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
-  const { site, roles, registration, accessTokenTtlSeconds } = config;
+  const { site, roles, registration, accessTokenTtlSeconds, refreshTokens, refreshGraceSeconds } = config;
   const fixedResources = [...config.resources, adminResource(site)] as const;
   const catalogue = createResourceCatalogue(fixedResources, database);
   const envelope = createEnvelope(...masterKeys);
@@ -108,20 +116,29 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const formTokens = createFormTokens(...derivedKeys(masterKeys, 'form-tokens'));
   const keyRing = await openKeyRing({ database, envelope, policy: config.signingKeys, clock });
   const permissionsOf = storedPermissions(clients, clock);
+  const redemptions = createRedemptionStore(database);
+  const metrics = createMetrics();
+  const isAway = (cause: unknown) => isUnavailable(database, cause);
 
   const engineOptions = {
     site,
     catalogue,
     roles,
     accessTokenTtlSeconds,
+    refreshTokens,
+    refreshGraceSeconds,
     registers: registration.policy !== 'off',
     clients,
     permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
     consents,
+    grants: createGrantStore(database),
+    redemptions,
     audit,
     refusals: createTokenRefusals(database, audit),
+    metrics,
+    isUnavailable: isAway,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
@@ -190,7 +207,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.maxIpsCount = config.trustedProxies;
   app.use(openRequestContext({ log, clock, basePath: site.basePath, requestLogLevel: deps.requestLogLevel }));
   app.use(securityHeaders(site));
-  app.use(errorBoundary(log));
+  app.use(errorBoundary({ log, isUnavailable: isAway }));
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
@@ -214,7 +231,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
       await sumUpRefusals(database, now);
       return clean(database, now);
     },
+    forgetAnswers: () => redemptions.forgetAnswers(clock()),
     keepKeys: () => keyRing.keep(),
+    metrics,
   };
 }
 
@@ -226,7 +245,7 @@ const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
 
 /** Clients that name themselves by the URL of a metadata document, unless that is switched off. */
 function clientDocuments(
-  { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
+  { clientMetadataDocuments: { enabled, pinned, trust }, refreshTokens }: Config,
   { database, clock, log }: ServerDeps,
   { cacheDeps, remoteKeys }: { cacheDeps: DocumentCacheDeps; remoteKeys: RemoteKeys },
 ): ClientDocuments | undefined {
@@ -240,7 +259,7 @@ function clientDocuments(
     trust,
     clock,
     log,
-    grantTtlSeconds: GRANT_TTL_SECONDS,
+    grantTtlSeconds: refreshTokens.absoluteSeconds,
   });
 }
 
@@ -282,8 +301,10 @@ function trustedClients(database: Database): IsPreRegistered {
 
 /** An HTTP server with the time limits of a server on the open internet. */
 export function createHttpServer(listener: RequestListener) {
-  return createServer(
+  const server = createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 },
     listener,
   );
+  noteConnections(server);
+  return server;
 }

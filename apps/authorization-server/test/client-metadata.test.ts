@@ -252,6 +252,7 @@ test('whoever runs the server is told that a document of ours stands in, and whi
   const clientId = 'https://claude.ai/oauth/claude-code-client-metadata';
   const deps = {
     documents: async () => ({ kind: 'unreachable', reason: 'the answer was 403' }),
+    approvals: { find: async () => undefined },
     pinned: new Map(),
     trust: { default: 'allow', allow: [], deny: [], ask: [] },
     log: loggerTo(warned),

@@ -38,6 +38,13 @@ describe('the environment', () => {
     });
     expect(config.resources.map(({ url }) => url)).toEqual(['http://localhost:4001/mcp']);
     expect(config.accessTokenTtlSeconds).toBe(300);
+    expect(config.refreshGraceSeconds).toBe(120);
+    expect(config.refreshTokens).toEqual({
+      idleSeconds: 30 * 86_400,
+      absoluteSeconds: 180 * 86_400,
+      suspiciousReplay: 'report',
+    });
+    expect(config.metrics).toBeUndefined();
   });
 
   test('all problems are listed at once, and no value is printed', () => {
@@ -58,6 +65,7 @@ describe('the environment', () => {
     ['upper case', { PORTCULLIS_ISSUER: 'http://LOCALHOST:4000' }, /canonical/],
     ['a query', { PORTCULLIS_ISSUER: 'http://localhost:4000?x=1' }, /query/],
     ['no URL', { PORTCULLIS_ISSUER: 'localhost' }, /URL/],
+    ['a grace of more than ten minutes', { PORTCULLIS_REFRESH_GRACE: '601' }, /PORTCULLIS_REFRESH_GRACE.*600/],
     ['SP-2: tokens that live too long', { PORTCULLIS_ACCESS_TOKEN_TTL: '3601' }, /3600/],
     [
       'a master key beside the data of a public issuer',
@@ -66,6 +74,15 @@ describe('the environment', () => {
     ],
   ])('refuses %s', (_what, env, message) => {
     expect(problems(env).join('\n')).toMatch(message);
+  });
+
+  test('metrics are listened for on loopback, unless another address is named', () => {
+    expect(readConfig({ PORTCULLIS_METRICS_PORT: '9464' }).metrics).toEqual({ host: '127.0.0.1', port: 9464 });
+    expect(readConfig({ PORTCULLIS_METRICS_PORT: '9464', PORTCULLIS_METRICS_HOST: '::' }).metrics?.host).toBe('::');
+  });
+
+  test('the grace may be switched off', () => {
+    expect(readConfig({ PORTCULLIS_REFRESH_GRACE: '0' }).refreshGraceSeconds).toBe(0);
   });
 
   test('an issuer may have a path', () => {
@@ -158,7 +175,10 @@ describe('the configuration file', () => {
   });
 
   test.each([
-    [{ extra: 1 }, 'extra: is no setting; known here: resources, roles, registration, clientMetadataDocuments.'],
+    [
+      { extra: 1 },
+      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, signingKeys.',
+    ],
     [
       { registration: { polcy: 'open' } },
       'registration → polcy: is no setting; known here: policy, redirectHosts, quota, softwareStatements.',
@@ -196,6 +216,15 @@ describe('the configuration file', () => {
     );
     expect(found).toHaveLength(4);
     expect(found.join()).not.toMatch(/Invalid|expected|received|many/);
+  });
+
+  test('says how long refresh tokens live (SP-10)', () => {
+    const refreshTokens = { idleSeconds: 3600, absoluteSeconds: 7200, suspiciousReplay: 'revoke' };
+    expect(readConfig(withFile({ refreshTokens })).refreshTokens).toEqual(refreshTokens);
+    expect(problems(withFile({ refreshTokens: { idleSeconds: 7200, absoluteSeconds: 3600 } })).join()).toMatch(
+      /idleSeconds: must not be longer than absoluteSeconds/,
+    );
+    expect(problems(withFile({ refreshTokens: { idleSeconds: 59 } }))).toHaveLength(1);
   });
 
   test('pins metadata documents, as they are or with the day on which they were pinned', () => {

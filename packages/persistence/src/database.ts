@@ -56,6 +56,37 @@ export function isUniqueViolation(error: unknown): boolean {
  */
 export function isWriteConflict(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError) return error.code === 'P2034';
-  const cause: unknown = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
-  return typeof cause === 'object' && cause !== null && 'kind' in cause && cause.kind === 'TransactionWriteConflict';
+  return member(member(error, 'cause'), 'kind') === 'TransactionWriteConflict';
+}
+
+/** Prisma's codes for a database that cannot be reached, does not answer in time, or has no connection to spare. */
+const UNAVAILABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
+
+/** PostgreSQL's error classes for the same: connection exception, insufficient resources, operator intervention. */
+const UNAVAILABLE_CLASSES = ['08', '53', '57'];
+
+/**
+ * Whether a request failed because the database is away for a while, and not because of what was asked of it: then the
+ * same request may succeed a little later. An error that does not tell is judged by whether the database answers now.
+ */
+export async function isUnavailable(database: Pick<Database, 'ready'>, cause: unknown): Promise<boolean> {
+  if (cause instanceof Prisma.PrismaClientKnownRequestError) {
+    if (UNAVAILABLE.has(cause.code)) return true;
+    const state = sqlStateOf(cause);
+    if (state !== undefined) return UNAVAILABLE_CLASSES.includes(state.slice(0, 2));
+  }
+  return database.ready().then(
+    () => false,
+    () => true,
+  );
+}
+
+function sqlStateOf({ meta }: Prisma.PrismaClientKnownRequestError): string | undefined {
+  const state = member(member(member(meta, 'driverAdapterError'), 'cause'), 'originalCode');
+  return typeof state === 'string' ? state : undefined;
+}
+
+/** A member that may not be there, of a value that may be no object. */
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }

@@ -20,7 +20,7 @@ export {
   type RegisteredClient,
 } from './client-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
-export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
+export { type Database, type DatabaseOptions, isUnavailable, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
 export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
 export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
@@ -37,6 +37,16 @@ export {
   parseMasterKey,
 } from './master-key.ts';
 export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
+export {
+  type CodeRedemption,
+  createRedemptionStore,
+  type IssuedRefreshToken,
+  type RedeemedCode,
+  type RedemptionResult,
+  type RedemptionStore,
+  type RotatedToken,
+  type Rotation,
+} from './redemption-store.ts';
 export {
   createRegistrationTokenStore,
   REGISTRATION_TOKEN_PREFIX,

@@ -4,18 +4,36 @@ import type { PrismaClient } from './generated/postgresql/client.ts';
 const ATTEMPTS = 5;
 
 /**
+ * Does several writes as one: all of them or none. Others may write in between, so whatever `work` relies on has to
+ * stand in the condition of a write; where two lock each other out, one of them is done over.
+ *
+ * @param work gets the database to read and write with; it must use no other, and wait for nothing else
+ */
+export function inOneCommit<T>(database: Database, work: (within: Database) => Promise<T>): Promise<T> {
+  return repeated(database, work, {});
+}
+
+/**
  * Does several writes as one: all of them or none. What `work` reads stays true until the writes are done, as if
  * nobody else wrote at the same time; where two collide, one of them is done over, at most five times in all.
  *
  * @param work gets the database to read and write with; it must use no other, and wait for nothing else
  */
-export async function inTransaction<T>(database: Database, work: (within: Database) => Promise<T>): Promise<T> {
+export function inTransaction<T>(database: Database, work: (within: Database) => Promise<T>): Promise<T> {
+  return repeated(database, work, { isolationLevel: 'Serializable' });
+}
+
+async function repeated<T>(
+  database: Database,
+  work: (within: Database) => Promise<T>,
+  options: { isolationLevel?: 'Serializable' },
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await database.prisma.$transaction(
         // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
         (prisma) => work({ ...database, prisma: prisma as PrismaClient }),
-        { isolationLevel: 'Serializable' },
+        options,
       );
     } catch (cause) {
       // A key that was free when it was looked for can be taken when it is written: seen again, it is there.

@@ -112,29 +112,33 @@ const session = (value: string, uid: string): AdapterPayload => ({
   authorizations: { 'client-1': { grantId: 'grant-1' } },
 });
 
-const consumables = [
+const redeemables = [
   ['AuthorizationCode', code],
   ['RefreshToken', refreshToken],
+] as const;
+
+const consumables = [
   ['PushedAuthorizationRequest', pushedRequest],
   ['DeviceCode', (value: string) => deviceCode(value, 'ABCD-EFGH')],
 ] as const;
 
 describe('payloads', () => {
-  test.each([...consumables, ['Session', (value: string) => session(value, `uid of ${value}`)]] as const)(
-    'of %s come back equal and are shared with nobody',
-    async (model, payloadOf) => {
-      now = start;
-      const value = secret();
-      await adapter(model).upsert(value, payloadOf(value), 60);
-      const found = await adapter(model).find(value);
-      expect(found).toStrictEqual({
-        ...payloadOf(value),
-        ...(model === 'PushedAuthorizationRequest' && { request: expect.any(String) }),
-      });
-      Object.assign(found ?? {}, { scope: 'changed', params: 'changed' });
-      expect(await adapter(model).find(value)).not.toHaveProperty('scope', 'changed');
-    },
-  );
+  test.each([
+    ...redeemables,
+    ...consumables,
+    ['Session', (value: string) => session(value, `uid of ${value}`)],
+  ] as const)('of %s come back equal and are shared with nobody', async (model, payloadOf) => {
+    now = start;
+    const value = secret();
+    await adapter(model).upsert(value, payloadOf(value), 60);
+    const found = await adapter(model).find(value);
+    expect(found).toStrictEqual({
+      ...payloadOf(value),
+      ...(model === 'PushedAuthorizationRequest' && { request: expect.any(String) }),
+    });
+    Object.assign(found ?? {}, { scope: 'changed', params: 'changed' });
+    expect(await adapter(model).find(value)).not.toHaveProperty('scope', 'changed');
+  });
 
   test('of a grant come back equal, and a second save replaces the first', async () => {
     now = start;
@@ -167,6 +171,14 @@ describe('payloads', () => {
 });
 
 describe('consume', () => {
+  test.each(redeemables)('a %s cannot be consumed without what is issued for it', async (model, payloadOf) => {
+    now = start;
+    const value = secret();
+    await adapter(model).upsert(value, payloadOf(value), 60);
+    await expect(adapter(model).consume(value)).rejects.toThrow(TypeError);
+    expect(await adapter(model).find(value)).not.toHaveProperty('consumed');
+  });
+
   test.each(consumables)('marks a %s, and a second save does not bring it back', async (model, payloadOf) => {
     now = start;
     const value = secret();
@@ -279,7 +291,7 @@ describe('revocation', () => {
     expect(await adapter('AuthorizationCode').find(value)).toBeUndefined();
   });
 
-  test.each(consumables)('destroying a %s removes it', async (model, payloadOf) => {
+  test.each([...redeemables, ...consumables])('destroying a %s removes it', async (model, payloadOf) => {
     now = start;
     const value = secret();
     await adapter(model).upsert(value, payloadOf(value), 60);

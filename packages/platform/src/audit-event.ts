@@ -13,6 +13,7 @@ export const AUDIT_EVENT_TYPES = [
   'token.issued',
   'token.refused',
   'token.refreshed',
+  'token.replayed',
   'token.reuse_detected',
   'token.revoked',
   'grant.revoked',
@@ -37,6 +38,7 @@ export const AUDIT_EVENT_TYPES = [
   'resource.removed',
   'resource.credentials_issued',
   'admin.refused',
+  'anomaly.raised',
 ] as const;
 
 /** One of {@link AUDIT_EVENT_TYPES}. */

@@ -3,6 +3,7 @@ import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import { requestContext } from './request-context.ts';
 import { type ErrorPage, sendErrorPage } from './send-page.ts';
+import { type IsUnavailable, sendUnavailable } from './unavailable.ts';
 
 /** A refusal that one of our own pages explains to the person who sees it. */
 export class PageProblem extends Error {
@@ -15,18 +16,24 @@ export class PageProblem extends Error {
   }
 }
 
-/** Turns refusals into pages, and faults into a plain 500 with a correlation id; details go to the log only. */
-export function errorBoundary(log: Logger): Middleware {
+/** What turning a fault into an answer needs. */
+export type ErrorBoundaryOptions = { log: Logger; isUnavailable: IsUnavailable };
+
+/**
+ * Turns refusals into pages, and faults into a plain 500 with a correlation id, or 503 while the database is away;
+ * details go to the log only.
+ */
+export function errorBoundary(options: ErrorBoundaryOptions): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } catch (cause) {
-      answer(ctx, cause, log);
+      await answer(ctx, cause, options);
     }
   };
 }
 
-function answer(ctx: Context, cause: unknown, log: Logger): void {
+async function answer(ctx: Context, cause: unknown, { log, isUnavailable }: ErrorBoundaryOptions): Promise<void> {
   if (cause instanceof PageProblem) {
     sendErrorPage(ctx, cause.page);
     return;
@@ -41,7 +48,8 @@ function answer(ctx: Context, cause: unknown, log: Logger): void {
     return;
   }
   log.error({ err: cause, correlationId: requestContext(ctx).correlationId }, 'request failed');
-  sendErrorPage(ctx, SERVER_FAULT);
+  if (await isUnavailable(cause)) sendUnavailable(ctx);
+  else sendErrorPage(ctx, SERVER_FAULT);
 }
 
 /** What a person sees when we are at fault. */

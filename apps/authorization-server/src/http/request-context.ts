@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock, Logger } from '@portcullis/platform';
 import type { Middleware } from 'koa';
+import { noteArrival } from './arrivals.ts';
 
 /** What is known about a request, wherever it is handled. */
 export type RequestContext = {
@@ -11,6 +12,8 @@ export type RequestContext = {
   basePath: string;
   /** The client's address, behind the trusted proxies. */
   address: string;
+  /** When the request was sent at the earliest: it cannot know of what was answered later. */
+  arrivedAt: Date;
   /** Work that must be done before the answer leaves. */
   pending: Promise<unknown>[];
 };
@@ -44,8 +47,9 @@ export function openRequestContext(options: RequestContextOptions): Middleware {
   return async (ctx, next) => {
     const correlationId = randomUUID();
     const startedAt = clock().getTime();
+    const arrivedAt = new Date(startedAt - noteArrival(ctx.req));
     const { method, path } = ctx;
-    contexts.set(ctx.req, { correlationId, basePath, address: ctx.ip, pending: [] });
+    contexts.set(ctx.req, { correlationId, basePath, address: ctx.ip, arrivedAt, pending: [] });
     ctx.set('X-Correlation-Id', correlationId);
     ctx.res.once('finish', () => {
       const durationMs = clock().getTime() - startedAt;

@@ -1,6 +1,9 @@
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
+import type { TokenMetrics } from '../metrics.ts';
+import { raiseAnomaly } from '../redemption/anomaly.ts';
+import { redemptionOf } from '../redemption/redemption.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
 type Detail = Pick<AuditEvent, 'type' | 'outcome'> & Partial<AuditEvent>;
@@ -10,6 +13,7 @@ export type AuditEventsOptions = {
   audit: AuditSink;
   /** What is written of refusals: anybody can cause as many as they like. */
   refusals: TokenRefusals;
+  metrics: TokenMetrics;
   clock: Clock;
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
   /** The client led to a code or a token. */
@@ -22,16 +26,18 @@ export type AuditEventsOptions = {
  */
 export function recordEngineEvents(
   provider: Provider,
-  { audit, refusals, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
+  { audit, refusals, metrics, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
 ): void {
   const noteUse = (ctx: KoaContextWithOIDC) => {
     const clientId = ctx.oidc.entities.Client?.clientId;
     if (clientId !== undefined) defer(ctx, onClientUsed(clientId));
   };
-  const record = (ctx: KoaContextWithOIDC, detail: Detail, sink: Pick<AuditSink, 'record'> = audit) => {
+  const eventOf = (ctx: KoaContextWithOIDC, detail: Detail): AuditEvent => {
     const { address, correlationId } = requestContext(ctx);
-    defer(ctx, sink.record({ time: clock(), address, correlationId, ...parties(ctx), ...detail }));
+    return { time: clock(), address, correlationId, ...parties(ctx), ...detail };
   };
+  const record = (ctx: KoaContextWithOIDC, detail: Detail, sink: Pick<AuditSink, 'record'> = audit) =>
+    defer(ctx, sink.record(eventOf(ctx, detail)));
 
   provider.on('authorization.success', (ctx) => {
     record(ctx, { type: 'code.issued', outcome: 'success' });
@@ -39,7 +45,11 @@ export function recordEngineEvents(
   });
   provider.on('grant.success', (ctx) => {
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
-    record(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
+    const event = eventOf(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
+    const redemption = redemptionOf(ctx);
+    // What is redeemed and what is recorded of it are one write.
+    if (redemption?.consumed) redemption.event = event;
+    else defer(ctx, audit.record(event));
     noteUse(ctx);
   });
   provider.on('grant.error', (ctx, error) => {
@@ -50,6 +60,12 @@ export function recordEngineEvents(
   });
   provider.on('grant.revoked', (ctx, grantId) => {
     const reused = ctx.oidc.route === 'token';
+    if (reused) {
+      const kind = ctx.oidc.params?.grant_type === 'refresh_token' ? 'refresh_token' : 'code';
+      metrics.reused(kind);
+      const event = eventOf(ctx, { type: 'anomaly.raised', outcome: 'denied', detail: { grantId } });
+      defer(ctx, raiseAnomaly({ audit, metrics }, { ...event, kind: `${kind}_reuse` }));
+    }
     record(ctx, {
       type: reused ? 'token.reuse_detected' : 'grant.revoked',
       outcome: reused ? 'denied' : 'success',

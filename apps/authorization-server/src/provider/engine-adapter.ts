@@ -3,6 +3,8 @@ import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
+import type { Metrics } from '../metrics.ts';
+import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from '../redemption/adapters.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
@@ -10,7 +12,7 @@ import { withRegisteredKeys } from './remote-metadata.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 
 /** What the seams around the adapter need. */
-export type EngineAdapterOptions = {
+export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> & {
   store: AdapterFactory;
   catalogue: ResourceCatalogue;
   clientAuthenticationLimit: FailureLimit;
@@ -19,11 +21,13 @@ export type EngineAdapterOptions = {
   documentFetchLimit: FailureLimit;
   /** Keys behind the `jwks_uri` of a client. */
   remoteKeys: RemoteKeys;
+  metrics: Pick<Metrics, 'tokens'>;
 };
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
- * looking up the code or refresh token are its first steps, and both come before anything is consumed.
+ * looking up the code or refresh token are its first steps, and both come before anything is consumed. What is
+ * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit, remoteKeys } = options;
@@ -31,10 +35,12 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
-      return withFind(adapter, async (id) => {
+      const redemption = { ...options, metrics: options.metrics.tokens };
+      const held = (model === 'RefreshToken' ? rotatedRefreshTokens : redeemedCodes)(adapter, redemption);
+      return withFind(held, async (id) => {
         const ctx = tokenRequest();
         if (ctx) await canonicaliseTokenResource(ctx, catalogue);
-        return adapter.find(id);
+        return held.find(id);
       });
     }
     if (model === 'Client') {

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
+import type { IncomingMessage } from 'node:http';
+import {
+  type ClientStore,
+  type ConsentStore,
+  type GrantStore,
+  hashToken,
+  type RedemptionStore,
+  type UserStore,
+} from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
@@ -10,9 +18,14 @@ import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import { type IsUnavailable, sendUnavailable } from '../http/unavailable.ts';
 import type { CookieKeys } from '../keys/cookie-keys.ts';
 import type { KeySet } from '../keys/key-ring.ts';
+import type { Metrics } from '../metrics.ts';
+import { finishRedemption } from '../redemption/finish.ts';
+import { endRedemption } from '../redemption/redemption.ts';
 import { redirectTarget } from '../redirect-uri.ts';
+import { type RefreshTokenPolicy, refreshTokenTtlSeconds } from '../refresh-tokens.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
@@ -35,12 +48,7 @@ const TTL = {
   code: 60,
   interaction: 10 * 60,
   session: DAY_SECONDS,
-  refreshTokenIdle: 30 * DAY_SECONDS,
-  refreshTokenAbsolute: 180 * DAY_SECONDS,
 };
-
-/** The longest that a grant can live. */
-export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
 
 /** What the engine is built from. */
 export type EngineOptions = {
@@ -48,6 +56,8 @@ export type EngineOptions = {
   catalogue: ResourceCatalogue;
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
+  refreshTokens: RefreshTokenPolicy;
+  refreshGraceSeconds: number;
   /** Whether any client can register itself. */
   registers: boolean;
   clients: ClientStore;
@@ -55,6 +65,8 @@ export type EngineOptions = {
   store: AdapterFactory;
   users: UserStore;
   consents: ConsentStore;
+  grants: GrantStore;
+  redemptions: RedemptionStore;
   audit: AuditSink;
   refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
@@ -67,6 +79,8 @@ export type EngineOptions = {
   keySet: KeySet;
   jwksMaxAgeSeconds: number;
   cookieKeys: CookieKeys;
+  metrics: Metrics;
+  isUnavailable: IsUnavailable;
   clock: Clock;
   log: Logger;
 };
@@ -81,15 +95,19 @@ export function createEngine(options: EngineOptions): Provider {
   recordEngineEvents(provider, {
     audit: options.audit,
     refusals: options.refusals,
+    metrics: options.metrics.tokens,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
   });
-  provider.on('server_error', (ctx, error) =>
-    options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
-  );
+  const faults = new WeakMap<IncomingMessage, Error>();
+  provider.on('server_error', (ctx, error) => {
+    faults.set(ctx.req, error);
+    options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed');
+  });
   logUnansweredFaults(provider, options.log);
-  provider.use(finishAnswer(options));
+  provider.use(endingRedemption);
+  provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);
   return provider;
 }
@@ -137,14 +155,15 @@ function configuration(options: EngineOptions): Configuration {
       AuthorizationCode: TTL.code,
       Interaction: TTL.interaction,
       Session: TTL.session,
-      Grant: TTL.refreshTokenAbsolute,
+      Grant: options.refreshTokens.absoluteSeconds,
       ClientCredentials: options.accessTokenTtlSeconds,
       RefreshToken: (_ctx, { iiat, resource }) =>
-        refreshTokenTtl({
-          firstIssuedAt: iiat,
-          now: Math.floor(options.clock().getTime() / 1000),
-          absoluteSeconds: isReserved(resource, options.catalogue) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
-        }),
+        refreshTokenTtlSeconds(
+          isReserved(resource, options.catalogue)
+            ? { ...options.refreshTokens, absoluteSeconds: ADMIN_REFRESH_SECONDS }
+            : options.refreshTokens,
+          { firstIssuedAt: iiat, now: Math.floor(options.clock().getTime() / 1000) },
+        ),
     },
     cookies: cookies(site),
     routes: {
@@ -180,20 +199,6 @@ function configuration(options: EngineOptions): Configuration {
       resourceIndicators: resourceIndicators({ ...options, signing: () => keySet.signing(options.clock()) }),
     },
   };
-}
-
-/** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
-function refreshTokenTtl({
-  firstIssuedAt,
-  now,
-  absoluteSeconds,
-}: {
-  firstIssuedAt: number | undefined;
-  now: number;
-  absoluteSeconds: number;
-}): number {
-  const sinceSignIn = now - (firstIssuedAt ?? now);
-  return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
 }
 
 function isReserved(identifier: string | string[] | undefined, catalogue: ResourceCatalogue): boolean {
@@ -236,21 +241,38 @@ function isOriginOf(origin: string, uri: string): boolean {
   return target?.kind === 'web' && new URL(uri).origin === origin;
 }
 
-/** The last look at an answer of the engine: audit written, caching stated, metadata completed, 404 in words. */
-function finishAnswer(options: EngineOptions) {
-  const { log } = options;
+async function endingRedemption(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } finally {
+    endRedemption(ctx);
+  }
+}
+
+/**
+ * The last look at an answer of the engine: codes and refresh tokens redeemed, audit written, caching stated, metadata
+ * completed, 404 in words. Redeeming comes last of all that can fail.
+ */
+function finishAnswer(options: EngineOptions, faults: WeakMap<IncomingMessage, Error>) {
+  const { log, isUnavailable, metrics } = options;
+  const finish = finishRedemption({ ...options, ...options.refreshTokens, metrics: metrics.tokens });
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
     try {
+      await settlePending(ctx);
+      await finish(ctx);
       await settlePending(ctx);
     } catch (cause) {
       log.error(
         { err: cause, correlationId: requestContext(ctx).correlationId },
         'what happened could not be recorded',
       );
-      renderServerFault(ctx);
+      if (await isUnavailable(cause)) sendUnavailable(ctx);
+      else renderServerFault(ctx);
       return;
     }
+    const fault = faults.get(ctx.req);
+    if (fault && (await isUnavailable(fault))) sendUnavailable(ctx);
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'discovery') {
       ctx.set('Cache-Control', 'public, max-age=300');

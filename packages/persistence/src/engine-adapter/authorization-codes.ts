@@ -14,8 +14,8 @@ import {
   toEpoch,
 } from './payload-form.ts';
 
-/** Authorization codes, known by their hash. Of two redemptions at once one wins (RFC 6749, section 4.1.2). */
-export function authorizationCodesAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+/** Authorization codes, known by their hash. Redeeming one takes more than the engine can say: see `redemption-store.ts`. */
+export function authorizationCodesAdapter({ prisma, clock }: AdapterDependencies): Adapter {
   return adapterOf('AuthorizationCode', {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
@@ -25,13 +25,6 @@ export function authorizationCodesAdapter({ prisma, clock, errors }: AdapterDepe
     find: async (value) => {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(value) } });
       return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
-    },
-    consume: async (value) => {
-      const { count } = await prisma.authorizationCode.updateMany({
-        where: { id: hashToken(value), consumedAt: null },
-        data: { consumedAt: clock() },
-      });
-      if (count === 0) throw new errors.InvalidGrant('authorization code already consumed');
     },
     destroy: async (value) => {
       await prisma.authorizationCode.deleteMany({ where: { id: hashToken(value) } });

@@ -10,7 +10,8 @@ import { replayedIdentifiersAdapter } from './replayed-identifiers.ts';
 
 /**
  * The engine's storage, for its `adapter` setting. No bearer value is stored; what has expired by the clock is not found;
- * of several who consume one thing at once one wins and the others get `invalid_grant`.
+ * of several who consume one thing at once one wins and the others get `invalid_grant`. Codes and refresh tokens cannot
+ * be consumed through it: that and what is issued for them is one write, which a `RedemptionStore` makes.
  */
 export function createEngineAdapter({ prisma }: Database, options: EngineAdapterOptions): AdapterFactory {
   return (model) => adapterFor(model, { ...options, prisma });

@@ -14,24 +14,17 @@ import {
   toEpoch,
 } from './payload-form.ts';
 
-/** Refresh tokens, known by their hash. Of two rotations at once one wins (RFC 9700, section 4.14). */
-export function refreshTokensAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+/** Refresh tokens, known by their hash. Rotating one takes more than the engine can say: see `redemption-store.ts`. */
+export function refreshTokensAdapter({ prisma, clock }: AdapterDependencies): Adapter {
   return adapterOf('RefreshToken', {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
-      const columns = toColumns(payload, expiresIn, clock());
+      const columns = refreshTokenColumns(payload, expiresIn, clock());
       await prisma.refreshToken.upsert({ where: { id }, create: { id, ...columns }, update: columns });
     },
     find: async (value) => {
       const row = await prisma.refreshToken.findUnique({ where: { id: hashToken(value) } });
       return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
-    },
-    consume: async (value) => {
-      const { count } = await prisma.refreshToken.updateMany({
-        where: { id: hashToken(value), consumedAt: null },
-        data: { consumedAt: clock() },
-      });
-      if (count === 0) throw new errors.InvalidGrant('refresh token already used');
     },
     destroy: async (value) => {
       await prisma.refreshToken.deleteMany({ where: { id: hashToken(value) } });
@@ -42,7 +35,8 @@ export function refreshTokensAdapter({ prisma, clock, errors }: AdapterDependenc
   });
 }
 
-function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
+/** The columns of a refresh token that nobody has used yet. */
+export function refreshTokenColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {
   const {
     jti,
     kind,

@@ -96,11 +96,14 @@ describe('the audit trail (SP-37)', () => {
     const use = (token: string) =>
       requestToken(target.server, { grant_type: 'refresh_token', client_id: client.id, refresh_token: token });
     const { refresh: successor } = tokensOf(await use(refresh));
+    server.pass(121);
     const begin = new Date();
     expect(await use(refresh)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } });
     expect(await use(successor)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } });
     const types = (await since(begin)).map(({ type }) => type).sort();
-    expect(types).toEqual(['token.refused', 'token.refused', 'token.reuse_detected']);
+    expect(types).toEqual(['anomaly.raised', 'token.refused', 'token.refused', 'token.reuse_detected']);
+    const [anomaly] = await audit.list({ type: 'anomaly.raised', since: begin });
+    expect(anomaly).toMatchObject({ client: client.id, detail: { kind: 'refresh_token_reuse' } });
   });
 
   test('what cannot be recorded is not answered', async () => {

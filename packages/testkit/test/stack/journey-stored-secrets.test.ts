@@ -61,6 +61,8 @@ describe('what the servers keep of a sign-in', () => {
     expect(clientIds).toHaveLength(3);
     expect(clientIds.filter((id) => !text.includes(id))).toEqual([]);
     expect(text).toContain(account.email);
+    // Each has refreshed once, and could be given the answer again.
+    expect(text.match(/"sealedAnswer":"v1\./g)).toHaveLength(3);
 
     expect(secrets.filter((secret) => text.includes(secret)).length).toBe(0);
   });

@@ -111,6 +111,7 @@ async function driveEverything(): Promise<void> {
   await refreshAndRevoke(client, refresh);
   await useTheTools(access);
   await misplaceSecrets(client, access);
+  await loseAnAnswer(client);
 
   const confidential = await confidentialClient('client_secret_post');
   await signInAs(createHttpPerson(), confidential, OWNER);
@@ -139,6 +140,17 @@ async function refreshAndRevoke(client: TestClient, first: string): Promise<void
   expect((await sendJson(`${stack.issuer}/revoke`, { body })).status).toBe(200);
   expect((await refresh(third.refresh)).status).toBe(400);
   expect((await refresh(first)).status).toBe(400);
+}
+
+/** Leaves an answer behind that may be given again. */
+async function loseAnAnswer(client: TestClient): Promise<void> {
+  const { refresh: token } = tokensOf(await signInAs(createHttpPerson(), client, OWNER));
+  const params = { grant_type: 'refresh_token', refresh_token: token, client_id: client.id };
+  const lost = tokensOf(await requestToken(target.server, params));
+  expect(tokensOf(await requestToken(target.server, params))).toEqual(lost);
+  keep('access token', lost.access);
+  keep('signature of an access token', lost.access.split('.')[2] ?? '');
+  keep('refresh token', lost.refresh);
 }
 
 async function useTheTools(token: string): Promise<void> {
@@ -299,6 +311,7 @@ describe('of all secrets that were used (SP-4, SP-8)', () => {
     const lines = await dumpTables(database);
     await database.close();
     expect(lines).toContain(OWNER.email);
+    expect(lines).toMatch(/"sealedAnswer":"v1\./);
     expect(found(lines)).toEqual([]);
   });
 

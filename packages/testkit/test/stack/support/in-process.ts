@@ -24,6 +24,10 @@ export type InProcess = {
   clean(): Promise<number>;
   /** Follows the signing keys, as the process does every second. */
   keepKeys(): Promise<void>;
+  /** Forgets answers whose grace is over, as the process does every minute. */
+  forgetAnswers(): Promise<number>;
+  /** What the server counts, in Prometheus' text form. */
+  metrics(): Promise<string>;
   close(): Promise<void>;
 };
 
@@ -37,20 +41,26 @@ export type InProcessOptions = {
   issuer?: string;
   /** How it reaches other servers, where that is not the internet. */
   network?: Partial<EgressNetwork>;
+  /** Stands between the server and each of its transactions. */
+  aroundTransaction?: AroundTransaction;
 };
 
 /** What everything is encrypted under. */
 export const MASTER_KEY = Buffer.alloc(32, 7);
 
+/** Runs a transaction, or does not, or does and says that it failed. */
+export type AroundTransaction = (run: () => Promise<unknown>) => Promise<unknown>;
+
 /** Starts one on a free port, over a connection of its own to the database. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
-  const { databaseUrl, env = {}, configuration = {}, issuer: given, network } = options;
+  const { databaseUrl, env = {}, configuration = {}, issuer: given, network, aroundTransaction } = options;
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
   const config = await withConfigurationFile(configuration, (file) =>
     readConfig({ PORTCULLIS_ISSUER: issuer, PORTCULLIS_CONFIG: file, ...env }),
   );
-  const database = await openDatabase({ url: databaseUrl });
+  const opened = await openDatabase({ url: databaseUrl });
+  const database = aroundTransaction ? { ...opened, prisma: watched(opened.prisma, aroundTransaction) } : opened;
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
   const log = createLogger({ name: 'in-process', level: 'silent' });
@@ -74,11 +84,22 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     now: clock,
     clean: () => server.clean(),
     keepKeys: () => server.keepKeys(),
+    forgetAnswers: () => server.forgetAnswers(),
+    metrics: () => server.metrics.text(),
     async close() {
       await listening.close(100);
       await database.close();
     },
   };
+}
+
+function watched(prisma: Database['prisma'], around: AroundTransaction): Database['prisma'] {
+  return new Proxy(prisma, {
+    get: (client, name) =>
+      name === '$transaction'
+        ? (...args: unknown[]) => around(() => Reflect.apply(client.$transaction, client, args))
+        : Reflect.get(client, name),
+  });
 }
 
 async function withConfigurationFile<T>(configuration: object, use: (path: string) => T): Promise<T> {

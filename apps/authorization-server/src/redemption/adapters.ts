@@ -1,0 +1,107 @@
+import type { RedemptionStore } from '@portcullis/persistence';
+import type { Clock } from '@portcullis/platform';
+import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
+import { requestContext } from '../http/request-context.ts';
+import type { TokenMetrics } from '../metrics.ts';
+import { beginRedemption, type Redemption, redemptionOf } from './redemption.ts';
+import { invalidGrant } from './refusal.ts';
+import { standingOfRedeemed, standingOfRotated } from './standing.ts';
+
+/** What the engine's adapters of codes and refresh tokens need to hold a redemption together. */
+export type RedemptionAdapterDeps = {
+  redemptions: RedemptionStore;
+  refreshGraceSeconds: number;
+  metrics: TokenMetrics;
+  clock: Clock;
+};
+
+/**
+ * Codes at the token endpoint. The engine takes a payload that says `consumed` for a proof of theft and revokes the
+ * grant; a request that was under way beside the one that redeemed is refused without that.
+ */
+export function redeemedCodes(adapter: Adapter, deps: RedemptionAdapterDeps): Adapter {
+  return heldBack(adapter, {
+    ...deps,
+    kind: 'code',
+    judge: async (ctx, code) => {
+      const redeemed = await deps.redemptions.findRedeemedCode(code);
+      if (!redeemed || standingOfRedeemed(redeemed, requestContext(ctx).arrivedAt) === 'reused') return 'reused';
+      return { refusal: 'code_redeemed' };
+    },
+  });
+}
+
+/**
+ * Refresh tokens at the token endpoint. One that was rotated and may be replayed goes through all checks of a refresh
+ * again, as if it were live; what its client is answered is decided at the end.
+ */
+export function rotatedRefreshTokens(adapter: Adapter, deps: RedemptionAdapterDeps): Adapter {
+  return heldBack(adapter, {
+    ...deps,
+    kind: 'refresh_token',
+    judge: async (ctx, value) => {
+      const rotated = await deps.redemptions.findRotated(value);
+      if (!rotated) return 'reused';
+      const { arrivedAt } = requestContext(ctx);
+      const { clock, refreshGraceSeconds: graceSeconds } = deps;
+      switch (standingOfRotated(rotated, { arrivedAt, now: clock(), graceSeconds })) {
+        case 'reused':
+          return 'reused';
+        case 'predecessor':
+          return { isReplay: true };
+        case 'ancestor':
+          return { refusal: 'token_superseded' };
+        case 'in_flight':
+          return { refusal: 'token_rotated' };
+      }
+    },
+  });
+}
+
+type Redeemable = Pick<RedemptionAdapterDeps, 'metrics'> & {
+  kind: Redemption['kind'];
+  /** What presenting something comes to that was redeemed before. */
+  judge(ctx: KoaContextWithOIDC, value: string): Promise<'reused' | Partial<Pick<Redemption, 'isReplay' | 'refusal'>>>;
+};
+
+/** The adapter of what is redeemed at the token endpoint, with its writes held back until the end of the request. */
+function heldBack(adapter: Adapter, { kind, judge, metrics }: Redeemable): Adapter {
+  return {
+    ...adapter,
+    find: async (value) => {
+      const payload = await adapter.find(value);
+      const ctx = tokenRequest();
+      if (!ctx || !payload) return payload;
+      const found = payload.consumed ? await judge(ctx, value) : {};
+      if (found === 'reused') return payload;
+      beginRedemption(ctx, { kind, value, ...found });
+      return unconsumed(payload);
+    },
+    consume: async () => {
+      const redemption = currentRedemption();
+      if (!redemption) throw new TypeError(`a ${kind} is consumed that was not presented`);
+      if (redemption.refusal === 'token_superseded') metrics.superseded();
+      if (redemption.refusal) throw invalidGrant(redemption.refusal);
+      redemption.consumed = true;
+    },
+    upsert: async (value, payload, expiresInSeconds) => {
+      const redemption = currentRedemption();
+      if (redemption) redemption.issued = { value, payload, expiresInSeconds };
+      else await adapter.upsert(value, payload, expiresInSeconds);
+    },
+  };
+}
+
+function unconsumed({ consumed, ...payload }: AdapterPayload): AdapterPayload {
+  return payload;
+}
+
+function currentRedemption(): Redemption | undefined {
+  const ctx = tokenRequest();
+  return ctx && redemptionOf(ctx);
+}
+
+function tokenRequest(): KoaContextWithOIDC | undefined {
+  const ctx = Provider.ctx;
+  return ctx?.oidc.route === 'token' ? ctx : undefined;
+}

@@ -1,0 +1,172 @@
+import type { GrantStore, RedemptionStore, RotatedToken } from '@portcullis/persistence';
+import type { AuditEvent, AuditSink, Clock, Logger } from '@portcullis/platform';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { untilArrived } from '../http/arrivals.ts';
+import { networkOf } from '../http/failure-limit.ts';
+import { requestContext } from '../http/request-context.ts';
+import type { TokenMetrics } from '../metrics.ts';
+import { raiseAnomaly } from './anomaly.ts';
+import { type Redemption, redemptionOf, requestsPresenting } from './redemption.ts';
+import { invalidGrant, type RedemptionRefusal } from './refusal.ts';
+import {
+  isParallel,
+  keepAnswer,
+  readKeptAnswer,
+  readTokenAnswer,
+  replayedAnswer,
+  type Suspicion,
+  suspicionOf,
+  type TokenAnswer,
+} from './replay.ts';
+import { fingerprintOf } from './request-fingerprint.ts';
+import { parallelUntil, standingOfRotated } from './standing.ts';
+
+/** What finishing a redemption needs. */
+export type FinishDeps = {
+  redemptions: RedemptionStore;
+  grants: Pick<GrantStore, 'revoke'>;
+  /** How long an answer to a refresh may be given again, in seconds; 0 for never. */
+  refreshGraceSeconds: number;
+  /** What a suspicious replay leads to, beside the record of it. */
+  suspiciousReplay: 'report' | 'revoke';
+  metrics: TokenMetrics;
+  audit: AuditSink;
+  clock: Clock;
+  log: Logger;
+};
+
+/** A redemption that the engine has called a success; nothing of it is written yet. */
+type Finished = Redemption & { event: AuditEvent; grantId: string };
+
+/** What the client gets: the engine's answer as it is, another one, or a refusal. */
+type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: RedemptionRefusal };
+
+/**
+ * The end of a token request that redeems something: writes what the engine was made to hold back, in one transaction,
+ * and only then lets its answer go. Where another request was first, the client gets that one's answer, or a refusal.
+ * Whatever fails before this, or here, leaves the code or refresh token as it was.
+ */
+export function finishRedemption(deps: FinishDeps) {
+  return async (ctx: KoaContextWithOIDC): Promise<void> => {
+    const redemption = redemptionOf(ctx);
+    const grantId = ctx.oidc?.entities.Grant?.jti;
+    if (!redemption?.event || grantId === undefined) return;
+    const finished: Finished = { ...redemption, event: redemption.event, grantId };
+    const outcome = await (finished.kind === 'code' ? redeemCode(ctx, finished, deps) : refresh(ctx, finished, deps));
+    if (!outcome.ok) refuse(ctx, outcome.refusal);
+    else if (outcome.answer) ctx.body = outcome.answer;
+  };
+}
+
+async function redeemCode(
+  ctx: KoaContextWithOIDC,
+  { value, grantId, issued, event }: Finished,
+  { redemptions, clock, log }: FinishDeps,
+): Promise<Outcome> {
+  const redeemed = await redemptions.redeemCode({ value, grantId, issued, event, now: clock() });
+  if (!redeemed.ok) return { ok: false, refusal: refusalOf(redeemed.refusal.reason, 'code_redeemed') };
+  await untilArrived();
+  const requests = requestsPresenting(value);
+  try {
+    await redemptions.noteCodeAnswered({ code: value, parallelUntil: parallelUntil({ now: clock(), requests }) });
+  } catch (cause) {
+    // The tokens are there; without the note a later use of the code is refused, but taken for a simultaneous one.
+    log.warn({ err: cause, correlationId: requestContext(ctx).correlationId }, 'when a code was answered is not noted');
+  }
+  return { ok: true };
+}
+
+async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishDeps): Promise<Outcome> {
+  if (finished.isReplay) return replay(ctx, finished, deps);
+  const { value, grantId, issued: successor, event } = finished;
+  if (!successor) throw new TypeError('a refresh token was rotated without a successor');
+  const now = deps.clock();
+  const { redemptions, metrics, refreshGraceSeconds: graceSeconds } = deps;
+  const rotated = await redemptions.rotate({
+    value,
+    grantId,
+    successor,
+    fingerprint: fingerprintOfRequest(ctx, successor.payload.scope),
+    answer:
+      graceSeconds === 0
+        ? undefined
+        : {
+            text: keepAnswer(readTokenAnswer(ctx.body), { network: networkOf(requestContext(ctx).address), now }),
+            expiresAt: new Date(now.getTime() + graceSeconds * 1000),
+          },
+    event,
+    now,
+  });
+  if (rotated.ok) {
+    metrics.rotated();
+    return { ok: true };
+  }
+  if (rotated.refusal.reason === 'already_redeemed') return replay(ctx, finished, deps);
+  return { ok: false, refusal: refusalOf(rotated.refusal.reason, 'token_rotated') };
+}
+
+/** Every check of a refresh has been passed again by now; what is left is what concerns the rotation that was. */
+async function replay(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishDeps): Promise<Outcome> {
+  const rotated = await deps.redemptions.findRotated(finished.value);
+  if (!rotated) return { ok: false, refusal: 'grant_ended' };
+  const { arrivedAt } = requestContext(ctx);
+  const now = deps.clock();
+  const standing = standingOfRotated(rotated, { arrivedAt, now, graceSeconds: deps.refreshGraceSeconds });
+  if (standing === 'ancestor') deps.metrics.superseded();
+  if (standing !== 'predecessor' || rotated.answer === undefined)
+    return { ok: false, refusal: standing === 'ancestor' ? 'token_superseded' : 'token_rotated' };
+  if (rotated.fingerprint !== fingerprintOfRequest(ctx, finished.issued?.payload.scope))
+    return { ok: false, refusal: 'other_request' };
+  const kept = readKeptAnswer(rotated.answer);
+  const suspicion = await suspicionAbout(ctx, { finished, rotated, rotatedFrom: kept.network }, deps);
+  if (suspicion) {
+    await raiseAnomaly(deps, { ...finished.event, kind: suspicion });
+    if (deps.suspiciousReplay === 'revoke') {
+      await revoke(finished, suspicion, deps);
+      return { ok: false, refusal: 'suspicious_replay' };
+    }
+  }
+  await deps.audit.record({ ...finished.event, type: 'token.replayed' });
+  deps.metrics.replayed();
+  return { ok: true, answer: replayedAnswer(kept, { fresh: readTokenAnswer(ctx.body), now }) };
+}
+
+async function suspicionAbout(
+  ctx: KoaContextWithOIDC,
+  { finished, rotated, rotatedFrom }: { finished: Finished; rotated: RotatedToken; rotatedFrom: string },
+  { redemptions }: FinishDeps,
+): Promise<Suspicion | undefined> {
+  const { address, arrivedAt } = requestContext(ctx);
+  const replays = isParallel({ rotatedAt: rotated.rotatedAt, arrivedAt })
+    ? 0
+    : await redemptions.countReplay(finished.value);
+  return suspicionOf({ rotatedFrom, replayedFrom: networkOf(address), replays });
+}
+
+async function revoke({ grantId, event }: Finished, why: Suspicion, { grants, audit }: FinishDeps): Promise<void> {
+  await grants.revoke(grantId);
+  await audit.record({ ...event, type: 'grant.revoked', detail: { ...event.detail, why } });
+}
+
+function fingerprintOfRequest({ oidc }: KoaContextWithOIDC, grantedScope: string | undefined): string {
+  const { AccessToken: token, Client: client } = oidc.entities;
+  const asked: unknown = oidc.params?.scope;
+  return fingerprintOf({
+    clientId: client?.clientId ?? '',
+    resource: String(token?.aud),
+    scope: typeof asked === 'string' ? asked : (grantedScope ?? ''),
+    proofKey: token?.jkt ?? token?.['x5t#S256'],
+  });
+}
+
+function refusalOf(reason: 'already_redeemed' | 'grant_ended', otherwise: RedemptionRefusal): RedemptionRefusal {
+  return reason === 'grant_ended' ? 'grant_ended' : otherwise;
+}
+
+/** Takes the engine's answer back, and lets the engine's listeners know. */
+function refuse(ctx: KoaContextWithOIDC, refusal: RedemptionRefusal): void {
+  const error = invalidGrant(refusal);
+  ctx.status = error.statusCode;
+  ctx.body = { error: error.error, error_description: error.error_description };
+  ctx.oidc.provider.emit('grant.error', ctx, error);
+}

@@ -1,0 +1,38 @@
+import type { RedeemedCode, RotatedToken } from '@portcullis/persistence';
+
+/** When a request is judged: as it came in, and as it is looked at. */
+export type RequestTime = { arrivedAt: Date; now: Date };
+
+/**
+ * What a refresh token is that was rotated before:
+ * - `predecessor`: the family's head came in its place just now, so its client may not have got the answer;
+ * - `ancestor`: its successor was used since, so the answer did arrive; still within its own grace;
+ * - `in_flight`: its grace is over or off, but the request was under way when it was rotated;
+ * - `reused`: somebody has a token that its client was given another one for.
+ */
+export type RotatedStanding = 'predecessor' | 'ancestor' | 'in_flight' | 'reused';
+
+/** Judges a rotated refresh token; a grace of 0 seconds is none. */
+export function standingOfRotated(
+  { rotatedAt, successorIsHead }: Pick<RotatedToken, 'rotatedAt' | 'successorIsHead'>,
+  { arrivedAt, now, graceSeconds }: RequestTime & { graceSeconds: number },
+): RotatedStanding {
+  if (now.getTime() < rotatedAt.getTime() + graceSeconds * 1000) return successorIsHead ? 'predecessor' : 'ancestor';
+  return arrivedAt <= rotatedAt ? 'in_flight' : 'reused';
+}
+
+/**
+ * Judges a code that was redeemed before (AS-10). Whoever asked before the answer left cannot have known that there
+ * is one; later, the code is in two hands.
+ */
+export function standingOfRedeemed({ parallelUntil }: RedeemedCode, arrivedAt: Date): 'in_flight' | 'reused' {
+  return parallelUntil === undefined || arrivedAt <= parallelUntil ? 'in_flight' : 'reused';
+}
+
+/** Where a code came in several requests at once, one that is read so much later was sent with them all the same. */
+const STRAGGLING_MS = 2000;
+
+/** Until when another use of a code is taken for a parallel one: until now, unless there were several already. */
+export function parallelUntil({ now, requests }: { now: Date; requests: number }): Date {
+  return requests > 1 ? new Date(now.getTime() + STRAGGLING_MS) : now;
+}

@@ -1,0 +1,188 @@
+import type { AuditEvent } from '@portcullis/platform';
+import type { AdapterPayload } from 'oidc-provider';
+import { createAuditLog } from './audit-log.ts';
+import type { Database } from './database.ts';
+import { refreshTokenColumns } from './engine-adapter/refresh-tokens.ts';
+import { openAnswer, sealAnswer } from './sealed-answer.ts';
+import { hashToken } from './token-hash.ts';
+import { inOneCommit } from './transaction.ts';
+
+/** A refresh token as the engine made it, not stored yet. */
+export type IssuedRefreshToken = { value: string; payload: AdapterPayload; expiresInSeconds: number | undefined };
+
+/** What one redemption writes, all of it or nothing. */
+type Redemption = {
+  /** The code or refresh token that was presented. */
+  value: string;
+  /** Without this grant nothing is written. */
+  grantId: string;
+  event: AuditEvent;
+  now: Date;
+};
+
+/** A code is traded for tokens; a client that may not refresh gets no refresh token. */
+export type CodeRedemption = Redemption & { issued: IssuedRefreshToken | undefined };
+
+/** A refresh token is replaced by its successor. */
+export type Rotation = Redemption & {
+  successor: IssuedRefreshToken;
+  /** What tells a replay from another request; see {@link RotatedToken.fingerprint}. */
+  fingerprint: string;
+  /** What the client is told, to be told again; undefined where nothing is. */
+  answer: { text: string; expiresAt: Date } | undefined;
+};
+
+export type RedemptionResult =
+  | { ok: true }
+  /** Somebody else was first, or the code or token is gone; or its grant has ended meanwhile. */
+  | { ok: false; refusal: { reason: 'already_redeemed' | 'grant_ended' } };
+
+/** A code that was redeemed. */
+export type RedeemedCode = {
+  /** A use that arrives until then was sent beside this one; undefined while this one is not answered. */
+  parallelUntil: Date | undefined;
+};
+
+/** A refresh token that was rotated. */
+export type RotatedToken = {
+  grantId: string;
+  rotatedAt: Date;
+  /** Whether its successor is the head of the family still: no further rotation, no end. */
+  successorIsHead: boolean;
+  /** Of the request that rotated it. */
+  fingerprint: string | undefined;
+  /** What that request was answered; undefined when it is not kept any more. */
+  answer: string | undefined;
+};
+
+export type RedemptionStore = {
+  /** Redeems a code, unless it has been. Of several at once exactly one does. */
+  redeemCode(o: CodeRedemption): Promise<RedemptionResult>;
+  /** Notes, as the answer to a code's redemption is about to leave, until when another use is taken for a parallel one. */
+  noteCodeAnswered(o: { code: string; parallelUntil: Date }): Promise<void>;
+  /** Undefined when there is no such code, or it is not redeemed. */
+  findRedeemedCode(code: string): Promise<RedeemedCode | undefined>;
+  /** Rotates a refresh token, unless it has been. Of several at once exactly one does. */
+  rotate(o: Rotation): Promise<RedemptionResult>;
+  /** Undefined when there is no such token, or it is the head of its family. */
+  findRotated(value: string): Promise<RotatedToken | undefined>;
+  /** Counts one more replay; returns how many there were with it, 0 when the token is gone. */
+  countReplay(value: string): Promise<number>;
+  /** Forgets the answers that nobody is given any more; returns how many. */
+  forgetAnswers(now: Date): Promise<number>;
+};
+
+/**
+ * What becomes of codes and refresh tokens that are redeemed. A redemption is one short transaction at the end of its
+ * request: until then nothing of it is written, so whatever fails before has cost the client nothing.
+ */
+export function createRedemptionStore(database: Database): RedemptionStore {
+  const { prisma } = database;
+  return {
+    redeemCode: ({ value, grantId, issued, event, now }) =>
+      redeem(database, { grantId, event, now }, async (within) => {
+        const { count } = await within.prisma.authorizationCode.updateMany({
+          where: { id: hashToken(value), consumedAt: null },
+          data: { consumedAt: now },
+        });
+        if (count === 1 && issued) await store(within, issued, now);
+        return count === 1;
+      }),
+    noteCodeAnswered: async ({ code, parallelUntil }) => {
+      await prisma.authorizationCode.updateMany({ where: { id: hashToken(code) }, data: { parallelUntil } });
+    },
+    findRedeemedCode: async (code) => {
+      const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });
+      return row?.consumedAt ? { parallelUntil: row.parallelUntil ?? undefined } : undefined;
+    },
+    rotate: ({ value, grantId, successor, fingerprint, answer, event, now }) =>
+      redeem(database, { grantId, event, now }, async (within) => {
+        const id = hashToken(value);
+        const { count } = await within.prisma.refreshToken.updateMany({
+          where: { id, consumedAt: null },
+          data: {
+            consumedAt: now,
+            successorId: hashToken(successor.value),
+            requestFingerprint: fingerprint,
+            ...(answer && { sealedAnswer: sealAnswer(answer.text, { value, id }), answerExpiresAt: answer.expiresAt }),
+          },
+        });
+        if (count === 1) await store(within, successor, now);
+        return count === 1;
+      }),
+    findRotated: async (value) => {
+      const id = hashToken(value);
+      const row = await prisma.refreshToken.findUnique({ where: { id } });
+      if (!row?.consumedAt) return undefined;
+      const successor =
+        row.successorId === null
+          ? null
+          : await prisma.refreshToken.findUnique({ where: { id: row.successorId }, select: { consumedAt: true } });
+      return {
+        grantId: row.grantId,
+        rotatedAt: row.consumedAt,
+        successorIsHead: successor?.consumedAt === null,
+        fingerprint: row.requestFingerprint ?? undefined,
+        answer: row.sealedAnswer === null ? undefined : openAnswer(row.sealedAnswer, { value, id }),
+      };
+    },
+    countReplay: async (value) => {
+      const [row] = await prisma.refreshToken.updateManyAndReturn({
+        where: { id: hashToken(value) },
+        data: { replays: { increment: 1 } },
+        select: { replays: true },
+      });
+      return row?.replays ?? 0;
+    },
+    forgetAnswers: async (now) => {
+      const { count } = await prisma.refreshToken.updateMany({
+        where: { answerExpiresAt: { lte: now } },
+        data: { sealedAnswer: null, answerExpiresAt: null },
+      });
+      return count;
+    },
+  };
+}
+
+/** Takes a redemption back whose grant, or whose code or token, is gone. */
+class Refused extends Error {
+  readonly reason: 'already_redeemed' | 'grant_ended';
+
+  constructor(reason: 'already_redeemed' | 'grant_ended') {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+async function redeem(
+  database: Database,
+  { grantId, event, now }: Pick<Redemption, 'grantId' | 'event' | 'now'>,
+  consume: (within: Database) => Promise<boolean>,
+): Promise<RedemptionResult> {
+  try {
+    await inOneCommit(database, async (within) => {
+      // Writing the row locks it: who revokes the grant either comes before, and nothing is issued any more, or waits,
+      // and finds what was issued.
+      const grant = await within.prisma.grant.updateMany({
+        where: { id: grantId, expiresAt: { gt: now } },
+        data: { id: grantId },
+      });
+      if (grant.count === 0) throw new Refused('grant_ended');
+      if (!(await consume(within))) throw new Refused('already_redeemed');
+      await createAuditLog(within).record(event);
+    });
+    return { ok: true };
+  } catch (cause) {
+    if (cause instanceof Refused) return { ok: false, refusal: { reason: cause.reason } };
+    throw cause;
+  }
+}
+
+async function store({ prisma }: Database, issued: IssuedRefreshToken, now: Date): Promise<void> {
+  const { value, payload, expiresInSeconds } = issued;
+  // The server's clock, not the engine's, says when it ends: the same clock asks later.
+  const { exp, ...rest } = payload;
+  await prisma.refreshToken.create({
+    data: { id: hashToken(value), ...refreshTokenColumns(rest, expiresInSeconds, now) },
+  });
+}

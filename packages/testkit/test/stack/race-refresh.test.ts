@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { rounds } from '@portcullis/test-database';
+import { tokensOf } from './support/authorization.ts';
+import { beginFamily, countTokens, refreshRequest, verdictOf } from './support/refreshing.ts';
+import { type Replicas, startOne, startTwo } from './support/replicas.ts';
+
+const CONTENDERS = 8;
+
+describe.each([
+  ['one server', startOne],
+  ['two replicas on one database', startTwo],
+])('%s, within the grace', (_name, start) => {
+  let replicas: Replicas;
+  beforeAll(async () => {
+    replicas = await start();
+  });
+  afterAll(() => replicas?.stop());
+
+  test('SP-10: eight simultaneous refreshes are one rotation, and all get the identical refresh token', async () => {
+    const { target, client, person, database, atOnce } = replicas;
+    const family = await beginFamily(target, client, { person });
+    let token = family.refresh;
+    const played = rounds(200);
+    for (let round = 0; round < played; round++) {
+      const answers = await atOnce(CONTENDERS, () => refreshRequest(client, token));
+      expect(answers.map(({ status }) => status)).toEqual(Array(CONTENDERS).fill(200));
+      const tokens = answers.map(tokensOf);
+      expect(new Set(tokens.map(({ refresh }) => refresh)).size).toBe(1);
+      expect(new Set(tokens.map(({ access }) => access)).size).toBe(1);
+      token = tokens[0]?.refresh ?? '';
+    }
+    expect(await countTokens(database, family.grantId)).toEqual({ all: played + 1, heads: 1 });
+  });
+});
+
+describe.each([
+  ['one server', startOne],
+  ['two replicas on one database', startTwo],
+])('%s, with the grace off', (_name, start) => {
+  let replicas: Replicas;
+  beforeAll(async () => {
+    replicas = await start({ PORTCULLIS_REFRESH_GRACE: '0' });
+  });
+  afterAll(() => replicas?.stop());
+
+  test('AS-19: of eight simultaneous refreshes exactly one gets tokens', async () => {
+    const { target, client, person, database, atOnce } = replicas;
+    for (let round = 0; round < rounds(50); round++) {
+      const { grantId, refresh } = await beginFamily(target, client, { person });
+      const answers = await atOnce(CONTENDERS, () => refreshRequest(client, refresh));
+      const losers = answers.filter(({ status }) => status !== 200);
+      expect(losers.map(verdictOf)).toEqual(Array(CONTENDERS - 1).fill([400, 'invalid_grant']));
+      expect((await countTokens(database, grantId)).heads).toBeLessThanOrEqual(1);
+    }
+  });
+});
