@@ -195,6 +195,28 @@ describe('several replicas', () => {
   });
 });
 
+test('SP-13: a shorter overlap does not cut off tokens that are out, and a longer one holds at once', async () => {
+  const database = await createTestDatabase();
+  const first = await startInProcess({ databaseUrl: database.url });
+  const overlaps = async () => (await storeOf(first).list({ limit: 9 })).map(({ overlapSeconds }) => overlapSeconds);
+  const restarted = (overlapSeconds: number) =>
+    startInProcess({
+      databaseUrl: database.url,
+      issuer: first.issuer,
+      configuration: { signingKeys: { overlapSeconds } },
+    });
+  try {
+    expect(await overlaps()).toEqual([7200, 7200]);
+    await (await restarted(9000)).close();
+    expect(await overlaps()).toEqual([9000, 9000]);
+    await (await restarted(700)).close();
+    expect(await overlaps()).toEqual([9000, 9000]);
+  } finally {
+    await first.close();
+    await database.drop();
+  }
+});
+
 describe('algorithms', () => {
   test.each(['EdDSA', 'RS256'] as const)('%s, where it is configured', async (algorithm) => {
     const database = await createTestDatabase();
