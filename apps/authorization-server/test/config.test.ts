@@ -265,6 +265,16 @@ describe('the configuration file', () => {
     expect(problems(withFile({ clientMetadataDocuments: { trust } }))).toHaveLength(1);
   });
 
+  test('SP-13: keys that would leave a good token without a known key are refused, by the life that tokens have', () => {
+    const file = withFile({ signingKeys: { overlapSeconds: 3600 } });
+    expect(problems(file)).toEqual([]);
+    expect(problems({ ...file, PORTCULLIS_ACCESS_TOKEN_TTL: '3600' })).toEqual([
+      expect.stringMatching(/signingKeys: overlapSeconds must be at least 3900 \(PORTCULLIS_ACCESS_TOKEN_TTL/),
+    ]);
+    const hasty = { signingKeys: { publishSeconds: 10, rotationSeconds: 9, jwksMaxAgeSeconds: 9 } };
+    expect(problems(withFile(hasty))).toHaveLength(2);
+  });
+
   test('the published JSON Schema is the one that the server checks with', () => {
     const published = readFileSync(new URL('../../../portcullis.config.schema.json', import.meta.url), 'utf8');
     expect(JSON.parse(published)).toEqual(configurationJsonSchema());

@@ -12,20 +12,32 @@ const ABOUT = `The keys that sign access tokens. They take turns by themselves:
   retiring  in the key set for the tokens that it signed
   retired   gone, with its private part`;
 
-const ABOUT_ROTATE = `Let the next key sign from now on.
+const ABOUT_ROTATE = paragraphs(
+  ['Let the next key sign from now on.'],
+  [
+    'No call fails: the next key has been in the key set for a while, and the one before it stays there until its',
+    'last token has expired. Where the next key is too new for that, this is refused and says when it can be done.',
+  ],
+  [
+    '--force does it all the same: resource servers that have not seen the key refuse calls until they have fetched',
+    'it, a Portcullis guard for at most 30 seconds. It does not end the tokens of the key before; for a key that',
+    'somebody else may hold, use `portcullis keys retire`.',
+  ],
+);
 
-Nobody notices: the next key has been in the key set for a while, and the one before it stays there until its
-last token has expired. Where the next key is too new for that, this is refused and says when it can be done.
+const ABOUT_RETIRE = paragraphs(
+  ['Take a key out of the key set at once, for one that somebody else may hold.'],
+  [
+    'Every token that it signed ends: here at once, on other replicas within a second, and at resource servers when',
+    'they next fetch the key set, a Portcullis guard after at most 10 minutes. Apps with a refresh token get another',
+    'token by themselves. Where the key is the active one, the next one signs from now on, however new.',
+  ],
+);
 
---force does it all the same: resource servers that have not seen the key refuse calls until they have fetched
-it, with Portcullis' guard at most 30 seconds. It does not end tokens of the key before; for a key that somebody
-else may hold, use \`portcullis keys retire\`.`;
-
-const ABOUT_RETIRE = `Take a key out of the key set at once, for one that somebody else may hold.
-
-Every token that it signed ends: here at once, on other replicas within a second, and at resource servers when
-they next fetch the key set, with Portcullis' guard after at most 10 minutes. Apps with a refresh token get
-another token by themselves. Where the key is the active one, the next one signs from now on, however new.`;
+/** Paragraphs that break where the terminal does. */
+function paragraphs(...lines: readonly (readonly string[])[]): string {
+  return lines.map((sentence) => sentence.join(' ')).join('\n\n');
+}
 
 type Key = AdminAnswer<'retireKey'>['key'];
 
@@ -56,7 +68,7 @@ export function addKeyCommands(program: Command, deps: CliDeps): void {
 
   keys
     .command('rotate')
-    .summary('let the next key sign from now on')
+    .summary('Let the next key sign from now on.')
     .description(ABOUT_ROTATE)
     .option('--force', 'even where resource servers may not know the key yet')
     .action(async ({ force = false }: { force?: boolean }, command: Command) => {
@@ -76,7 +88,7 @@ export function addKeyCommands(program: Command, deps: CliDeps): void {
 
   keys
     .command('retire')
-    .summary('take a key out of the key set, and end its tokens')
+    .summary('Take a key out of the key set, and end its tokens.')
     .description(ABOUT_RETIRE)
     .argument('<key>', 'the id that `portcullis keys list` shows')
     .action(async (kid: string, _options: object, command: Command) => {

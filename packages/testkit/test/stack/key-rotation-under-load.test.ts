@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { createGuard, type Guard, type GuardOptions } from '@portcullis/guard';
 import { createEnvelope, createSigningKeyStore, openDatabase } from '@portcullis/persistence';
 import { createTestDatabase, rounds } from '@portcullis/test-database';
@@ -17,6 +17,7 @@ import {
 } from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, type Target, targetOf, tokensOf } from './support/authorization.ts';
 import { MASTER_KEY, startInProcess } from './support/in-process.ts';
+import { holdMachineClock } from './support/machine-clock.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { startReplica } from './support/replica.ts';
 
@@ -158,14 +159,8 @@ async function expectRetiredEverywhere({ issuer, databases }: Stack, ports: read
 test('SP-13: no request fails over hours of rotations, with guards as they come', async () => {
   const database = await createTestDatabase();
   undo.push(() => database.drop());
-  // The engine and the guard go by the clock of the machine; only the clock is moved, timers run as they do.
-  jest.useFakeTimers({
-    doNotFake: [
-      ...(['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const),
-      ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
-    ],
-  });
-  undo.push(async () => jest.useRealTimers());
+  const clock = holdMachineClock();
+  undo.push(async () => clock.release());
   const configuration = { signingKeys: { rotationSeconds: 3600 } };
   const first = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, configuration });
   undo.push(() => first.close());
@@ -183,7 +178,7 @@ test('SP-13: no request fails over hours of rotations, with guards as they come'
     // Two minutes for every time that all have gone round: no token gets old while it is used.
     const seen = [...tally.turns];
     while (goesOn() && tally.turns.some((turn, app) => turn <= (seen[app] ?? 0))) await pause(1);
-    jest.setSystemTime(Date.now() + 120_000);
+    clock.pass(120);
     await (step % 2 === 0 ? first : second).keepKeys();
   }
   await apps;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGuard, type Guard } from '@portcullis/guard';
 import { createEnvelope, createSigningKeyStore } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
@@ -23,24 +23,14 @@ import {
   tokensOf,
 } from './support/authorization.ts';
 import { type InProcess, MASTER_KEY, startInProcess } from './support/in-process.ts';
+import { holdMachineClock, type MachineClock } from './support/machine-clock.ts';
 import { OWNER_ENV } from './support/owner.ts';
 
-/** Days pass for the engine too, which asks nobody for the time. Timers go on as they are. */
+let clock: MachineClock;
 beforeAll(() => {
-  jest.useFakeTimers({
-    doNotFake: [
-      ...(['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const),
-      ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
-    ],
-  });
+  clock = holdMachineClock();
 });
-afterAll(() => {
-  jest.useRealTimers();
-});
-
-function pass(seconds: number): void {
-  jest.setSystemTime(Date.now() + seconds * 1000);
-}
+afterAll(() => clock.release());
 
 /** What a key set shows of its keys, without the names of the rest. */
 type PublicKey = { kid: string; alg: string };
@@ -110,11 +100,11 @@ describe('SP-13: signing keys take turns without a restart', () => {
     expect(kidOf(tokens.access)).toBe(first);
 
     // Its turn comes by the clock; nobody has to look after the keys for that.
-    pass(999);
+    clock.pass(999);
     tokens = { ...tokens, ...(await refreshed(target, tokens)) };
     const last = tokens.access;
     expect(kidOf(last)).toBe(first);
-    pass(2);
+    clock.pass(2);
     tokens = { ...tokens, ...(await refreshed(target, tokens)) };
     expect(kidOf(tokens.access)).toBe(second);
     expect(await verdict(guard, last)).toBe('ok');
@@ -123,9 +113,9 @@ describe('SP-13: signing keys take turns without a restart', () => {
     await server.keepKeys();
     expect(await kidsOf(server)).toEqual([second, first, expect.any(String)]);
 
-    pass(297);
+    clock.pass(297);
     expect(await verdict(guard, last)).toBe('ok');
-    pass(402);
+    clock.pass(402);
     expect(await kidsOf(server)).toEqual([second, expect.not.stringMatching(first)]);
     await server.keepKeys();
     expect((await storeOf(server).find(first))?.retiredAt).toBeInstanceOf(Date);
@@ -145,9 +135,9 @@ describe('SP-13: signing keys take turns without a restart', () => {
     };
     const guard = guardOf(server);
     expect(await verdict(guard, await forge())).toBe('ok');
-    pass(1000);
+    clock.pass(1000);
     await server.keepKeys();
-    pass(700);
+    clock.pass(700);
     expect(await kidsOf(server)).not.toContain(stolen.kid);
     expect(await verdict(guard, await forge())).toBe('unknown_key');
   });
@@ -177,7 +167,7 @@ describe('several replicas', () => {
       try {
         await Promise.all(all.map((server) => server.keepKeys()));
         expect(await storeOf(first).list({ limit: 9 })).toMatchObject([{ sequence: 2 }, { sequence: 1 }]);
-        pass(31 * 24 * 3600);
+        clock.pass(31 * 24 * 3600);
         await Promise.all(all.map((server) => server.keepKeys()));
         expect(await storeOf(first).list({ limit: 9 })).toMatchObject([
           { sequence: 3 },
@@ -193,6 +183,28 @@ describe('several replicas', () => {
       }
     }
   });
+});
+
+test('SP-13: a shorter overlap does not cut off tokens that are out, and a longer one holds at once', async () => {
+  const database = await createTestDatabase();
+  const first = await startInProcess({ databaseUrl: database.url });
+  const overlaps = async () => (await storeOf(first).list({ limit: 9 })).map(({ overlapSeconds }) => overlapSeconds);
+  const restarted = (overlapSeconds: number) =>
+    startInProcess({
+      databaseUrl: database.url,
+      issuer: first.issuer,
+      configuration: { signingKeys: { overlapSeconds } },
+    });
+  try {
+    expect(await overlaps()).toEqual([7200, 7200]);
+    await (await restarted(9000)).close();
+    expect(await overlaps()).toEqual([9000, 9000]);
+    await (await restarted(700)).close();
+    expect(await overlaps()).toEqual([9000, 9000]);
+  } finally {
+    await first.close();
+    await database.drop();
+  }
 });
 
 describe('algorithms', () => {
@@ -246,7 +258,7 @@ describe('algorithms', () => {
         const { access, refresh: next } = tokensOf(answer);
         refresh = next;
         seen.push(readToken(access).header.alg);
-        pass(29.9 * 24 * 3600);
+        clock.pass(29.9 * 24 * 3600);
       }
       expect(seen).toEqual(['ES256', 'ES256', 'ES256', 'EdDSA']);
       expect((await keySetOf(after)).map(({ alg }) => alg)).not.toContain('ES256');
@@ -266,11 +278,11 @@ describe('keys of cookies', () => {
     const server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
     try {
       // An hour before the keys change, and an hour after it.
-      pass(PERIOD_SECONDS - ((Date.now() / 1000) % PERIOD_SECONDS) - 3600);
+      clock.pass(PERIOD_SECONDS - ((Date.now() / 1000) % PERIOD_SECONDS) - 3600);
       const target = await targetOf(server);
       const person = createHttpPerson();
       await signIn(target, person);
-      pass(7200);
+      clock.pass(7200);
       const client = await registerClient(target, { client_name: 'Another client' });
       const step = await person.open(authorizationRequest(target, client).url);
       // No password is asked for: the page asks what the new client may do.
