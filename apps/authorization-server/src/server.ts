@@ -8,9 +8,11 @@ import {
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
+  createGrantStore,
   createOneTimeLinkStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
+  createSignInStore,
   createSigningKeyStore,
   createUserStore,
   type Database,
@@ -20,6 +22,8 @@ import {
 import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { accountRouter } from './account/router.ts';
+import { createAccountSessions } from './account/session.ts';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
@@ -38,6 +42,7 @@ import { openRequestContext } from './http/request-context.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
+import { findRequestingClient } from './interactions/requesting-client.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createPasswordVerifier } from './passwords.ts';
@@ -82,6 +87,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const resources = [...config.resources, adminResource(site)] as const;
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
+  const grants = createGrantStore(database);
+  const signIns = createSignInStore(database);
   const clients = createClientStore(database);
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
@@ -102,6 +109,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
+    grants,
+    signIns,
     consents,
     audit,
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
@@ -115,7 +124,16 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     log,
   });
   const linkDeps = { site, links, clock };
+  const passwordCheck = {
+    users,
+    audit,
+    clock,
+    verifyPassword: await createPasswordVerifier(),
+    limits: createSignInLimits(database),
+    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+  };
   const interactions = interactionRouter({
+    ...passwordCheck,
     acceptForms: acceptForms(site),
     provider,
     documents,
@@ -124,17 +142,28 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     roles,
     formTokens,
     permissionsOf,
-    users,
     consents,
-    audit,
-    clock,
-    verifyPassword: await createPasswordVerifier(),
-    limits: createSignInLimits(database),
-    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+  });
+  const account = accountRouter({
+    ...passwordCheck,
+    acceptForms: acceptForms(site),
+    sessions: createAccountSessions({ provider, site, signIns, clock }),
+    clientOf: ({ clientId, documentVersion }) =>
+      findRequestingClient(
+        { client_id: clientId, client_document: documentVersion },
+        { provider, site, documents, permissionsOf },
+      ),
+    database,
+    site,
+    resources,
+    formTokens,
+    grants,
+    signIns,
   });
   const setup = setupRouter({
     ...linkDeps,
     acceptForms: acceptForms(site),
+    database,
     users,
     formTokens,
     audit,
@@ -169,6 +198,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
+  app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
   app.use(handOverTo(provider.callback()));

@@ -1,3 +1,4 @@
+export { changePassword, type EndedAccess, endAccess } from './access.ts';
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
 export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
@@ -26,7 +27,13 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
-export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
+export {
+  createGrantStore,
+  type GrantPosition,
+  type GrantStore,
+  type NarrowResult,
+  type RecordedGrant,
+} from './grant-store.ts';
 export {
   bindMasterKey,
   createMasterKey,
@@ -48,6 +55,7 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
+export { createSignInStore, type SignIn, type SignInStore } from './sign-in-store.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';

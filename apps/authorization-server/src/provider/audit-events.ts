@@ -11,6 +11,8 @@ export type AuditEventsOptions = {
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
   /** The client led to a code or a token. */
   onClientUsed(clientId: string): Promise<void>;
+  /** The grant led to a token. */
+  onGrantUsed(grantId: string): Promise<void>;
 };
 
 /**
@@ -19,7 +21,7 @@ export type AuditEventsOptions = {
  */
 export function recordEngineEvents(
   provider: Provider,
-  { audit, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
+  { audit, clock, onClientAuthenticationFailed, onClientUsed, onGrantUsed }: AuditEventsOptions,
 ): void {
   const noteUse = (ctx: KoaContextWithOIDC) => {
     const clientId = ctx.oidc.entities.Client?.clientId;
@@ -38,6 +40,8 @@ export function recordEngineEvents(
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
     record(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
     noteUse(ctx);
+    const grantId = ctx.oidc.entities.Grant?.jti;
+    if (grantId !== undefined) defer(ctx, onGrantUsed(grantId));
   });
   provider.on('grant.error', (ctx, error) => {
     const unauthenticated = error.message === 'invalid_client';
@@ -73,7 +77,7 @@ function parties({ oidc }: KoaContextWithOIDC): Partial<AuditEvent> {
 }
 
 /** Adds work to a request; a failure is kept as a value until {@link settlePending} looks at it. */
-function defer(ctx: KoaContextWithOIDC, work: Promise<void>): void {
+export function defer(ctx: KoaContextWithOIDC, work: Promise<void>): void {
   requestContext(ctx).pending.push(
     work.then(
       () => undefined,

@@ -6,9 +6,10 @@ import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { canonicaliseTokenResource } from './resources.ts';
+import { openSessionsOnly, type SignInDeps } from './sign-ins.ts';
 
 /** What the seams around the adapter need. */
-export type EngineAdapterOptions = {
+export type EngineAdapterOptions = SignInDeps & {
   store: AdapterFactory;
   resources: readonly Resource[];
   clientAuthenticationLimit: FailureLimit;
@@ -19,7 +20,8 @@ export type EngineAdapterOptions = {
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
- * looking up the code or refresh token are its first steps, and both come before anything is consumed.
+ * looking up the code or refresh token are its first steps, and both come before anything is consumed. And a session
+ * is found only as long as its sign-in stands.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
@@ -27,25 +29,30 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
-      return withFind(adapter, async (id) => {
-        const ctx = tokenRequest();
-        if (ctx) canonicaliseTokenResource(ctx, resources);
-        return adapter.find(id);
+      return overlaid(adapter, {
+        find: async (id) => {
+          const ctx = tokenRequest();
+          if (ctx) canonicaliseTokenResource(ctx, resources);
+          return adapter.find(id);
+        },
       });
     }
     if (model === 'Client') {
-      return withFind(adapter, async (clientId) => {
-        const client =
-          documentClient && looksLikeClientIdUrl(clientId)
-            ? await documentClient(clientId)
-            : await adapter.find(clientId);
-        const ctx = tokenRequest();
-        if (ctx && client && client.token_endpoint_auth_method !== 'none') {
-          await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
-        }
-        return client;
+      return overlaid(adapter, {
+        find: async (clientId) => {
+          const client =
+            documentClient && looksLikeClientIdUrl(clientId)
+              ? await documentClient(clientId)
+              : await adapter.find(clientId);
+          const ctx = tokenRequest();
+          if (ctx && client && client.token_endpoint_auth_method !== 'none') {
+            await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
+          }
+          return client;
+        },
       });
     }
+    if (model === 'Session') return overlaid(adapter, openSessionsOnly(adapter, options));
     return adapter;
   };
 }
@@ -55,14 +62,15 @@ function tokenRequest(): KoaContextWithOIDC | undefined {
   return ctx?.oidc.route === 'token' ? ctx : undefined;
 }
 
-function withFind(adapter: Adapter, find: Adapter['find']): Adapter {
+function overlaid(adapter: Adapter, changed: Partial<Adapter>): Adapter {
   return {
-    find,
+    find: (id) => adapter.find(id),
     upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),
     findByUserCode: (userCode) => adapter.findByUserCode(userCode),
     findByUid: (uid) => adapter.findByUid(uid),
     consume: (id) => adapter.consume(id),
     destroy: (id) => adapter.destroy(id),
     revokeByGrantId: (grantId) => adapter.revokeByGrantId(grantId),
+    ...changed,
   };
 }

@@ -1,4 +1,11 @@
-import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
+import {
+  type ClientStore,
+  type ConsentStore,
+  type GrantStore,
+  hashToken,
+  type SignInStore,
+  type UserStore,
+} from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
@@ -24,6 +31,8 @@ import { engineErrorPages, renderNotFound, renderServerFault } from './engine-er
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
+import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
+import { recordSignIns } from './sign-ins.ts';
 
 const DAY_SECONDS = 24 * 3600;
 
@@ -31,7 +40,7 @@ const DAY_SECONDS = 24 * 3600;
 const TTL = {
   code: 60,
   interaction: 10 * 60,
-  session: DAY_SECONDS,
+  session: SESSION_TTL_SECONDS,
   refreshTokenIdle: 30 * DAY_SECONDS,
   refreshTokenAbsolute: 180 * DAY_SECONDS,
 };
@@ -51,6 +60,8 @@ export type EngineOptions = {
   permissionsOf: PermissionsOf;
   store: AdapterFactory;
   users: UserStore;
+  grants: GrantStore;
+  signIns: SignInStore;
   consents: ConsentStore;
   audit: AuditSink;
   clientAuthenticationLimit: FailureLimit;
@@ -78,7 +89,9 @@ export function createEngine(options: EngineOptions): Provider {
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
+    onGrantUsed: (id) => options.grants.noteUse({ id, now: options.clock() }),
   });
+  recordSignIns(provider, options);
   provider.on('server_error', (ctx, error) =>
     options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed'),
   );
@@ -93,7 +106,7 @@ function configuration(options: EngineOptions): Configuration {
   return {
     adapter: engineAdapter(options),
     clients: [CLI_CLIENT],
-    findAccount: findAccount(options.users),
+    findAccount: findAccount(options),
     jwks: { keys: options.signingKeys },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
@@ -199,18 +212,15 @@ function machineGrantId({
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
-function cookies({ secure }: Site): Configuration['cookies'] {
-  const flags = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
+function cookies(site: Site): Configuration['cookies'] {
+  const { name: session, options } = sessionCookie(site);
+  const { path, ...short } = options;
   return {
-    names: secure
-      ? {
-          session: '__Host-portcullis',
-          interaction: '__Secure-portcullis-interaction',
-          resume: '__Secure-portcullis-resume',
-        }
-      : { session: 'portcullis', interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
-    long: { ...flags, path: '/' },
-    short: flags,
+    names: site.secure
+      ? { session, interaction: '__Secure-portcullis-interaction', resume: '__Secure-portcullis-resume' }
+      : { session, interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
+    long: options,
+    short,
   };
 }
 
