@@ -25,7 +25,7 @@ export async function endAccess(
     data: { endedAt: now },
   });
   await prisma.engineRecord.deleteMany({ where: { model: 'Session', userId } });
-  const grants = await createGrantStore(within).revokeAll({ userId });
+  const grants = await createGrantStore(within).revokeAll({ userId, now });
   const links = await createOneTimeLinkStore(within).voidAll({ userId, now });
   const user = await prisma.user.findUnique({ where: { id: userId }, select: { accessEpoch: true } });
   return { signIns, grants: grants.length, links, accessEpoch: user?.accessEpoch ?? 0 };

@@ -38,9 +38,13 @@ export type GrantStore = {
    * Ends a grant, its codes and its refresh tokens, and forgets what the user had agreed to for that client, so that
    * the client has to ask again. False when there is no such grant.
    */
-  revoke(id: string): Promise<boolean>;
+  revoke(o: { id: string; now: Date }): Promise<boolean>;
   /** Revokes all grants of a user, or those for one client. Returns which they were. */
-  revokeAll(o: { userId: string; clientId?: string | undefined }): Promise<{ id: string; clientId: string }[]>;
+  revokeAll(o: {
+    userId: string;
+    clientId?: string | undefined;
+    now: Date;
+  }): Promise<{ id: string; clientId: string }[]>;
   /**
    * Leaves a grant no more than `scopes` of what it has for a resource, and its codes and refresh tokens likewise; it
    * never gets more. What the user had agreed to is forgotten, so that the client has to ask again (SP-16).
@@ -83,7 +87,7 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       documentVersion: row.documentVersion ?? undefined,
     }));
   };
-  const revoke = async (id: string): Promise<boolean> => {
+  const revoke: GrantStore['revoke'] = async ({ id }) => {
     const row = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
     if (!row) return false;
     await prisma.consent.deleteMany({ where: row });
@@ -114,10 +118,10 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       return (await described([row]))[0];
     },
     revoke,
-    revokeAll: async ({ userId, clientId }) => {
+    revokeAll: async ({ userId, clientId, now }) => {
       const where = { userId, ...(clientId !== undefined && { clientId }) };
       const grants = await prisma.grant.findMany({ where, select: { id: true, clientId: true } });
-      for (const { id } of grants) await revoke(id);
+      for (const { id } of grants) await revoke({ id, now });
       await prisma.consent.deleteMany({ where });
       return grants;
     },

@@ -81,7 +81,7 @@ export function disconnect(
   return inTransaction(database, async (within) => {
     const grants = createGrantStore(within);
     const grant = await grants.find({ id: grantId, now });
-    if (grant?.userId !== userId || !(await grants.revoke(grantId))) return false;
+    if (grant?.userId !== userId || !(await grants.revoke({ id: grantId, now }))) return false;
     await createAuditLog(within).record(revocation(ctx, { userId, now, grant: { ...grant, id: grantId } }));
     return true;
   });
@@ -94,7 +94,7 @@ export function disconnectAll(
   { database, userId, now }: ConnectionChange,
 ): Promise<void> {
   return inTransaction(database, async (within) => {
-    const revoked = await createGrantStore(within).revokeAll({ userId, clientId });
+    const revoked = await createGrantStore(within).revokeAll({ userId, clientId, now });
     const audit = createAuditLog(within);
     for (const grant of revoked) await audit.record(revocation(ctx, { userId, now, grant }));
   });

@@ -13,11 +13,12 @@ export type FormGuardDeps = { site: Site; formTokens: FormTokens };
 
 /** Makes the form for one path below `/account`. Holding its token proves that we showed it to this sign-in. */
 export function accountForm(path: string, session: AccountSession, { site, formTokens }: FormGuardDeps): AccountForm {
-  const action = new URL(pageUrl(site, `/account${path}`)).pathname;
-  return { action, formToken: formTokens.issue('account', session.id, action) };
+  const route = `/account${path}`;
+  const action = new URL(pageUrl(site, route)).pathname;
+  return { action, formToken: formTokens.issue('account', session.id, route) };
 }
 
-/** Whether a posted form is the one that {@link accountForm} made for its path. */
+/** Whether a posted form is the one that {@link accountForm} made for its path; the issuer's own is off by here. */
 export function isOurForm(ctx: Context, session: AccountSession, { formTokens }: FormGuardDeps): boolean {
   return formTokens.verify(formOf(ctx).text('form_token'), 'account', session.id, ctx.path);
 }
