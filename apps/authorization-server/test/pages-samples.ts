@@ -82,7 +82,7 @@ function fullAccount(text: string | undefined): Page {
   return accountPage({
     email: or('ada@example.com'),
     roles: [or('admin'), or('lead')],
-    notice: or('Saved. The app may do no more than that, within five minutes.'),
+    notice: or('Saved. Within minutes, with its next token, the app may do no more than that.'),
     sections: [
       connectionsSection({ apps, disconnectAll: form }),
       signInsSection({

@@ -5,7 +5,7 @@ import type { Site } from '../site.ts';
 const NOTICES = {
   disconnected: 'Disconnected. The app has to ask you again before it can do anything in your name.',
   'all-disconnected': 'Every app is disconnected. Each has to ask you again before it can do anything in your name.',
-  narrowed: 'Saved. The app may do no more than that, within five minutes at the latest.',
+  narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
   'signed-out-there': 'That browser is signed out.',
   'signed-out-elsewhere': 'You are signed out everywhere else.',
   'password-changed':
