@@ -373,6 +373,39 @@ describe('a session', () => {
   });
 });
 
+test.each([0, 1])(
+  'SP-21: behind TLS with PORTCULLIS_TRUST_PROXY=%i every cookie is __Host- and Secure',
+  async (proxies) => {
+    const issuer = 'https://login.example.com';
+    const key = Buffer.alloc(32, 7).toString('base64url');
+  const env = { PORTCULLIS_TRUST_PROXY: String(proxies), PORTCULLIS_MASTER_KEY: key };
+    const secure = await startInProcess({ databaseUrl: testDatabase.url, issuer, env });
+    try {
+      const host = new URL(issuer).host;
+      const at = `http://localhost:${secure.port}`;
+      const who = await join(server, `tls-${proxies}@example.com`);
+      const form = await sendRaw(`${at}/account/sign-in`, { headers: { host } });
+      const [, formToken = ''] = /name="form_token" value="([^"]+)"/.exec(form.text) ?? [];
+      const [nonce = ''] = form.headers['set-cookie'] ?? [];
+      const answer = await sendRaw(`${at}/account/sign-in`, {
+        body: new URLSearchParams({ form_token: formToken, email: who.email, password: who.password, action: 'login' }),
+        headers: { host, origin: issuer, cookie: nonce.split(';')[0] ?? '' },
+      });
+      expect([form.status, answer.status, answer.headers.location]).toEqual([200, 303, `${issuer}/account`]);
+      const lines = [nonce, ...(answer.headers['set-cookie'] ?? [])];
+      expect(lines.find((line) => line.startsWith('__Host-portcullis='))).toBeDefined();
+      for (const line of lines) expect(line).toMatch(/(?=.*; secure)(?=.*; httponly)(?=.*; samesite=lax)/i);
+      for (const line of lines.filter((one) => one.startsWith('__Host-'))) expect(line).toMatch(/; path=\/;/);
+      const names = lines.map((line) => line.split('=')[0]);
+      expect(names.filter((name) => !name?.startsWith('__Host-') && !name?.startsWith('portcullis-device-'))).toEqual(
+        [],
+      );
+    } finally {
+      await secure.close();
+    }
+  },
+);
+
 describe('SP-12: a new password', () => {
   const change = (person: HttpPerson, page: Step, who: Member, password = NEW_PASSWORD) =>
     act(person, page, { path: '/password', current_password: who.password, password });
