@@ -12,8 +12,8 @@ import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import type { RequestingClient } from '../interactions/requesting-client.ts';
 import type { ConnectedApp, Connection } from '../pages/account-connections.ts';
+import type { BoundForm } from '../pages/form-parts.ts';
 import { findResource, type Resource } from '../resources.ts';
-import type { AccountForm } from './form-guard.ts';
 
 /** More installations than anybody looks through; the oldest are left out, and "disconnect every app" reaches them. */
 const SHOWN = 200;
@@ -28,7 +28,7 @@ export type ConnectionsDeps = {
 
 /** Everything that is connected for a user, by client, each of its installations one grant. */
 export async function connectedApps(
-  { userId, now, form }: { userId: string; now: Date; form(path: string): AccountForm },
+  { userId, now, form }: { userId: string; now: Date; form(path: string): BoundForm },
   { grants, resources, clientOf }: ConnectionsDeps,
 ): Promise<ConnectedApp[]> {
   const live = await grants.list({ userId, limit: SHOWN, now });
@@ -50,7 +50,7 @@ export async function connectedApps(
 
 function shown(
   grant: RecordedGrant,
-  { resources, form }: { resources: readonly Resource[]; form(path: string): AccountForm },
+  { resources, form }: { resources: readonly Resource[]; form(path: string): BoundForm },
 ): Connection {
   return {
     grantId: grant.id,

@@ -2,17 +2,15 @@ import type { Context } from 'koa';
 import { PageProblem } from '../http/error-boundary.ts';
 import { formOf } from '../interactions/form.ts';
 import type { FormTokens } from '../interactions/form-token.ts';
+import type { BoundForm } from '../pages/form-parts.ts';
 import { pageUrl, type Site } from '../site.ts';
 import type { AccountSession } from './session.ts';
-
-/** A form that the page shows: where it posts to, and the token that ties it to this sign-in and that very path. */
-export type AccountForm = { action: string; formToken: string };
 
 /** What tying a form needs. */
 export type FormGuardDeps = { site: Site; formTokens: FormTokens };
 
 /** Makes the form for one path below `/account`. Holding its token proves that we showed it to this sign-in. */
-export function accountForm(path: string, session: AccountSession, { site, formTokens }: FormGuardDeps): AccountForm {
+export function accountForm(path: string, session: AccountSession, { site, formTokens }: FormGuardDeps): BoundForm {
   const route = `/account${path}`;
   const action = new URL(pageUrl(site, route)).pathname;
   return { action, formToken: formTokens.issue('account', session.id, route) };

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { Site } from '../site.ts';
+import { accountCookie } from './cookie.ts';
 
 /** What was just done, in the words that the account page says it with. */
 const NOTICES = {
@@ -17,21 +18,15 @@ export type Notice = keyof typeof NOTICES;
 
 /** Says something on the next page, once. It stands in a cookie, so that no link can make the page say it. */
 export function leaveNotice(ctx: Context, notice: Notice, site: Site): void {
-  ctx.cookies.set(cookieName(site), notice, { ...cookieOptions(site), maxAge: 60_000 });
+  const { name, options } = accountCookie('notice', site);
+  ctx.cookies.set(name, notice, { ...options, maxAge: 60_000 });
 }
 
 /** What is to be said on this page. */
 export function takeNotice(ctx: Context, site: Site): string | undefined {
-  const left = ctx.cookies.get(cookieName(site));
+  const { name, options } = accountCookie('notice', site);
+  const left = ctx.cookies.get(name);
   if (left === undefined) return undefined;
-  ctx.cookies.set(cookieName(site), null, cookieOptions(site));
+  ctx.cookies.set(name, null, options);
   return Object.entries(NOTICES).find(([notice]) => notice === left)?.[1];
-}
-
-function cookieName({ secure }: Site): string {
-  return `${secure ? '__Host-' : ''}portcullis-notice`;
-}
-
-function cookieOptions({ secure, basePath }: Site) {
-  return { httpOnly: true, sameSite: 'lax', secure, path: secure ? '/' : `${basePath}/account` } as const;
 }

@@ -7,6 +7,7 @@ import type { FormTokens } from '../interactions/form-token.ts';
 import { attemptSignIn, type PasswordCheckDeps, type SignInProblem } from '../interactions/password-check.ts';
 import { accountSignInPage } from '../pages/account-sign-in.ts';
 import { pageUrl, type Site } from '../site.ts';
+import { accountCookie } from './cookie.ts';
 import type { AccountSessions } from './session.ts';
 
 /** What signing in without an app needs. */
@@ -17,6 +18,7 @@ export type AccountSignInDeps = PasswordCheckDeps & {
 };
 
 const PATH = '/account/sign-in';
+const COOKIE = 'sign-in';
 
 /** Shows the sign-in form. Before anybody is signed in, a random value in a cookie is what ties it to the browser. */
 export function showAccountSignIn(ctx: Context, deps: AccountSignInDeps, problem?: SignInProblem): void {
@@ -31,7 +33,8 @@ export function showAccountSignIn(ctx: Context, deps: AccountSignInDeps, problem
 
 /** Handles the posted form: signs in and leads to the account page, or shows the form again. */
 export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps): Promise<void> {
-  const value = ctx.cookies.get(cookieName(deps.site));
+  const { name, options } = accountCookie(COOKIE, deps.site);
+  const value = ctx.cookies.get(name);
   const formToken = formOf(ctx).text('form_token');
   if (value === undefined || !deps.formTokens.verify(formToken, 'account-sign-in', value)) {
     throw new PageProblem({
@@ -47,23 +50,16 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
     return;
   }
   await deps.sessions.begin(ctx, attempt.user);
-  ctx.cookies.set(cookieName(deps.site), null, cookieOptions(deps.site));
+  ctx.cookies.set(name, null, options);
   ctx.status = 303;
   ctx.redirect(pageUrl(deps.site, '/account'));
 }
 
 function browserValue(ctx: Context, site: Site): string {
-  const present = ctx.cookies.get(cookieName(site));
+  const { name, options } = accountCookie(COOKIE, site);
+  const present = ctx.cookies.get(name);
   if (present !== undefined) return present;
   const value = randomBytes(16).toString('base64url');
-  ctx.cookies.set(cookieName(site), value, cookieOptions(site));
+  ctx.cookies.set(name, value, options);
   return value;
-}
-
-function cookieName({ secure }: Site): string {
-  return `${secure ? '__Host-' : ''}portcullis-sign-in`;
-}
-
-function cookieOptions({ secure, basePath }: Site) {
-  return { httpOnly: true, sameSite: 'lax', secure, path: secure ? '/' : `${basePath}/account` } as const;
 }

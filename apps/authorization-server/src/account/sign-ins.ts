@@ -8,12 +8,12 @@ import {
 import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import type { ShownSignIn } from '../pages/account-sign-ins.ts';
-import type { AccountForm } from './form-guard.ts';
+import type { BoundForm } from '../pages/form-parts.ts';
 import type { AccountSession } from './session.ts';
 
 /** The browsers that a user is signed in at, this one first. */
 export async function openSignIns(
-  { session, now, form }: { session: AccountSession; now: Date; form(path: string): AccountForm },
+  { session, now, form }: { session: AccountSession; now: Date; form(path: string): BoundForm },
   { signIns }: { signIns: SignInStore },
 ): Promise<ShownSignIn[]> {
   const open = await signIns.list({ userId: session.userId, now });

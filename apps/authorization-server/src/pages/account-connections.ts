@@ -1,11 +1,8 @@
 import { foreignName, foreignText } from './foreign-text.ts';
-import { formTokenField } from './form-parts.ts';
+import { type BoundForm, formTokenField } from './form-parts.ts';
 import { type Html, html } from './html.ts';
 import { moment } from './moment.ts';
 import { clientOrigin } from './requesting-client.ts';
-
-/** A form: where it posts to, and what ties it to this sign-in. */
-type Form = Readonly<{ action: string; formToken: string }>;
 
 /** One installation of an app: what was allowed at one time. */
 export type Connection = Readonly<{
@@ -17,8 +14,8 @@ export type Connection = Readonly<{
     name: string;
     scopes: readonly Readonly<{ name: string; description: string }>[];
   }>[];
-  disconnect: Form;
-  narrow: Form;
+  disconnect: BoundForm;
+  narrow: BoundForm;
 }>;
 
 /** An app with its installations, the newest first. */
@@ -29,11 +26,11 @@ export type ConnectedApp = Readonly<{
   clientHost: string | undefined;
   installations: readonly Connection[];
   /** Disconnects all of them. */
-  disconnectApp: Form;
+  disconnectApp: BoundForm;
 }>;
 
 /** What is connected, with a way to take each thing back. */
-export type ConnectionsInput = Readonly<{ apps: readonly ConnectedApp[]; disconnectAll: Form }>;
+export type ConnectionsInput = Readonly<{ apps: readonly ConnectedApp[]; disconnectAll: BoundForm }>;
 
 /**
  * The section about connected apps; its forms post `action` (`revoke` or `narrow`), with `client` for a whole app, and
@@ -81,7 +78,7 @@ ${revokeForm(disconnect, { label: 'Disconnect', describedBy: `${name} ${id}` })}
 }
 
 function narrowForm(
-  { action, formToken }: Form,
+  { action, formToken }: BoundForm,
   { resource, id, name }: Readonly<{ resource: Connection['resources'][number]; id: string; name: string }>,
 ): Html {
   if (resource.scopes.length < 2) return html``;
@@ -110,7 +107,7 @@ ${resource.scopes.map(
 
 type RevokeButton = Readonly<{ label: string; describedBy: string; client?: string }>;
 
-function revokeForm({ action, formToken }: Form, { label, describedBy, client }: RevokeButton): Html {
+function revokeForm({ action, formToken }: BoundForm, { label, describedBy, client }: RevokeButton): Html {
   return html`<form method="post" action="${action}">
 ${formTokenField(formToken)}
 ${client !== undefined && html`<input type="hidden" name="client" value="${client}">`}

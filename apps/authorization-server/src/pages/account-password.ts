@@ -1,14 +1,13 @@
-import { formTokenField, passwordField } from './form-parts.ts';
+import { type BoundForm, formTokenField, passwordField } from './form-parts.ts';
 import { type Html, html } from './html.ts';
 
 /** What changing the password shows. */
-export type PasswordSectionInput = Readonly<{
-  action: string;
-  formToken: string;
-  email: string;
-  /** What was wrong with the last try. */
-  problem: string | undefined;
-}>;
+export type PasswordSectionInput = BoundForm &
+  Readonly<{
+    email: string;
+    /** What was wrong with the last try. */
+    problem: string | undefined;
+  }>;
 
 /** The section in which the password is changed; posts `current_password` and `password`. */
 export function passwordSection({ action, formToken, email, problem }: PasswordSectionInput): Html {

@@ -1,10 +1,7 @@
 import { foreignText } from './foreign-text.ts';
-import { formTokenField } from './form-parts.ts';
+import { type BoundForm, formTokenField } from './form-parts.ts';
 import { type Html, html } from './html.ts';
 import { moment } from './moment.ts';
-
-/** A form: where it posts to, and what ties it to this sign-in. */
-type Form = Readonly<{ action: string; formToken: string }>;
 
 /** A browser that the person is signed in at. */
 export type ShownSignIn = Readonly<{
@@ -14,11 +11,11 @@ export type ShownSignIn = Readonly<{
   lastSeenAt: Date;
   /** Whether it is the one that shows the page. */
   isThisOne: boolean;
-  end: Form;
+  end: BoundForm;
 }>;
 
 /** Where the person is signed in, with a way to end each of them but this one. */
-export type SignInsInput = Readonly<{ signIns: readonly ShownSignIn[]; endOthers: Form }>;
+export type SignInsInput = Readonly<{ signIns: readonly ShownSignIn[]; endOthers: BoundForm }>;
 
 /** The section about sign-ins; its forms post `action` `end`. */
 export function signInsSection({ signIns, endOthers }: SignInsInput): Html {
@@ -43,7 +40,7 @@ ${!isThisOne && endForm(end, { label: 'Sign out there', describedBy: `${id} ${id
 }
 
 function endForm(
-  { action, formToken }: Form,
+  { action, formToken }: BoundForm,
   { label, describedBy }: Readonly<{ label: string; describedBy: string }>,
 ): Html {
   return html`<form method="post" action="${action}">
@@ -53,7 +50,7 @@ ${formTokenField(formToken)}
 }
 
 /** The section with the ways out (SP-12); its form posts `action` `sign-out` or `disconnect-and-sign-out`. */
-export function signOutSection({ action, formToken }: Form): Html {
+export function signOutSection({ action, formToken }: BoundForm): Html {
   return html`<section aria-labelledby="sign-out">
 <h2 id="sign-out">Sign out</h2>
 <p class="quiet">Apps stay connected when you sign out of this browser, unless you disconnect them too.</p>

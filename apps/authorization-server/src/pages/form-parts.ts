@@ -2,6 +2,9 @@ import { type Html, html } from './html.ts';
 
 const PROBLEM_ID = 'problem';
 
+/** A form as it was made for its reader: where it posts to, and what ties it to them. */
+export type BoundForm = Readonly<{ action: string; formToken: string }>;
+
 /** The hidden field that ties a form to the browser session it was made for. */
 export function formTokenField(formToken: string): Html {
   return html`<input type="hidden" name="form_token" value="${formToken}" autocomplete="off">`;
