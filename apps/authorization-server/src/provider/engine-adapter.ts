@@ -20,8 +20,7 @@ export type EngineAdapterOptions = SignInDeps & {
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
- * looking up the code or refresh token are its first steps, and both come before anything is consumed. And a session
- * is found only as long as its sign-in stands.
+ * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
@@ -29,30 +28,29 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
-      return overlaid(adapter, {
-        find: async (id) => {
-          const ctx = tokenRequest();
-          if (ctx) canonicaliseTokenResource(ctx, resources);
-          return adapter.find(id);
-        },
+      return withFind(adapter, async (id) => {
+        const ctx = tokenRequest();
+        if (ctx) canonicaliseTokenResource(ctx, resources);
+        return adapter.find(id);
       });
     }
     if (model === 'Client') {
-      return overlaid(adapter, {
-        find: async (clientId) => {
-          const client =
-            documentClient && looksLikeClientIdUrl(clientId)
-              ? await documentClient(clientId)
-              : await adapter.find(clientId);
-          const ctx = tokenRequest();
-          if (ctx && client && client.token_endpoint_auth_method !== 'none') {
-            await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
-          }
-          return client;
-        },
+      return withFind(adapter, async (clientId) => {
+        const client =
+          documentClient && looksLikeClientIdUrl(clientId)
+            ? await documentClient(clientId)
+            : await adapter.find(clientId);
+        const ctx = tokenRequest();
+        if (ctx && client && client.token_endpoint_auth_method !== 'none') {
+          await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
+        }
+        return client;
       });
     }
-    if (model === 'Session') return overlaid(adapter, openSessionsOnly(adapter, options));
+    if (model === 'Session') {
+      const { find, findByUid } = openSessionsOnly(adapter, options);
+      return { ...withFind(adapter, find), findByUid };
+    }
     return adapter;
   };
 }
@@ -62,15 +60,14 @@ function tokenRequest(): KoaContextWithOIDC | undefined {
   return ctx?.oidc.route === 'token' ? ctx : undefined;
 }
 
-function overlaid(adapter: Adapter, changed: Partial<Adapter>): Adapter {
+function withFind(adapter: Adapter, find: Adapter['find']): Adapter {
   return {
-    find: (id) => adapter.find(id),
+    find,
     upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),
     findByUserCode: (userCode) => adapter.findByUserCode(userCode),
     findByUid: (uid) => adapter.findByUid(uid),
     consume: (id) => adapter.consume(id),
     destroy: (id) => adapter.destroy(id),
     revokeByGrantId: (grantId) => adapter.revokeByGrantId(grantId),
-    ...changed,
   };
 }

@@ -378,7 +378,7 @@ test.each([0, 1])(
   async (proxies) => {
     const issuer = 'https://login.example.com';
     const key = Buffer.alloc(32, 7).toString('base64url');
-  const env = { PORTCULLIS_TRUST_PROXY: String(proxies), PORTCULLIS_MASTER_KEY: key };
+    const env = { PORTCULLIS_TRUST_PROXY: String(proxies), PORTCULLIS_MASTER_KEY: key };
     const secure = await startInProcess({ databaseUrl: testDatabase.url, issuer, env });
     try {
       const host = new URL(issuer).host;
