@@ -13,6 +13,7 @@ import {
   createRedemptionStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
+  createSignInStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -22,6 +23,8 @@ import {
 import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { accountRouter } from './account/router.ts';
+import { createAccountSessions } from './account/session.ts';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
@@ -42,6 +45,7 @@ import { openRequestContext, type RequestLogLevel } from './http/request-context
 import { securityHeaders } from './http/security-headers.ts';
 import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
+import { findRequestingClient } from './interactions/requesting-client.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
 import { createCookieKeys } from './keys/cookie-keys.ts';
@@ -103,6 +107,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const catalogue = createResourceCatalogue(fixedResources, database);
   const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
+  const grants = createGrantStore(database);
+  const signIns = createSignInStore(database);
   const clients = createClientStore(database);
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
@@ -132,8 +138,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     permissionsOf,
     store: createEngineAdapter(database, { clock, envelope, errors }),
     users,
+    grants,
+    signIns,
     consents,
-    grants: createGrantStore(database),
     redemptions,
     audit,
     refusals: createTokenRefusals(database, audit),
@@ -158,7 +165,16 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   // Pages and registration sign no tokens: any engine will do for them.
   const { provider } = engine();
   const linkDeps = { site, links, clock };
+  const passwordCheck = {
+    users,
+    audit,
+    clock,
+    verifyPassword: await createPasswordVerifier(),
+    limits: createSignInLimits(database),
+    devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
+  };
   const interactions = interactionRouter({
+    ...passwordCheck,
     acceptForms: acceptForms(site),
     provider,
     documents,
@@ -168,17 +184,28 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     roles,
     formTokens,
     permissionsOf,
-    users,
     consents,
-    audit,
-    clock,
-    verifyPassword: await createPasswordVerifier(),
-    limits: createSignInLimits(database),
-    devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
+  });
+  const account = accountRouter({
+    ...passwordCheck,
+    acceptForms: acceptForms(site),
+    sessions: createAccountSessions({ provider, site, signIns, clock }),
+    clientOf: ({ clientId, documentVersion }) =>
+      findRequestingClient(
+        { client_id: clientId, client_document: documentVersion },
+        { provider, site, documents, permissionsOf },
+      ),
+    database,
+    site,
+    catalogue,
+    formTokens,
+    grants,
+    signIns,
   });
   const setup = setupRouter({
     ...linkDeps,
     acceptForms: acceptForms(site),
+    database,
     users,
     formTokens,
     audit,
@@ -217,6 +244,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
+  app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
   app.use(handOverTo((request, response) => engine().listener(request, response)));

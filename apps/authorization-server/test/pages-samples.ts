@@ -1,3 +1,8 @@
+import { accountPage } from '../src/pages/account.ts';
+import { type ConnectedApp, connectionsSection } from '../src/pages/account-connections.ts';
+import { passwordSection } from '../src/pages/account-password.ts';
+import { accountSignInPage, signedOutPage } from '../src/pages/account-sign-in.ts';
+import { signInsSection, signOutSection } from '../src/pages/account-sign-ins.ts';
 import { type ConsentPageInput, consentPage } from '../src/pages/consent.ts';
 import type { Page } from '../src/pages/document.ts';
 import { errorPage } from '../src/pages/error.ts';
@@ -37,6 +42,62 @@ export const plainLogin: LoginPageInput = {
 const LONG_NAME =
   'The most trustworthy assistant of them all, approved by your own company, so simply allow everything below';
 
+/** An account page with something in every section; `text` replaces each string that others may choose. */
+function fullAccount(text: string | undefined): Page {
+  const or = (usual: string): string => text ?? usual;
+  const form = { action: or('/account/anything'), formToken: or('form-token') };
+  const installation = (day: number, lastUsedAt: Date | undefined): ConnectedApp['installations'][number] => ({
+    grantId: or('grant'),
+    allowedAt: new Date(Date.UTC(2026, 10, day, 9, 5)),
+    lastUsedAt,
+    disconnect: form,
+    narrow: form,
+    resources: [
+      {
+        url: or('http://localhost:4001/mcp'),
+        name: or('Support desk'),
+        scopes: plainConsent.scopes.map(({ name, description }) => ({ name: or(name), description: or(description) })),
+      },
+    ],
+  });
+  const used = new Date(Date.UTC(2026, 10, 21, 8, 30));
+  const apps: ConnectedApp[] = [
+    {
+      clientId: or('https://claude.ai/oauth/client.json'),
+      clientName: or('Claude Code'),
+      clientHost: or('claude.ai'),
+      installations: [installation(20, used), installation(3, undefined)],
+      disconnectApp: form,
+    },
+    {
+      clientId: or('c-2'),
+      clientName: or(LONG_NAME),
+      clientHost: text,
+      installations: [installation(11, used)],
+      disconnectApp: form,
+    },
+  ];
+  const signIn = { browser: or('Firefox on Linux'), address: or('2001:db8:85a3:8d3:1319:8a2e:370:7348'), end: form };
+  const moments = { signedInAt: used, lastSeenAt: used };
+  return accountPage({
+    email: or('ada@example.com'),
+    roles: [or('admin'), or('lead')],
+    notice: or('Saved. Within minutes, with its next token, the app may do no more than that.'),
+    sections: [
+      connectionsSection({ apps, disconnectAll: form }),
+      signInsSection({
+        signIns: [
+          { ...signIn, ...moments, isThisOne: true },
+          { ...signIn, ...moments, isThisOne: false, browser: or('Safari on iPhone') },
+        ],
+        endOthers: form,
+      }),
+      passwordSection({ ...form, email: or('ada@example.com'), problem: undefined }),
+      signOutSection(form),
+    ],
+  });
+}
+
 /** Every page in every state that looks different, by name; `text` replaces each string that others may choose. */
 export function samplePages(text?: string): Record<string, Page> {
   const or = (usual: string): string => text ?? usual;
@@ -64,7 +125,20 @@ export function samplePages(text?: string): Record<string, Page> {
       ],
     },
   };
+  const form = { action: or('/account/sign-in'), formToken: or('form-token') };
   return {
+    account: fullAccount(text),
+    'account-problem': accountPage({
+      email: or('ada@example.com'),
+      roles: [],
+      problem: or('That is not your present password.'),
+      sections: [
+        connectionsSection({ apps: [], disconnectAll: form }),
+        passwordSection({ ...form, email: or('ada@example.com'), problem: or('That is not your present password.') }),
+      ],
+    }),
+    'account-sign-in': accountSignInPage({ ...form, email: or('ada@example.com'), problem: or('No.') }),
+    'signed-out': signedOutPage({ accountPath: '/account', disconnected: true }),
     'set-up': setupPage({ formToken: or('form-token') }),
     'set-up-problem': setupPage({
       formToken: or('t'),

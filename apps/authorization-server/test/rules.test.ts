@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { browserName } from '../src/http/browser-name.ts';
 import { networkOf } from '../src/http/failure-limit.ts';
 import { createFormTokens } from '../src/interactions/form-token.ts';
 import { createPasswordVerifier, hashPassword, passwordProblem } from '../src/passwords.ts';
@@ -103,4 +104,29 @@ describe('passwords (SP-39)', () => {
     expect(passwordProblem('x'.repeat(1025))).toBe('That password is too long.');
     expect(passwordProblem('long enough')).toBeUndefined();
   });
+});
+
+test.each([
+  ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+  [
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0',
+    'Edge on Windows',
+  ],
+  [
+    'Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36',
+    'Chrome on Android',
+  ],
+  [
+    'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15',
+    'Safari on Mac',
+  ],
+  [
+    'Mozilla/5.0 (iPad; CPU OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0 Mobile/15E148 Safari/604.1',
+    'Chrome on iPad',
+  ],
+  ['curl/8.5.0', 'Another program'],
+  ['Call your bank now (Windows)', 'A browser on Windows'],
+  ['', 'Another program'],
+])('a User-Agent of %j is called %s: nothing of what it says is shown', (userAgent, name) => {
+  expect(browserName(userAgent)).toBe(name);
 });

@@ -58,6 +58,10 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.engineRecord.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.signIn.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.signIn.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expiresAt) => ids(await prisma.replayedIdentifier.findMany({ where: { expiresAt }, select, take })),
       remove: (keys, expiresAt) => prisma.replayedIdentifier.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },

@@ -14,8 +14,10 @@ export type RecordedGrant = {
   resources: Record<string, string[]>;
   issuedAt: Date;
   expiresAt: Date;
-  /** When its newest refresh token was issued, if there is one. */
+  /** When it last led to a token, give or take a minute. */
   lastUsedAt: Date | undefined;
+  /** The version of the client's metadata document that the user agreed to, if it has one. */
+  documentVersion: string | undefined;
 };
 
 /** The place of a grant in the list: the newest come first. */
@@ -36,18 +38,33 @@ export type GrantStore = {
    * Ends a grant, its codes and its refresh tokens, and forgets what the user had agreed to for that client, so that
    * the client has to ask again. False when there is no such grant.
    */
-  revoke(id: string): Promise<boolean>;
+  revoke(o: { id: string; now: Date }): Promise<boolean>;
+  /** Revokes all grants of a user, or those for one client. Returns which they were. */
+  revokeAll(o: {
+    userId: string;
+    clientId?: string | undefined;
+    now: Date;
+  }): Promise<{ id: string; clientId: string }[]>;
+  /**
+   * Leaves a grant no more than `scopes` of what it has for a resource, and its codes and refresh tokens likewise; it
+   * never gets more. What the user had agreed to is forgotten, so that the client has to ask again (SP-16).
+   */
+  narrow(o: { id: string; userId: string; resource: string; scopes: readonly string[] }): Promise<NarrowResult>;
+  /** Notes that a grant led to a token, at most once a minute. */
+  noteUse(o: { id: string; now: Date }): Promise<void>;
 };
 
-/** Grants as administrators see them. */
+/** The scopes that are left; a grant without any has to be revoked instead. */
+export type NarrowResult =
+  | { ok: true; kept: string[]; removed: string[]; clientId: string }
+  | { ok: false; refusal: { reason: 'unknown_grant' | 'nothing_left' } };
+
+const MINUTE_MS = 60_000;
+
+/** Grants as administrators and their users see them. */
 export function createGrantStore({ prisma }: Database): GrantStore {
   const described = async (rows: GrantRow[]): Promise<RecordedGrant[]> => {
-    const [uses, users, clients] = await Promise.all([
-      prisma.refreshToken.groupBy({
-        by: ['grantId'],
-        where: { grantId: { in: rows.map(({ id }) => id) } },
-        _max: { issuedAt: true },
-      }),
+    const [users, clients] = await Promise.all([
       prisma.user.findMany({
         where: { id: { in: rows.map(({ userId }) => userId) } },
         select: { id: true, email: true },
@@ -66,8 +83,18 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       resources: scopesByResource(row),
       issuedAt: row.issuedAt,
       expiresAt: row.expiresAt,
-      lastUsedAt: uses.find(({ grantId }) => grantId === row.id)?._max.issuedAt ?? undefined,
+      lastUsedAt: row.lastUsedAt ?? undefined,
+      documentVersion: row.documentVersion ?? undefined,
     }));
+  };
+  const revoke: GrantStore['revoke'] = async ({ id }) => {
+    const row = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
+    if (!row) return false;
+    await prisma.consent.deleteMany({ where: row });
+    const { count } = await prisma.grant.deleteMany({ where: { id } });
+    await prisma.refreshToken.deleteMany({ where: { grantId: id } });
+    await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
+    return count > 0;
   };
   return {
     list: async ({ userId, clientId, after, limit, now }) => {
@@ -90,21 +117,69 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       if (!row || row.expiresAt <= now) return undefined;
       return (await described([row]))[0];
     },
-    revoke: async (id) => {
-      const row = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
-      if (!row) return false;
-      await prisma.consent.deleteMany({ where: row });
-      const { count } = await prisma.grant.deleteMany({ where: { id } });
-      await prisma.refreshToken.deleteMany({ where: { grantId: id } });
-      await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
-      return count > 0;
+    revoke,
+    revokeAll: async ({ userId, clientId, now }) => {
+      const where = { userId, ...(clientId !== undefined && { clientId }) };
+      const grants = await prisma.grant.findMany({ where, select: { id: true, clientId: true } });
+      for (const { id } of grants) await revoke({ id, now });
+      await prisma.consent.deleteMany({ where });
+      return grants;
+    },
+    narrow: async ({ id, userId, resource, scopes }) => {
+      const row = await prisma.grant.findFirst({ where: { id, userId } });
+      const granted = row && scopesByResource(row)[resource];
+      if (!granted) return { ok: false, refusal: { reason: 'unknown_grant' } };
+      const kept = granted.filter((scope) => scopes.includes(scope));
+      if (kept.length === 0) return { ok: false, refusal: { reason: 'nothing_left' } };
+      const removed = granted.filter((scope) => !kept.includes(scope));
+      const { clientId } = row;
+      if (removed.length === 0) return { ok: true, kept, removed, clientId };
+      const resources = JSON.stringify({ ...parseScopes(row), [resource]: kept.join(' ') });
+      await prisma.grant.updateMany({ where: { id }, data: { resources } });
+      await narrowTokens(prisma, { grantId: id, removed });
+      await prisma.consent.deleteMany({ where: { userId, clientId } });
+      return { ok: true, kept, removed, clientId };
+    },
+    noteUse: async ({ id, now }) => {
+      const due = new Date(now.getTime() - MINUTE_MS);
+      await prisma.grant.updateMany({
+        where: { id, OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: due } }] },
+        data: { lastUsedAt: now },
+      });
     },
   };
 }
 
-function scopesByResource({ resources }: GrantRow): Record<string, string[]> {
-  const granted: Record<string, string> = resources === null ? {} : JSON.parse(resources);
+/** Takes scopes away from the refresh tokens and codes of a grant; the engine lets none ask for more than its own. */
+async function narrowTokens(
+  prisma: Database['prisma'],
+  { grantId, removed }: { grantId: string; removed: readonly string[] },
+): Promise<void> {
+  const without = (scope: string | null) =>
+    scope
+      ?.split(' ')
+      .filter((one) => !removed.includes(one))
+      .join(' ') ?? null;
+  const tokens = await prisma.refreshToken.findMany({
+    where: { grantId },
+    distinct: ['scope'],
+    select: { scope: true },
+  });
+  for (const { scope } of tokens) {
+    await prisma.refreshToken.updateMany({ where: { grantId, scope }, data: { scope: without(scope) } });
+  }
+  const codes = await prisma.authorizationCode.findMany({ where: { grantId }, select: { id: true, scope: true } });
+  for (const { id, scope } of codes) {
+    await prisma.authorizationCode.updateMany({ where: { id }, data: { scope: without(scope) } });
+  }
+}
+
+function parseScopes({ resources }: Pick<GrantRow, 'resources'>): Record<string, string> {
+  return resources === null ? {} : JSON.parse(resources);
+}
+
+function scopesByResource(row: Pick<GrantRow, 'resources'>): Record<string, string[]> {
   return Object.fromEntries(
-    Object.entries(granted).map(([resource, scope]) => [resource, scope.split(' ').filter(Boolean)]),
+    Object.entries(parseScopes(row)).map(([resource, scope]) => [resource, scope.split(' ').filter(Boolean)]),
   );
 }

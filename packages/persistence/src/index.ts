@@ -1,3 +1,4 @@
+export { changePassword, type EndedAccess, endAccess } from './access.ts';
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
 export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
@@ -27,7 +28,13 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
-export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
+export {
+  createGrantStore,
+  type GrantPosition,
+  type GrantStore,
+  type NarrowResult,
+  type RecordedGrant,
+} from './grant-store.ts';
 export {
   bindMasterKey,
   createMasterKey,
@@ -61,6 +68,7 @@ export {
 } from './remote-document-store.ts';
 export { resealUnderMasterKey } from './reseal.ts';
 export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
+export { createSignInStore, type SignIn, type SignInStore } from './sign-in-store.ts';
 export {
   createSigningKeyStore,
   type NewSigningKey,

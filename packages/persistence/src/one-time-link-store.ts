@@ -11,6 +11,8 @@ export type OneTimeLinkStore = {
   find(o: { token: string; purpose: OneTimeLinkPurpose; now: Date }): Promise<{ userId?: string } | undefined>;
   /** Redeems the link. Of several at once one gets true. */
   redeem(o: { token: string; purpose: OneTimeLinkPurpose; now: Date }): Promise<boolean>;
+  /** Makes all links of a user useless. Returns how many there were. */
+  voidAll(o: { userId: string; now: Date }): Promise<number>;
 };
 
 /** Links that work once, stored hashed. */
@@ -42,6 +44,13 @@ export function createOneTimeLinkStore({ prisma }: Database): OneTimeLinkStore {
         data: { redeemedAt: link.now },
       });
       return count === 1;
+    },
+    voidAll: async ({ userId, now }) => {
+      const { count } = await prisma.oneTimeLink.updateMany({
+        where: { userId, redeemedAt: null },
+        data: { redeemedAt: now },
+      });
+      return count;
     },
   };
 }

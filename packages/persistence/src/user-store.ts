@@ -11,6 +11,8 @@ export type User = {
   roles: string[];
   /** Null while the person may sign in. */
   disabledAt: Date | null;
+  /** Goes up each time that all which the person's sign-ins opened is ended. */
+  accessEpoch: number;
 };
 
 export type CreateUserResult = { ok: true; user: User } | { ok: false; refusal: { reason: 'email_taken' } };
@@ -136,8 +138,8 @@ function newUser({ email, roles, now }: { email: string; roles: readonly string[
 
 type UserRow = Omit<User, 'roles'> & { roles: { role: string }[] };
 
-function toUser({ id, email, passwordHash, disabledAt, roles }: UserRow): User {
-  return { id, email, passwordHash, disabledAt, roles: roles.map(({ role }) => role) };
+function toUser({ id, email, passwordHash, disabledAt, accessEpoch, roles }: UserRow): User {
+  return { id, email, passwordHash, disabledAt, accessEpoch, roles: roles.map(({ role }) => role) };
 }
 
 function optionalUser(row: UserRow | null): User | undefined {

@@ -118,7 +118,7 @@ describe('a rotation', () => {
       const begun = await family();
       const [rotated] = await Promise.all([
         store(round).rotate(rotation(begun)),
-        createGrantStore(second).revoke(begun.grantId),
+        createGrantStore(second).revoke({ id: begun.grantId, now }),
       ]);
       if (!rotated.ok) expect(rotated.refusal.reason).toMatch(/grant_ended|already_redeemed/);
       expect(await database.db.prisma.refreshToken.count({ where: { grantId: begun.grantId } })).toBe(0);

@@ -25,8 +25,15 @@ export type HttpPerson = {
   cookies: CookieJar;
   /** Opens a page, following redirects as long as they stay on its origin. */
   open(url: string | URL): Promise<Step>;
-  /** Sends the only form of a page, with `changes` put over what it holds; a list sends a field several times. */
-  submit(step: Step, changes: Record<string, string | readonly string[]>): Promise<Step>;
+  /**
+   * Sends the only form of a page, with `changes` put over what it holds; a list sends a field several times. Where a
+   * page has more forms, `which` says which one.
+   */
+  submit(
+    step: Step,
+    changes: Record<string, string | readonly string[]>,
+    which?: (form: HtmlForm) => boolean,
+  ): Promise<Step>;
   /** Creates the first administrator with a set-up link. */
   setUp(link: string, account: { email: string; password: string }): Promise<Step>;
   /** Opens an authorization URL, signs in and decides where asked, and gives the URL that the client is called back with. */
@@ -61,8 +68,8 @@ export function createHttpPerson(options: Pick<RawRequest, 'fromAddress' | 'head
     throw new Error(`more than ${maxRedirects} redirects, last to ${url.pathname}`);
   };
 
-  const submit: HttpPerson['submit'] = async (step, changes) => {
-    const form = onlyForm(step);
+  const submit: HttpPerson['submit'] = async (step, changes, which = () => true) => {
+    const form = onlyForm(step, which);
     const body = filledIn(form, changes);
     // A browser names the page's origin when it posts a form.
     return walk(form.action, { method: form.method, body, headers: { origin: step.url.origin } });
@@ -101,8 +108,8 @@ export function plainText(html: string): string {
     .trim();
 }
 
-function onlyForm(step: Step): HtmlForm {
-  const [form, ...others] = step.kind === 'page' ? step.forms : [];
+function onlyForm(step: Step, which: (form: HtmlForm) => boolean): HtmlForm {
+  const [form, ...others] = step.kind === 'page' ? step.forms.filter(which) : [];
   if (form && others.length === 0) return form;
   throw new Error(`no single form at ${step.url.pathname} (${step.answer.status}): ${plainText(step.answer.text)}`);
 }

@@ -2,6 +2,7 @@ import {
   createOneTimeLinkStore,
   createUserStore,
   type Database,
+  endAccess,
   type UpdateUserResult,
   type User,
   type UserStore,
@@ -79,8 +80,9 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
         };
       }),
     disableUser: (call) =>
-      changeUser(call, { database, type: 'user.disabled' }, async (users, user) => {
+      changeUser(call, { database, type: 'user.disabled' }, async (users, user, within) => {
         await users.setDisabled({ userId: user.id, disabled: true, now: call.now });
+        await endAccess(within, { userId: user.id, now: call.now });
         return { ok: true, user: { ...user, disabledAt: call.now } };
       }),
     enableUser: (call) =>
@@ -104,13 +106,13 @@ type Changed = { ok: true; user: User } | { ok: false; refusal: AdminRefusal };
 function changeUser(
   call: AdminCall,
   { database, type }: { database: Database; type: AuditEventType },
-  change: (users: UserStore, user: User) => Promise<Changed>,
+  change: (users: UserStore, user: User, within: Database) => Promise<Changed>,
 ) {
   return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ user: ShownUser }>> => {
     const users = createUserStore(within);
     const before = await findUser(users, call.params.user);
     if (!before) return refuse(UNKNOWN_USER);
-    const result = await change(users, before);
+    const result = await change(users, before, within);
     if (!result.ok) return result;
     if (isActiveAdministrator(before) && (await users.countActive('admin')) === 0) return refuse(LAST_ADMINISTRATOR);
     const { id, roles } = result.user;

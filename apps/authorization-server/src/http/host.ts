@@ -21,6 +21,8 @@ export function pinHost(site: Site): Middleware {
       return;
     }
     forgetForwarded(ctx.req, site);
+    // Koa sends no Secure cookie where it sees no TLS, and it sees none behind a proxy that is not counted.
+    ctx.cookies.secure = site.secure;
     await next();
   };
 }

@@ -29,7 +29,7 @@ export function createKnownDevices(site: Site, signatures: FormTokens): KnownDev
       ctx.cookies.set(cookieName(email), `${id}.${signatures.issue('device', email, id)}`, {
         httpOnly: true,
         sameSite: 'lax',
-        path: `${site.basePath}/interaction`,
+        path: `${site.basePath}/`,
         maxAge: MAX_AGE_MS,
         secure: site.secure,
         overwrite: true,

@@ -2,6 +2,9 @@ import { type Html, html } from './html.ts';
 
 const PROBLEM_ID = 'problem';
 
+/** A form as it was made for its reader: where it posts to, and what ties it to them. */
+export type BoundForm = Readonly<{ action: string; formToken: string }>;
+
 /** The hidden field that ties a form to the browser session it was made for. */
 export function formTokenField(formToken: string): Html {
   return html`<input type="hidden" name="form_token" value="${formToken}" autocomplete="off">`;
@@ -40,12 +43,20 @@ export function emailField(input: Readonly<{ email?: string | undefined; problem
 /** What a password field is for: to prove the one there is, or to choose one. */
 export type PasswordUse = 'current-password' | 'new-password';
 
+/** How a password field is called, where a form has more than one. */
+type PasswordName = Readonly<{ name: string; label: string }>;
+
 /** The password field; a new password gets a hint on how to choose it. What is long enough is for the server to say. */
-export function passwordField(use: PasswordUse, problem: string | undefined): Html {
+export function passwordField(
+  use: PasswordUse,
+  problem: string | undefined,
+  { name, label }: PasswordName = { name: 'password', label: 'Password' },
+): Html {
   const isNew = use === 'new-password';
+  const hint = `${name}-hint`;
   return html`<div class="field">
-<label for="password">Password</label>
-${isNew && html`<span class="hint" id="password-hint">Long beats clever: a few words that only you would put together. A password manager does it best.</span>`}
-<input id="password" name="password" type="password" autocomplete="${use}" required${describedBy(problem, isNew ? 'password-hint' : undefined)}>
+<label for="${name}">${label}</label>
+${isNew && html`<span class="hint" id="${hint}">Long beats clever: a few words that only you would put together. A password manager does it best.</span>`}
+<input id="${name}" name="${name}" type="password" autocomplete="${use}" required${describedBy(problem, isNew ? hint : undefined)}>
 </div>`;
 }

@@ -26,6 +26,7 @@ export function passwordDonePage({ email }: Readonly<{ email: string }>): Page {
   const title = 'Your password is set';
   const body = html`<h1>${title}</h1>
 <p>From now on you sign in as <strong>${foreignText(email)}</strong> with the password you have just chosen.</p>
+<p>Whatever was opened with an earlier password is closed: every browser is signed out, and every app is disconnected.</p>
 <p>Go back to your app and connect it: it brings you to the sign-in page. You can close this page.</p>`;
   return { title, body };
 }

@@ -30,6 +30,7 @@ main { background: var(--surface); border: 1px solid var(--line); border-radius:
 main > p:last-child { margin-bottom: 0; }
 h1 { margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.012em; text-wrap: balance; }
 h2, legend { margin: 0 0 0.25rem; padding: 0; font-size: 1.0625rem; line-height: 1.35; font-weight: 650; }
+h3 { margin: 0 0 0.6rem; font-size: 1rem; line-height: 1.35; font-weight: 650; }
 p { margin: 0 0 1rem; }
 ul { margin: 0 0 1rem; padding-left: 1.25rem; }
 li { margin: 0 0 0.35rem; }
@@ -73,6 +74,22 @@ fieldset, section { min-width: 0; margin: 0 0 1.5rem; padding: 0; border: 0; }
 .scopes label:hover { background: var(--ground); }
 .scopes input { width: 1.25rem; height: 1.25rem; margin: 0.15rem 0 0; accent-color: var(--accent); }
 .scopes small { display: block; color: var(--quiet); font-size: 0.8125rem; }
+
+.done { border-color: var(--accent); background: none; color: var(--text); }
+.card { margin: 0 0 1rem; padding: 1rem 1.1rem; border: 1px solid var(--line); border-radius: 10px; }
+.card h3 + .quiet { margin: -0.4rem 0 0.9rem; }
+.card .facts { margin: 0 0 0.9rem; }
+.card .facts > div { grid-template-columns: 5.5rem 1fr; padding: 0.4rem 0; }
+.card details { margin: 0 0 0.9rem; border: 0; }
+.card details > form { padding-top: 0.4rem; }
+.card .actions, section > form > .actions { justify-items: start; }
+.card > :last-child, section > :last-child { margin-bottom: 0; }
+.installation + .installation, .all { margin-top: 1.1rem; padding-top: 1.1rem; border-top: 3px double var(--line); }
+.installation .facts { border-top: 0; }
+.plain { margin: 0; padding: 0; list-style: none; }
+main > section { margin: 2.25rem 0 0; }
+main > section > h2 { margin-bottom: 0.6rem; }
+section > details { margin: 0; }
 
 .actions { display: grid; gap: 0.75rem; }
 .side-by-side { grid-template-columns: 1fr 1fr; }

@@ -18,6 +18,8 @@ export type AuditEventsOptions = {
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
   /** The client led to a code or a token. */
   onClientUsed(clientId: string): Promise<void>;
+  /** The grant led to a token. */
+  onGrantUsed(grantId: string): Promise<void>;
 };
 
 /**
@@ -26,7 +28,7 @@ export type AuditEventsOptions = {
  */
 export function recordEngineEvents(
   provider: Provider,
-  { audit, refusals, metrics, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
+  { audit, refusals, metrics, clock, onClientAuthenticationFailed, onClientUsed, onGrantUsed }: AuditEventsOptions,
 ): void {
   const noteUse = (ctx: KoaContextWithOIDC) => {
     const clientId = ctx.oidc.entities.Client?.clientId;
@@ -51,6 +53,8 @@ export function recordEngineEvents(
     if (redemption?.consumed) redemption.event = event;
     else defer(ctx, audit.record(event));
     noteUse(ctx);
+    const grantId = ctx.oidc.entities.Grant?.jti;
+    if (grantId !== undefined) defer(ctx, onGrantUsed(grantId));
   });
   provider.on('grant.error', (ctx, error) => {
     const unauthenticated = error.message === 'invalid_client';
@@ -89,7 +93,7 @@ function parties({ oidc }: KoaContextWithOIDC): Partial<AuditEvent> {
 }
 
 /** Adds work to a request; a failure is kept as a value until {@link settlePending} looks at it. */
-function defer(ctx: KoaContextWithOIDC, work: Promise<void>): void {
+export function defer(ctx: KoaContextWithOIDC, work: Promise<void>): void {
   requestContext(ctx).pending.push(
     work.then(
       () => undefined,

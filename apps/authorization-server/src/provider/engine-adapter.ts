@@ -10,19 +10,21 @@ import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { withRegisteredKeys } from './remote-metadata.ts';
 import { canonicaliseTokenResource } from './resources.ts';
+import { openSessionsOnly, type SignInDeps } from './sign-ins.ts';
 
 /** What the seams around the adapter need. */
-export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> & {
-  store: AdapterFactory;
-  catalogue: ResourceCatalogue;
-  clientAuthenticationLimit: FailureLimit;
-  /** Clients that name themselves by a URL; undefined when there are none. */
-  documents?: ClientDocuments | undefined;
-  documentFetchLimit: FailureLimit;
-  /** Keys behind the `jwks_uri` of a client. */
-  remoteKeys: RemoteKeys;
-  metrics: Pick<Metrics, 'tokens'>;
-};
+export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
+  SignInDeps & {
+    store: AdapterFactory;
+    catalogue: ResourceCatalogue;
+    clientAuthenticationLimit: FailureLimit;
+    /** Clients that name themselves by a URL; undefined when there are none. */
+    documents?: ClientDocuments | undefined;
+    documentFetchLimit: FailureLimit;
+    /** Keys behind the `jwks_uri` of a client. */
+    remoteKeys: RemoteKeys;
+    metrics: Pick<Metrics, 'tokens'>;
+  };
 
 /**
  * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
@@ -58,6 +60,10 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
           ? withRegisteredKeys(client, { ctx: request, remoteKeys, limit: documentFetchLimit })
           : client;
       });
+    }
+    if (model === 'Session') {
+      const { find, findByUid } = openSessionsOnly(adapter, options);
+      return { ...withFind(adapter, find), findByUid };
     }
     return adapter;
   };

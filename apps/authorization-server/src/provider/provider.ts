@@ -6,6 +6,7 @@ import {
   type GrantStore,
   hashToken,
   type RedemptionStore,
+  type SignInStore,
   type UserStore,
 } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
@@ -39,15 +40,15 @@ import { engineErrorPages, renderNotFound, renderServerFault } from './engine-er
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
+import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
+import { recordSignIns } from './sign-ins.ts';
 import type { TokenRefusals } from './token-refusals.ts';
-
-const DAY_SECONDS = 24 * 3600;
 
 /** How long things live, in seconds. */
 const TTL = {
   code: 60,
   interaction: 10 * 60,
-  session: DAY_SECONDS,
+  session: SESSION_TTL_SECONDS,
 };
 
 /** What the engine is built from. */
@@ -64,8 +65,9 @@ export type EngineOptions = {
   permissionsOf: PermissionsOf;
   store: AdapterFactory;
   users: UserStore;
-  consents: ConsentStore;
   grants: GrantStore;
+  signIns: SignInStore;
+  consents: ConsentStore;
   redemptions: RedemptionStore;
   audit: AuditSink;
   refusals: TokenRefusals;
@@ -99,7 +101,9 @@ export function createEngine(options: EngineOptions): Provider {
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
+    onGrantUsed: (id) => options.grants.noteUse({ id, now: options.clock() }),
   });
+  recordSignIns(provider, options);
   const faults = new WeakMap<IncomingMessage, Error>();
   provider.on('server_error', (ctx, error) => {
     faults.set(ctx.req, error);
@@ -118,7 +122,7 @@ function configuration(options: EngineOptions): Configuration {
   return {
     adapter: engineAdapter(options),
     clients: [CLI_CLIENT],
-    findAccount: findAccount(options.users),
+    findAccount: findAccount(options),
     jwks: { keys: [...keySet.keys] },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
@@ -217,18 +221,15 @@ function machineGrantId({
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
-function cookies({ secure }: Site): Configuration['cookies'] {
-  const flags = { httpOnly: true, sameSite: 'lax', signed: true, secure } as const;
+function cookies(site: Site): Configuration['cookies'] {
+  const { name: session, options } = sessionCookie(site);
+  const { path, ...short } = options;
   return {
-    names: secure
-      ? {
-          session: '__Host-portcullis',
-          interaction: '__Secure-portcullis-interaction',
-          resume: '__Secure-portcullis-resume',
-        }
-      : { session: 'portcullis', interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
-    long: { ...flags, path: '/' },
-    short: flags,
+    names: site.secure
+      ? { session, interaction: '__Secure-portcullis-interaction', resume: '__Secure-portcullis-resume' }
+      : { session, interaction: 'portcullis-interaction', resume: 'portcullis-resume' },
+    long: options,
+    short,
   };
 }
 

@@ -144,7 +144,7 @@ async function suspicionAbout(
 }
 
 async function revoke({ grantId, event }: Finished, why: Suspicion, { grants, audit }: FinishDeps): Promise<void> {
-  await grants.revoke(grantId);
+  await grants.revoke({ id: grantId, now: event.time });
   await audit.record({ ...event, type: 'grant.revoked', detail: { ...event.detail, why } });
 }
 

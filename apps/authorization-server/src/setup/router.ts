@@ -1,5 +1,5 @@
 import Router from '@koa/router';
-import type { UserStore } from '@portcullis/persistence';
+import { changePassword, type Database, type UserStore } from '@portcullis/persistence';
 import type { AuditSink } from '@portcullis/platform';
 import type { Context, Middleware } from 'koa';
 import { PageProblem } from '../http/error-boundary.ts';
@@ -22,6 +22,7 @@ import {
 
 /** What the pages behind one-time links need. */
 export type SetupDeps = LinkDeps & {
+  database: Database;
   users: UserStore;
   formTokens: FormTokens;
   audit: AuditSink;
@@ -65,7 +66,7 @@ async function submitSetup(ctx: Context, deps: SetupDeps): Promise<void> {
   });
   await deps.links.redeem({ token: link.token, purpose: 'setup', now: deps.clock() });
   forgetToken(ctx, 'setup', deps);
-  await recordLink(ctx, deps, { type: 'setup.completed', outcome: created ? 'success' : 'denied', subject: userId });
+  await recordSetup(ctx, deps, { outcome: created ? 'success' : 'denied', subject: userId });
   if (created) sendPage(ctx, setupDonePage({ email, mcpUrl: deps.mcpUrl }));
   else refuseLink(ctx, 'setup');
 }
@@ -87,14 +88,19 @@ async function submitPassword(ctx: Context, deps: SetupDeps): Promise<void> {
     sendPage(ctx, passwordPage({ formToken, email: target.email, problem }), 400);
     return;
   }
-  const passwordHash = await hashPassword(password);
-  if (!(await deps.links.redeem({ token: target.token, purpose: 'password', now: deps.clock() }))) {
+  const { address, correlationId } = requestContext(ctx);
+  const ended = await changePassword(deps.database, {
+    userId: target.userId,
+    passwordHash: await hashPassword(password),
+    proof: { linkToken: target.token },
+    now: deps.clock(),
+    origin: { address, correlationId },
+  });
+  if (!ended) {
     refuseLink(ctx, 'password');
     return;
   }
-  await deps.users.setPassword({ userId: target.userId, passwordHash, now: deps.clock() });
   forgetToken(ctx, 'password', deps);
-  await recordLink(ctx, deps, { type: 'user.password_set', outcome: 'success', subject: target.userId });
   sendPage(ctx, passwordDonePage({ email: target.email }));
 }
 
@@ -123,21 +129,15 @@ function requireFormToken(
   });
 }
 
-type LinkRecord = {
-  type: 'setup.completed' | 'user.password_set';
-  outcome: 'success' | 'denied';
-  subject: string | undefined;
-};
-
-async function recordLink(
+async function recordSetup(
   ctx: Context,
   { audit, clock }: SetupDeps,
-  { type, outcome, subject }: LinkRecord,
+  { outcome, subject }: { outcome: 'success' | 'denied'; subject: string | undefined },
 ): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
   await audit.record({
     time: clock(),
-    type,
+    type: 'setup.completed',
     outcome,
     address,
     correlationId,

@@ -3,11 +3,12 @@ import { callMcp, sendJson } from '../../src/attacker.ts';
 import type { ClientApplication } from '../../src/clients/client-application.ts';
 import { createSdkV1Client } from '../../src/clients/sdk-v1-client.ts';
 import { createSdkV2Client } from '../../src/clients/sdk-v2-client.ts';
-import { createHttpPerson } from '../../src/http-person.ts';
+import { createHttpPerson, plainText } from '../../src/http-person.ts';
 import { sendRaw } from '../../src/raw-request.ts';
+import { act, isAccountPage, signInAtAccount } from './support/account.ts';
 import { openDeskUsers } from './support/desk-users.ts';
 import type { PreparedStack } from './support/journey.ts';
-import { openAs, startPreparedStack } from './support/journey.ts';
+import { administrator, openAs, startPreparedStack } from './support/journey.ts';
 
 describe('an issuer with a path', () => {
   let stack: PreparedStack;
@@ -72,6 +73,19 @@ describe('an issuer with a path', () => {
     // What the browser keeps is kept for this issuer alone, but for the session, whose cookie is at the root.
     const paths = person.cookies.entries().map(({ path }) => path);
     expect(paths.filter((path) => path !== '/' && !path.startsWith('/tenant/'))).toEqual([]);
+  });
+
+  it('SP-12: the account page works below the path, with its forms and cookies', async () => {
+    const person = createHttpPerson();
+    const page = await signInAtAccount(stack.issuer, person, administrator);
+    expect({ url: page.url.href, isAccount: isAccountPage(page) }).toEqual({
+      url: `${stack.issuer}/account`,
+      isAccount: true,
+    });
+    const paths = person.cookies.entries().map(({ path }) => path);
+    expect(paths.filter((path) => path !== '/' && !path.startsWith('/tenant/'))).toEqual([]);
+    const out = await act(person, page, { path: '/sign-out', action: 'sign-out' });
+    expect(plainText(out.answer.text)).toContain('You are signed out');
   });
 
   it('a page below the path finds its style, and its one-time links lead below the path too', async () => {

@@ -121,7 +121,7 @@ class Run {
         this.model.now += step.seconds;
         return;
       case 'revoke':
-        await createGrantStore(signIn.database).revoke(this.grantId);
+        await createGrantStore(signIn.database).revoke({ id: this.grantId, now: server.now() });
         this.model.revoked = true;
         return;
       case 'ancestor':
@@ -204,7 +204,7 @@ test('SP-10: commits in any order leave one head at most, and nobody who retries
         const acting = actors.map(async (actor) => {
           if (actor === 'revokes') {
             await scheduler.schedule(Promise.resolve(), 'revoke');
-            await createGrantStore(signIn.database).revoke(grantId);
+            await createGrantStore(signIn.database).revoke({ id: grantId, now: new Date() });
             return undefined;
           }
           return {

@@ -1,0 +1,32 @@
+import type { Context } from 'koa';
+import type { Site } from '../site.ts';
+import { accountCookie } from './cookie.ts';
+
+/** What was just done, in the words that the account page says it with. */
+const NOTICES = {
+  disconnected: 'Disconnected. The app has to ask you again before it can do anything in your name.',
+  'all-disconnected': 'Every app is disconnected. Each has to ask you again before it can do anything in your name.',
+  narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
+  'signed-out-there': 'That browser is signed out.',
+  'signed-out-elsewhere': 'You are signed out everywhere else.',
+  'password-changed':
+    'Your password is changed. Every app is disconnected, and every other browser is signed out: sign in to them with the new password.',
+} as const;
+
+/** One of {@link NOTICES}. */
+export type Notice = keyof typeof NOTICES;
+
+/** Says something on the next page, once. It stands in a cookie, so that no link can make the page say it. */
+export function leaveNotice(ctx: Context, notice: Notice, site: Site): void {
+  const { name, options } = accountCookie('notice', site);
+  ctx.cookies.set(name, notice, { ...options, maxAge: 60_000 });
+}
+
+/** What is to be said on this page. */
+export function takeNotice(ctx: Context, site: Site): string | undefined {
+  const { name, options } = accountCookie('notice', site);
+  const left = ctx.cookies.get(name);
+  if (left === undefined) return undefined;
+  ctx.cookies.set(name, null, options);
+  return Object.entries(NOTICES).find(([notice]) => notice === left)?.[1];
+}

@@ -1,0 +1,56 @@
+import type { Context } from 'koa';
+import { sendPage } from '../http/send-page.ts';
+import { accountPage } from '../pages/account.ts';
+import { connectionsSection } from '../pages/account-connections.ts';
+import { passwordSection } from '../pages/account-password.ts';
+import { signInsSection, signOutSection } from '../pages/account-sign-ins.ts';
+import { type ConnectionsDeps, connectedApps } from './connections.ts';
+import { accountForm, type FormGuardDeps } from './form-guard.ts';
+import { takeNotice } from './notice.ts';
+import type { PasswordChangeDeps } from './password.ts';
+import type { AccountSession } from './session.ts';
+import { openSignIns } from './sign-ins.ts';
+
+/** What the account page needs. */
+export type OverviewDeps = ConnectionsDeps &
+  FormGuardDeps &
+  Pick<PasswordChangeDeps, 'users' | 'clock'> &
+  Parameters<typeof openSignIns>[1];
+
+/** Why the page is shown again: which form was not done, and why. */
+export type OverviewProblem = { form: 'password' | 'connections'; text: string; status: number };
+
+/** Shows the page: who somebody is, what is connected, where they are signed in, and the ways out. */
+export async function showOverview(
+  ctx: Context,
+  { session, problem }: { session: AccountSession; problem?: OverviewProblem },
+  deps: OverviewDeps,
+): Promise<void> {
+  const now = deps.clock();
+  const user = await deps.users.findById(session.userId);
+  if (!user) throw new Error('an open sign-in has no user');
+  const form = (path: string) => accountForm(path, session, deps);
+  const page = accountPage({
+    email: user.email,
+    roles: user.roles,
+    notice: takeNotice(ctx, deps.site),
+    problem: problem?.text,
+    sections: [
+      connectionsSection({
+        apps: await connectedApps({ userId: user.id, now, form }, deps),
+        disconnectAll: form('/connections/disconnect'),
+      }),
+      signInsSection({
+        signIns: await openSignIns({ session, now, form }, deps),
+        endOthers: form('/sign-ins/end-others'),
+      }),
+      passwordSection({
+        ...form('/password'),
+        email: user.email,
+        problem: problem?.form === 'password' ? problem.text : undefined,
+      }),
+      signOutSection(form('/sign-out')),
+    ],
+  });
+  sendPage(ctx, page, problem?.status);
+}

@@ -1,0 +1,209 @@
+import Router from '@koa/router';
+import type { Database } from '@portcullis/persistence';
+import type { Context, Middleware } from 'koa';
+import { PageProblem } from '../http/error-boundary.ts';
+import { requestContext } from '../http/request-context.ts';
+import { sendPage } from '../http/send-page.ts';
+import { formOf } from '../interactions/form.ts';
+import { signedOutPage } from '../pages/account-sign-in.ts';
+import { pageUrl } from '../site.ts';
+import { disconnect, disconnectAll, narrow } from './connections.ts';
+import { isOurForm, requireOurForm } from './form-guard.ts';
+import { leaveNotice, type Notice } from './notice.ts';
+import { type OverviewDeps, showOverview } from './overview.ts';
+import { type PasswordChangeDeps, submitPasswordChange } from './password.ts';
+import type { AccountSession } from './session.ts';
+import { type AccountSignInDeps, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
+import { endSignIn } from './sign-ins.ts';
+
+/** What the signed-in user's own pages need. */
+export type AccountDeps = OverviewDeps &
+  PasswordChangeDeps &
+  AccountSignInDeps & { database: Database; acceptForms: Middleware };
+
+/** Does what a form asks for somebody who is signed in. */
+type Act = (ctx: Context, session: AccountSession) => Promise<void>;
+
+/** `/account`: what is connected, where one is signed in, the password, and the ways out. */
+export function accountRouter(deps: AccountDeps): Router {
+  const router = new Router({ prefix: '/account' });
+  // Under no-referrer, browsers post a form with `Origin: null`; so they can name us as its sender.
+  router.use(async (ctx, next) => {
+    ctx.set('Referrer-Policy', 'same-origin');
+    await next();
+  });
+  router.use(deps.acceptForms);
+  const signedIn = (act: Act) => async (ctx: Context) => {
+    const session = await deps.sessions.find(ctx);
+    if (session) await act(ctx, session);
+    else redirect(ctx, deps, '/account/sign-in');
+  };
+  /** A form that was shown to this sign-in, for the path that it is posted to. */
+  const posted = (act: Act) =>
+    signedIn(async (ctx, session) => {
+      requireOurForm(ctx, session, deps);
+      await act(ctx, session);
+    });
+
+  router.get(
+    '/',
+    signedIn((ctx, session) => showOverview(ctx, { session }, deps)),
+  );
+  router.get('/sign-in', async (ctx) => {
+    if (await deps.sessions.find(ctx)) redirect(ctx, deps, '/account');
+    else showAccountSignIn(ctx, deps);
+  });
+  router.post('/sign-in', (ctx) => submitAccountSignIn(ctx, deps));
+  router.post(
+    '/sign-out',
+    posted((ctx, session) => signOut(ctx, session, deps)),
+  );
+  router.post(
+    '/password',
+    posted((ctx, session) => submitPassword(ctx, session, deps)),
+  );
+  router.post(
+    '/apps/disconnect',
+    posted((ctx, session) => submitAppRevocation(ctx, session, deps)),
+  );
+  router.post(
+    '/connections/disconnect',
+    posted(async (ctx, { userId }) => {
+      await disconnectAll(ctx, undefined, changeOf(deps, userId));
+      done(ctx, deps, 'all-disconnected');
+    }),
+  );
+  router.post(
+    '/connections/:grant/disconnect',
+    signedIn((ctx, session) => submitRevocation(ctx, session, deps)),
+  );
+  router.post(
+    '/connections/:grant/scopes',
+    signedIn((ctx, session) => submitNarrowing(ctx, session, deps)),
+  );
+  router.post(
+    '/sign-ins/end-others',
+    posted(async (ctx, session) => {
+      await endSignIn(ctx, 'others', { database: deps.database, session, now: deps.clock() });
+      done(ctx, deps, 'signed-out-elsewhere');
+    }),
+  );
+  router.post(
+    '/sign-ins/:id/end',
+    signedIn((ctx, session) => submitSignInEnd(ctx, session, deps)),
+  );
+  return router;
+}
+
+function redirect(ctx: Context, { site }: AccountDeps, path: string): void {
+  ctx.status = 303;
+  ctx.redirect(pageUrl(site, path));
+}
+
+function done(ctx: Context, deps: AccountDeps, notice: Notice): void {
+  leaveNotice(ctx, notice, deps.site);
+  redirect(ctx, deps, '/account');
+}
+
+function changeOf({ database, clock }: AccountDeps, userId: string) {
+  return { database, userId, now: clock() };
+}
+
+/** What a person sees who names what is not theirs, or not there: the two are not told apart. */
+const NOT_THERE = {
+  status: 404,
+  title: 'There is nothing here',
+  explanation: 'What you wanted to change is not on your account page.',
+  advice: ['Open your account page again: it shows what there is.'],
+};
+
+/**
+ * Whether a form names something that we showed to this sign-in. What we showed and is gone by now, as after a second
+ * click, is as good as done; what we never showed is not there for this person.
+ */
+async function requireShown(
+  ctx: Context,
+  { session, isOwn }: { session: AccountSession; isOwn: () => Promise<boolean> },
+  deps: AccountDeps,
+): Promise<void> {
+  if (isOurForm(ctx, session, deps)) return;
+  if (!(await isOwn())) throw new PageProblem(NOT_THERE);
+  requireOurForm(ctx, session, deps);
+}
+
+async function requireShownGrant(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<string> {
+  const id = String(ctx.params.grant);
+  const isOwn = async () => (await deps.grants.find({ id, now: deps.clock() }))?.userId === session.userId;
+  await requireShown(ctx, { session, isOwn }, deps);
+  return id;
+}
+
+async function submitRevocation(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const id = await requireShownGrant(ctx, session, deps);
+  await disconnect(ctx, id, changeOf(deps, session.userId));
+  done(ctx, deps, 'disconnected');
+}
+
+async function submitAppRevocation(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const clientId = formOf(ctx).text('client');
+  if (clientId === undefined) throw new PageProblem(NOT_THERE);
+  await disconnectAll(ctx, clientId, changeOf(deps, session.userId));
+  done(ctx, deps, 'disconnected');
+}
+
+async function submitNarrowing(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const id = await requireShownGrant(ctx, session, deps);
+  const form = formOf(ctx);
+  const asked = { id, resource: form.text('resource') ?? '', scopes: form.all('scope') };
+  const result = await narrow(ctx, asked, changeOf(deps, session.userId));
+  if (result.ok) {
+    done(ctx, deps, 'narrowed');
+    return;
+  }
+  switch (result.refusal.reason) {
+    case 'unknown_grant':
+      throw new PageProblem(NOT_THERE);
+    case 'nothing_left': {
+      const text = 'Leave at least one thing ticked that the app may do, or choose Disconnect.';
+      await showOverview(ctx, { session, problem: { form: 'connections', text, status: 400 } }, deps);
+    }
+  }
+}
+
+async function submitSignInEnd(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const id = String(ctx.params.id);
+  const now = deps.clock();
+  const isOwn = async () => (await deps.signIns.list({ userId: session.userId, now })).some((own) => own.id === id);
+  await requireShown(ctx, { session, isOwn }, deps);
+  await endSignIn(ctx, { id }, { database: deps.database, session, now });
+  done(ctx, deps, 'signed-out-there');
+}
+
+async function submitPassword(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const user = await deps.users.findById(session.userId);
+  if (!user) throw new PageProblem(NOT_THERE);
+  const outcome = await submitPasswordChange(ctx, { session, email: user.email }, deps);
+  if (outcome.ok) {
+    done(ctx, deps, 'password-changed');
+    return;
+  }
+  const { status, problem: text } = outcome;
+  await showOverview(ctx, { session, problem: { form: 'password', text, status } }, deps);
+}
+
+async function signOut(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const disconnected = formOf(ctx).text('action') === 'disconnect-and-sign-out';
+  if (disconnected) await disconnectAll(ctx, undefined, changeOf(deps, session.userId));
+  await deps.sessions.end(ctx);
+  const { address, correlationId } = requestContext(ctx);
+  await deps.audit.record({
+    time: deps.clock(),
+    type: 'user.signed_out',
+    outcome: 'success',
+    subject: session.userId,
+    address,
+    correlationId,
+    detail: { by: 'account page', which: 'this one', ...(disconnected && { disconnected: 'every app' }) },
+  });
+  sendPage(ctx, signedOutPage({ accountPath: pageUrl(deps.site, '/account'), disconnected }));
+}
