@@ -22,6 +22,7 @@ export type Config = Readonly<{
   roles: RolePermissions;
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
+  dpop: ConfigurationFile['dpop'];
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -61,6 +62,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
+    dpop: file.dpop,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),

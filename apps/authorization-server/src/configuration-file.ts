@@ -28,6 +28,10 @@ const resource = z
     name: z.string().min(1).max(80).describe('The name that the consent page shows.'),
     scopes: z.record(scopeName, scope).refine((all) => Object.keys(all).length > 0, 'needs at least one scope'),
     defaultScopes: z.array(scopeName).min(1).describe('What a request without scope gets.'),
+    proofOfPossession: z
+      .enum(['dpop', 'certificate'])
+      .optional()
+      .describe('What every token for it must be bound to. Without it, bearer tokens are issued too.'),
   })
   .refine(
     (value) => value.defaultScopes.every((name) => name in value.scopes),
@@ -102,6 +106,15 @@ function asPinned(entry: z.infer<typeof pinnedDocument>): PinnedDocument {
   };
 }
 
+const dpop = z
+  .strictObject({
+    requireNonce: z
+      .boolean()
+      .default(false)
+      .describe('Whether proofs need a nonce of this server, so that none can be made in advance.'),
+  })
+  .describe('How DPoP proofs are taken (RFC 9449).');
+
 /** What `portcullis.config.json` may hold: everything that is no scalar. */
 const configurationFileSchema = z
   .strictObject({
@@ -116,6 +129,7 @@ const configurationFileSchema = z
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
+    dpop: dpop.prefault({}),
   })
   .describe('Configuration of Portcullis');
 

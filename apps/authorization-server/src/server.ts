@@ -109,6 +109,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     isPreRegistered: trustedClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
+    dpop: { ...config.dpop, nonceSecret: deriveKey(masterKey, 'dpop-nonces') },
     signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,

@@ -47,7 +47,7 @@ export function certificateProxyProblems({ header, proxies }: CertificateProxy):
     ...(HEADER_NAME.test(header) ? [] : ['the header has no valid name']),
     ...(TAKEN.test(header) ? ['the header has another meaning: use client-cert, for example'] : []),
     ...(proxies.length > 0 ? [] : ['the addresses of the proxy are missing']),
-    ...proxies.flatMap((entry) => (isNetwork(entry) ? [] : [`${entry} is no address and no network`])),
+    ...(proxies.every(isNetwork) ? [] : ['the addresses of the proxy must be like 10.0.0.1, 10.0.0.0/8 or fd00::/8']),
   ];
 }
 

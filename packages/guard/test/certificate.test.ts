@@ -152,9 +152,9 @@ describe('behind a TLS proxy', () => {
     [{ header: 'client cert', proxies: ['10.0.0.1'] }, /no valid name/],
     [{ header: 'X-Forwarded-Client-Cert', proxies: ['10.0.0.1'] }, /another meaning/],
     [{ header: 'Authorization', proxies: ['10.0.0.1'] }, /another meaning/],
-    [{ header: 'client-cert', proxies: ['proxy.internal'] }, /proxy\.internal is no address/],
-    [{ header: 'client-cert', proxies: ['0.0.0.0/0'] }, /0\.0\.0\.0\/0 is no address/],
-    [{ header: 'client-cert', proxies: ['10.0.0.0/33'] }, /10\.0\.0\.0\/33 is no address/],
+    [{ header: 'client-cert', proxies: ['proxy.internal'] }, /must be like 10/],
+    [{ header: 'client-cert', proxies: ['0.0.0.0/0'] }, /must be like 10/],
+    [{ header: 'client-cert', proxies: ['10.0.0.0/33'] }, /must be like 10/],
   ])('settings that cannot be safe are refused: %j', (settings, problem) =>
     expect(() => certificateFromProxy(settings)).toThrow(problem),
   );

@@ -21,6 +21,7 @@ export type ClientMetadata = {
   token_endpoint_auth_signing_alg?: (typeof SIGNING_ALGORITHMS)[number];
   jwks?: { keys: PublicJwk[] };
   jwks_uri?: string;
+  dpop_bound_access_tokens?: true;
 };
 
 /** A document, or what is wrong with it. */
@@ -57,6 +58,7 @@ export function readMetadataDocument(text: string, clientId: string): MetadataDo
       grant_types: supportedGrantTypes(document.grant_types),
       response_types: ['code'],
       ...authentication.members,
+      ...(document.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
     },
   };
 }

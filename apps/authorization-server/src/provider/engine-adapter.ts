@@ -1,3 +1,4 @@
+import type { Clock } from '@portcullis/platform';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
@@ -5,7 +6,9 @@ import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
+import { refuseUnproven } from './proof-of-possession.ts';
 import { canonicaliseTokenResource } from './resources.ts';
+import { usedProofs } from './used-proofs.ts';
 
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = {
@@ -15,14 +18,15 @@ export type EngineAdapterOptions = {
   /** Clients that name themselves by a URL; undefined when there are none. */
   documents?: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  clock: Clock;
 };
 
 /**
- * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
+ * The store, with the checks of a token request that the engine offers no hook for. Looking up the client and
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
@@ -30,9 +34,12 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
       return withFind(adapter, async (id) => {
         const ctx = tokenRequest();
         if (ctx) canonicaliseTokenResource(ctx, resources);
-        return adapter.find(id);
+        const stored = await adapter.find(id);
+        if (ctx && stored) await refuseUnproven(ctx, { stored, resources, now: clock() });
+        return stored;
       });
     }
+    if (model === 'ReplayDetection') return replaced(adapter, usedProofs(adapter));
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {
         const client =
@@ -56,13 +63,18 @@ function tokenRequest(): KoaContextWithOIDC | undefined {
 }
 
 function withFind(adapter: Adapter, find: Adapter['find']): Adapter {
+  return replaced(adapter, { find });
+}
+
+function replaced(adapter: Adapter, methods: Partial<Adapter>): Adapter {
   return {
-    find,
+    find: (id) => adapter.find(id),
     upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),
     findByUserCode: (userCode) => adapter.findByUserCode(userCode),
     findByUid: (uid) => adapter.findByUid(uid),
     consume: (id) => adapter.consume(id),
     destroy: (id) => adapter.destroy(id),
     revokeByGrantId: (grantId) => adapter.revokeByGrantId(grantId),
+    ...methods,
   };
 }

@@ -23,6 +23,7 @@ import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
+import { dpopFeature, PROOF_ALGORITHMS } from './proof-of-possession.ts';
 import { resourceIndicators } from './resources.ts';
 
 const DAY_SECONDS = 24 * 3600;
@@ -59,6 +60,7 @@ export type EngineOptions = {
   documentFetchLimit: FailureLimit;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
+  dpop: { nonceSecret: Buffer; requireNonce: boolean };
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
   cookieKeys: string[];
@@ -95,6 +97,7 @@ function configuration(options: EngineOptions): Configuration {
     clients: [CLI_CLIENT],
     findAccount: findAccount(options.users),
     jwks: { keys: options.signingKeys },
+    enabledJWA: { dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
     scopes: [],
@@ -158,7 +161,7 @@ function configuration(options: EngineOptions): Configuration {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
       rpInitiatedLogout: { enabled: false },
-      dPoP: { enabled: false },
+      dPoP: dpopFeature(options.dpop),
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },

@@ -37,6 +37,7 @@ export function readRegistration(body: Readonly<Record<string, unknown>>): Regis
           .slice(0, MAX_CONTACTS),
       }),
       ...(keys && { jwks: { keys: keys.keys } }),
+      ...(body.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
       token_endpoint_auth_method:
         pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',
       application_type: redirects.native ? 'native' : 'web',

@@ -1,8 +1,10 @@
+import type { Clock } from '@portcullis/platform';
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import { findResource, type Resource } from '../resources.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
 import { type ClientPermissions, mayNameResource, type PermissionsOf } from './client-permissions.ts';
+import { refuseEarlyProof, refuseUnbound } from './proof-of-possession.ts';
 
 /** What the engine is told about resources. */
 export type ResourceOptions = {
@@ -10,10 +12,11 @@ export type ResourceOptions = {
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   permissionsOf: PermissionsOf;
+  clock: Clock;
 };
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
-export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf }: ResourceOptions) {
+export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf, clock }: ResourceOptions) {
   return {
     enabled: true,
     defaultResource(ctx: KoaContextWithOIDC, _client: unknown, oneOf?: readonly string[]) {
@@ -37,6 +40,10 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, pe
         throw resource.reserved
           ? unknownResource(resources)
           : new errors.InvalidTarget('this client was not registered for that resource');
+      }
+      if (ctx.oidc.route === 'token') {
+        refuseEarlyProof(ctx, clock());
+        refuseUnbound(ctx, resource);
       }
       refuseForeignScopes(ctx, permissions);
       nameMachineScopes(ctx, permissions?.scopes ?? resource.defaultScopes);
