@@ -1,12 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { certificateProxyProblems } from '@portcullis/guard/node';
 import {
   type EnvironmentReader,
   environmentReader,
   isLoopbackHost,
   LOG_LEVELS,
+  readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
+import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
@@ -23,6 +28,8 @@ export type Config = Readonly<{
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
   dpop: ConfigurationFile['dpop'];
+  /** How the certificates of clients come in; undefined where none do. */
+  clientCertificates: ClientCertificates | undefined;
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -63,6 +70,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
     dpop: file.dpop,
+    clientCertificates: clientCertificatesOf(read),
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
@@ -72,6 +80,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     firstAdministrator: firstAdministratorOf(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
+  refuseUnprovableResources(read, config);
   read.finish();
   return Object.freeze(config);
 }
@@ -112,6 +121,38 @@ function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Res
   const configured = Object.entries(file.resources).map(([url, resource]) => ({ url, ...resource }));
   const own = configured.find(({ url }) => url === mcpUrl);
   return [own ?? supportDesk(mcpUrl), ...configured.filter(({ url }) => url !== mcpUrl)];
+}
+
+function clientCertificatesOf(read: EnvironmentReader): ClientCertificates | undefined {
+  const name = 'PORTCULLIS_CLIENT_CERTIFICATE_AUTHORITIES';
+  const proxy = readCertificateProxy(read, certificateProxyProblems);
+  const file = read.optional(name);
+  if (!proxy) {
+    if (file !== undefined) read.problem(`${name} is of no use without PORTCULLIS_CLIENT_CERTIFICATE_HEADER.`);
+    return undefined;
+  }
+  const authorities = file === undefined ? [] : readAuthorities(textOf(file));
+  if (!authorities) {
+    read.problem(`${name} must name a file with the certificates of authorities, in PEM, and nothing else.`);
+  }
+  return { ...proxy, authorities: authorities ?? [] };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function refuseUnprovableResources(read: EnvironmentReader, { resources, clientCertificates }: Config): void {
+  for (const { url, proofOfPossession } of clientCertificates ? [] : resources) {
+    if (proofOfPossession !== 'certificate') continue;
+    read.problem(
+      `Configuration file, resources → ${url}: demands certificates, but PORTCULLIS_CLIENT_CERTIFICATE_HEADER does not say where they come from.`,
+    );
+  }
 }
 
 function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefined {

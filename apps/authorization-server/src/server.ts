@@ -110,6 +110,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
     egress,
     dpop: { ...config.dpop, nonceSecret: deriveKey(masterKey, 'dpop-nonces') },
+    clientCertificates: config.clientCertificates,
     signingKeys,
     cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
     clock,
@@ -154,7 +155,18 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
+  const admin = adminApi({
+    site,
+    database,
+    resources,
+    roles,
+    clientCertificates: config.clientCertificates,
+    signingKeys,
+    permissionsOf,
+    audit,
+    clock,
+    log,
+  });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;

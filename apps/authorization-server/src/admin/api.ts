@@ -4,6 +4,7 @@ import type { Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import type { Middleware } from 'koa';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
@@ -22,6 +23,7 @@ export type AdminApiOptions = {
   database: Database;
   resources: readonly Resource[];
   roles: RolePermissions;
+  clientCertificates: ClientCertificates | undefined;
   signingKeys: readonly JWK[];
   permissionsOf: PermissionsOf;
   audit: AuditLog;

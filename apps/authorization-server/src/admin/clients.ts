@@ -3,7 +3,9 @@ import { type ClientStore, createClientStore, type Database, type RegisteredClie
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import type { Resource } from '../resources.ts';
+import { shownPossession } from './client-possession.ts';
 import {
   handedOnProblems,
   hasSecret,
@@ -18,7 +20,12 @@ import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
 /** What administering clients needs. */
-export type ClientAdministration = { database: Database; resources: readonly Resource[] };
+export type ClientAdministration = {
+  database: Database;
+  resources: readonly Resource[];
+  /** Undefined where no client certificates come in. */
+  clientCertificates: ClientCertificates | undefined;
+};
 
 type ClientOperation =
   | 'listClients'
@@ -114,8 +121,11 @@ const NOT_OURS: AdminRefusal = {
   detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
 };
 
-function registerClient(call: AdminCall<'registerClient'>, { database, resources }: ClientAdministration) {
-  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
+function registerClient(
+  call: AdminCall<'registerClient'>,
+  { database, resources, clientCertificates }: ClientAdministration,
+) {
+  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes, clientCertificates });
   if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
   const { metadata, permissions } = judged;
   const clientSecret = judged.hasSecret ? createSecret() : undefined;
@@ -239,6 +249,7 @@ function shown({ id, registration, state, firstParty, metadata, ...client }: Reg
     firstParty,
     name: metadata.client_name ?? null,
     authentication: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
+    ...shownPossession(metadata),
     grantTypes: [...(metadata.grant_types ?? [])],
     redirectUris: [...(metadata.redirect_uris ?? [])],
     scopes: client.allowedScopes ?? null,

@@ -6,6 +6,7 @@ import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
+import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 import { usedProofs } from './used-proofs.ts';
@@ -18,6 +19,7 @@ export type EngineAdapterOptions = {
   /** Clients that name themselves by a URL; undefined when there are none. */
   documents?: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  clientCertificates: ClientCertificates | undefined;
   clock: Clock;
 };
 
@@ -26,7 +28,8 @@ export type EngineAdapterOptions = {
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit, clock } = options;
+  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit, clientCertificates, clock } =
+    options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
@@ -47,6 +50,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
             ? await documentClient(clientId)
             : await adapter.find(clientId);
         const ctx = tokenRequest();
+        if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
         }

@@ -22,6 +22,7 @@ import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
+import { type ClientCertificates, mutualTlsFeature } from './mutual-tls.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { dpopFeature, PROOF_ALGORITHMS } from './proof-of-possession.ts';
 import { resourceIndicators } from './resources.ts';
@@ -61,6 +62,8 @@ export type EngineOptions = {
   isPreRegistered: IsPreRegistered;
   egress: Egress;
   dpop: { nonceSecret: Buffer; requireNonce: boolean };
+  /** How the certificates of clients come in; undefined where none do. */
+  clientCertificates: ClientCertificates | undefined;
   signingKeys: JWK[];
   /** Current key first; the others verify cookies that were signed before. */
   cookieKeys: string[];
@@ -103,7 +106,7 @@ function configuration(options: EngineOptions): Configuration {
     scopes: [],
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientAuthMethods: clientAuthMethods(options),
     clientDefaults: {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
@@ -162,6 +165,7 @@ function configuration(options: EngineOptions): Configuration {
       userinfo: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       dPoP: dpopFeature(options.dpop),
+      mTLS: mutualTlsFeature(options.clientCertificates, options.clock),
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },
@@ -170,6 +174,12 @@ function configuration(options: EngineOptions): Configuration {
       resourceIndicators: resourceIndicators(options),
     },
   };
+}
+
+/** A certificate authenticates where somebody is named who vouches for it. */
+function clientAuthMethods({ clientCertificates }: EngineOptions) {
+  const methods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+  return clientCertificates?.authorities.length ? [...methods, 'tls_client_auth' as const] : [...methods];
 }
 
 /** Slides with each rotation, and ends for good at a fixed time after the sign-in. */
