@@ -265,19 +265,28 @@ describe('SP-11: nonces', () => {
   });
 
   test('another one is answered with a new one: made up, of another secret, of another resource, too old', async () => {
-    const foreign = await judge(shown(await key.prove(token)), { dpop: { nonceSecret: randomBytes(32) } });
-    const elsewhere = await guarded(issuer.url, {
-      ...options,
-      resource: 'https://mcp.example.com/other',
-    }).guard.authenticate(shown('x', await issuer.sign({ claims: { aud: 'https://mcp.example.com/other', cnf: {} } })));
-    expect(elsewhere.ok).toBe(false);
-    const old = await guarded(issuer.url, { ...options, now: () => later(NOON, -121_000) }).guard.authenticate(
-      shown(
-        await key.prove(await issuer.sign({ at: later(NOON, -121_000), claims: { cnf: { jkt: key.thumbprint } } })),
-        await issuer.sign({ at: later(NOON, -121_000), claims: { cnf: { jkt: key.thumbprint } } }),
-      ),
-    );
-    const nonces = ['made up', nonceOf(foreign.response), nonceOf(old.ok ? undefined : old.response), 5, token];
+    const resource = 'https://mcp.example.com/other';
+    const bound = { cnf: { jkt: key.thumbprint } };
+    const issuedBy = async (guardOptions: object, at: Date, claims = {}) => {
+      const shownToken = await issuer.sign({ at, claims: { ...bound, ...claims } });
+      const request = shown(await key.prove(shownToken, { at }), shownToken);
+      const { response, refusals } = await judge(request, {
+        publicUrl: () => RESOURCE,
+        ...guardOptions,
+        now: () => at,
+      });
+      expect(refusals).toEqual([expect.objectContaining({ reason: 'nonce_needed' })]);
+      return nonceOf(response);
+    };
+    const nonces = [
+      'made up',
+      5,
+      token,
+      await issuedBy({ dpop: { nonceSecret: randomBytes(32) } }, NOON),
+      await issuedBy({ ...options, resource }, NOON, { aud: resource }),
+      await issuedBy(options, later(NOON, -121_000)),
+    ];
+    expect((await judge(await proven(await issuedBy(options, later(NOON, -119_000))), options)).answer.ok).toBe(true);
     for (const nonce of nonces) {
       const { refusals } = await judge(await proven(nonce), options);
       expect(refusals).toEqual([expect.objectContaining({ reason: 'nonce_needed' })]);
