@@ -47,8 +47,7 @@ export function readDistinguishedName(text: string): string | undefined {
   return parts.every((part) => /^[A-Za-z][A-Za-z0-9.-]*=.+$/.test(part)) ? parts.join(',') : undefined;
 }
 
-/** Node.js puts quotes around a name that could be mistaken for several. Such a certificate has no URI that we would know. */
+/** Node.js escapes the commas in a name and puts quotes around it, so that none can pass for several. */
 function uris({ subjectAltName = '' }: X509Certificate): string[] {
-  if (subjectAltName.includes('"')) return [];
   return subjectAltName.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice('URI:'.length)] : []));
 }
