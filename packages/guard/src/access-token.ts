@@ -75,8 +75,6 @@ function judgeClaims(payload: JWTPayload, rules: TokenRules, at: Date): TokenVer
   if (payload.aud !== rules.audience) return { ok: false, refusal: { reason: 'foreign_audience' } };
   const principal = principalOf(payload);
   if (principal === undefined) return { ok: false, refusal: { reason: 'malformed_claims' } };
-  // A binding that cannot be read cannot be checked, and must not be passed over.
-  if (payload.cnf !== undefined && !principal.boundTo) return { ok: false, refusal: { reason: 'bound_token' } };
   const latestIssue = at.getTime() + rules.clockToleranceSeconds * 1000;
   if (principal.issuedAt.getTime() > latestIssue) return { ok: false, refusal: { reason: 'issued_in_future' } };
   return { ok: true, principal };

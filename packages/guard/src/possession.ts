@@ -29,7 +29,7 @@ export type PossessionRules = ProofRules &
 /**
  * Why a token is not taken from whoever shows it.
  *
- * - `bound_token`: bound to a DPoP key but shown as a bearer token, or bound in a way that is not known here
+ * - `bound_token`: bound to a DPoP key but shown as a bearer token
  * - `unbound_token`: shown with a proof that means nothing for it, or not bound to what this resource demands
  * - `proof_missing`: no `DPoP` header
  * - `proof_replayed`: a good proof that was used before

@@ -19,6 +19,8 @@ export function principalOf(claims: JWTPayload): Principal | undefined {
   if (scopes === undefined || issuedAt === undefined || expiresAt === undefined) return undefined;
   if (roles !== undefined && !isTextList(roles)) return undefined;
   if (grantId !== undefined && !isText(grantId)) return undefined;
+  // A binding that cannot be read cannot be checked, and must not be passed over.
+  if (claims.cnf !== undefined && boundTo === undefined) return undefined;
   return Object.freeze({
     subject: sub,
     clientId,

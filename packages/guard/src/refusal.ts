@@ -10,8 +10,8 @@ import type { PossessionRefusal } from './possession.ts';
  * - `bad_signature`: the key is known and did not sign this
  * - `foreign_issuer`, `foreign_audience`: `iss` or `aud` is not the guard's, character by character
  * - `expired`, `not_yet_valid`, `issued_in_future`: `exp`, `nbf`, `iat`
- * - `malformed_claims`: a claim is missing or has the wrong form
- * - `bound_token`: the token is bound to a key (`cnf`) but shown as a bearer token, or bound in an unknown way
+ * - `malformed_claims`: a claim is missing or has the wrong form, or `cnf` binds in a way that is not known here
+ * - `bound_token`: the token is bound (`cnf`) and was shown without a proof
  * - `unbound_token`: the token is not bound to what this resource demands
  */
 export type TokenRefusalReason =

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bearer, callMcp, readToken, requestToken } from '../../src/attacker.ts';
-import type { ClientApplication } from '../../src/clients/client-application.ts';
+import { type ClientApplication, secretsOf } from '../../src/clients/client-application.ts';
 import { createSdkV2Client } from '../../src/clients/sdk-v2-client.ts';
 import { createHttpPerson } from '../../src/http-person.ts';
 import { openAs, type PreparedStack, startPreparedStack } from './support/journey.ts';
@@ -65,6 +65,7 @@ describe('an application on SDK v2 that uses DPoP', () => {
       // The attempts cost the owner nothing.
       application.spoilAccessToken();
       expect((await application.callTool('whoami')).isError).toBe(false);
+      for (const secret of secretsOf(application.stored)) expect(stack.logs()).not.toContain(secret);
     },
   );
 
