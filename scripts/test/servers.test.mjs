@@ -7,6 +7,8 @@ const env = {
   PORTCULLIS_MCP_URL: 'https://desk.example/mcp',
   PORTCULLIS_MASTER_KEY: 'secret',
   PORTCULLIS_MASTER_KEY_FILE: '/run/secrets/master',
+  PORTCULLIS_MASTER_KEY_PREVIOUS: 'secret before',
+  PORTCULLIS_MASTER_KEY_PREVIOUS_FILE: '/run/secrets/master-before',
   DATABASE_URL: 'postgresql://secret',
   DATABASE_URL_FILE: '/run/secrets/database',
   PORTCULLIS_MIGRATE_DATABASE_URL: 'postgresql://owner',
@@ -34,6 +36,7 @@ describe('each server is started without the other’s secrets', () => {
     const names = Object.keys(authorizationServer(env).env);
     expect(names.filter((name) => name.startsWith('PORTCULLIS_MCP_'))).toEqual(['PORTCULLIS_MCP_URL']);
     expect(names).toContain('PORTCULLIS_MASTER_KEY');
+    expect(names).toContain('PORTCULLIS_MASTER_KEY_PREVIOUS');
   });
 });
 

@@ -9,15 +9,18 @@ const MARGIN_MS = 10_000;
 
 const SIGN_IN = 'Run `portcullis login`.';
 
-/** A token for the admin API: the machine's where one is configured, else the person's, refreshed when it is due. */
+/**
+ * A token for the admin API: the machine's where one is configured, else the person's, refreshed when it is due or when
+ * it has to be another one (`anew`).
+ */
 export async function accessToken(
   issuer: string,
-  { config, credentials }: { config: Config; credentials: Credentials },
+  { config, credentials, anew }: { config: Config; credentials: Credentials; anew: boolean },
 ): Promise<string> {
   if (config.machine) return tokenOfMachine(issuer, config.machine);
   const signIn = credentials.find(issuer);
   if (!signIn) throw new CommandFailure('refused', `You are not signed in to ${issuer}. ${SIGN_IN}`);
-  if (signIn.expiresAt - MARGIN_MS > Date.now()) return signIn.accessToken;
+  if (!anew && signIn.expiresAt - MARGIN_MS > Date.now()) return signIn.accessToken;
   return refreshed(issuer, credentials);
 }
 

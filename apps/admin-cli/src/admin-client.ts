@@ -23,15 +23,18 @@ export type AdminClient = {
   call<Name extends AdminOperationName>(name: Name, input?: CallInput<Name>): Promise<AdminAnswer<Name>>;
 };
 
-/** What a client needs; the token is asked for when it is first needed. */
-export type AdminClientOptions = { issuer: string; token(): Promise<string> };
+/** What a client needs; the token is asked for when it is first needed, and `anew` when the server takes it no more. */
+export type AdminClientOptions = { issuer: string; token(o?: { anew: boolean }): Promise<string> };
 
 /** Makes a client of the admin API below `issuer`. */
 export function createAdminClient({ issuer, token }: AdminClientOptions): AdminClient {
   return {
     async call<Name extends AdminOperationName>(name: Name, input: CallInput<Name> = {}) {
       const operation: AdminOperation = ADMIN_OPERATIONS[name];
-      const response = await send(issuer, { operation, input, token: await token() });
+      const first = await send(issuer, { operation, input, token: await token() });
+      // A key may have been retired, and every token with it that it signed. Nothing was done yet.
+      const response =
+        first.status === 401 ? await send(issuer, { operation, input, token: await token({ anew: true }) }) : first;
       const json: unknown = await response.json().catch(() => undefined);
       if (!response.ok) throw refusal(issuer, response.status, adminProblem.safeParse(json).data);
       const answer = operation.response.safeParse(json);
@@ -75,5 +78,31 @@ function refusal(issuer: string, status: number, problem: AdminProblem | undefin
   if (!problem) return unreachable(issuer, new Error(`status ${status}`));
   const advice = status === 401 ? ' Run `portcullis login`.' : '';
   const trace = status >= 500 && problem.correlationId !== undefined ? ` (${problem.correlationId})` : '';
-  return new CommandFailure('refused', `${problem.detail ?? problem.title}${advice}${trace}`, { problem });
+  return new CommandFailure('refused', `${wordsOf(problem)}${advice}${trace}`, { problem });
 }
+
+/** What is wrong, by the options that the person typed where the API names the fields that they became. */
+function wordsOf({ errors = [], detail, title }: AdminProblem): string {
+  if (errors.length === 0) return detail ?? title;
+  return `${errors.map(({ field, problem }) => `${OPTIONS[field] ?? field}: ${problem}`).join('; ')}.`;
+}
+
+const OPTIONS: Readonly<Record<string, string>> = {
+  admin: '--admin',
+  authentication: '--auth',
+  email: '--email',
+  jwks: '--public-key',
+  maxUses: '--uses',
+  name: '--name',
+  outcome: '--outcome',
+  overlapSeconds: '--overlap',
+  password: '--password-stdin',
+  redirectUris: '--redirect-uri',
+  resources: '--resource',
+  roles: '--role',
+  scopes: '--scope',
+  state: '--state',
+  ttlSeconds: '--ttl',
+  type: '--type',
+  version: '--seen',
+};

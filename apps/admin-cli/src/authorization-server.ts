@@ -21,8 +21,17 @@ export function requestOptions(issuer: string) {
 export async function discover(issuer: string): Promise<oauth.AuthorizationServer> {
   return explained(issuer, async () => {
     const response = await oauth.discoveryRequest(new URL(issuer), { ...requestOptions(issuer), algorithm: 'oauth2' });
+    if (response.status === MISDIRECTED) throw misdirected(issuer, await response.json().catch(() => undefined));
     return oauth.processDiscoveryResponse(new URL(issuer), response);
   });
+}
+
+/** With this status a Portcullis answers that is called by another host than its own (RFC 9110 section 15.5.20). */
+const MISDIRECTED = 421;
+
+function misdirected(issuer: string, body: unknown): CommandFailure {
+  const ownName = nameIn(body);
+  return ownName === undefined ? unreachable(issuer) : otherName(issuer, { ownName });
 }
 
 /** Trades a refresh token for new ones. */
@@ -65,10 +74,7 @@ function explain(issuer: string, cause: unknown): unknown {
     return new CommandFailure('refused', `The sign-in ended without access: ${why}.`, { cause });
   }
   const ownName = issuerOfMetadata(cause);
-  if (ownName !== undefined) {
-    const why = `${issuer} is not what the server there calls itself. Name it as it does: --issuer ${ownName}`;
-    return new CommandFailure('unreachable', why, { cause });
-  }
+  if (ownName !== undefined) return otherName(issuer, { ownName, cause });
   if (cause instanceof oauth.OperationProcessingError || cause instanceof oauth.WWWAuthenticateChallengeError) {
     return new CommandFailure('unreachable', `${issuer} answers, but not as Portcullis does: ${cause.message}.`, {
       cause,
@@ -80,11 +86,19 @@ function explain(issuer: string, cause: unknown): unknown {
 /** The issuer that metadata names, where it is another than the one that was asked. */
 function issuerOfMetadata(cause: unknown): string | undefined {
   if (!(cause instanceof oauth.OperationProcessingError) || cause.code !== oauth.JSON_ATTRIBUTE_COMPARISON) return;
-  const { data } = z
-    .object({ attribute: z.literal('issuer'), body: z.object({ issuer: z.url() }) })
-    .safeParse(cause.cause);
+  const { data } = z.object({ attribute: z.literal('issuer'), body: z.unknown() }).safeParse(cause.cause);
+  return data && nameIn(data.body);
+}
+
+function nameIn(body: unknown): string | undefined {
+  const { data } = z.object({ issuer: z.url() }).safeParse(body);
   // As an URL is written, it has nothing that a terminal would obey.
-  return data && new URL(data.body.issuer).href.replace(/\/$/, '');
+  return data && new URL(data.issuer).href.replace(/\/$/, '');
+}
+
+function otherName(issuer: string, { ownName, cause }: { ownName: string; cause?: unknown }): CommandFailure {
+  const why = `${issuer} is not what the server there calls itself. Name it as it does: --issuer ${ownName}`;
+  return new CommandFailure('unreachable', why, { cause });
 }
 
 /** Ends a refresh token, and with it the grant that it came from (RFC 7009). */

@@ -38,8 +38,8 @@ export function contextOf(command: Command, { config, terminal }: CliDeps): Comm
     credentials,
     api: createAdminClient({
       issuer,
-      token: () => {
-        token ??= accessToken(issuer, { config, credentials });
+      token: ({ anew } = { anew: false }) => {
+        if (anew || !token) token = accessToken(issuer, { config, credentials, anew });
         return token;
       },
     }),

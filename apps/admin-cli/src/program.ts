@@ -2,22 +2,31 @@ import { Command } from 'commander';
 import type { CliDeps } from './command.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClientCommands } from './commands/clients.ts';
+import { addCompletionCommands } from './commands/completion.ts';
 import { addGrantCommands } from './commands/grants.ts';
+import { addKeyCommands } from './commands/keys.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
 import { addUserCommands } from './commands/users.ts';
 
-const INTRODUCTION = `Administers a Portcullis server: its users, apps and grants.
+const INTRODUCTION = `Administers a Portcullis server: its users, apps, grants and keys.
 
 Begin with \`portcullis login\`, which signs you in in your browser. It takes the role admin.`;
 
 const FOOTER = `
+Examples:
+  portcullis login --issuer https://login.example.com
+  portcullis users add --email ada@example.com --role agent
+  portcullis clients list --state pending
+  portcullis help clients register
+
 Exit codes: 0 done, 1 refused, 2 used wrongly, 3 server not reached.
 
 Environment:
   PORTCULLIS_ISSUER           the server, where --issuer does not name it
-  PORTCULLIS_CLIENT_ID        with PORTCULLIS_CLIENT_KEY_FILE, a private key (PEM or JWK): acts as a
-                              machine that was registered with --admin, without a sign-in`;
+  PORTCULLIS_CLIENT_ID        the id of a machine that was registered with --admin, to
+                              act as it instead of signing in; goes with the next one
+  PORTCULLIS_CLIENT_KEY_FILE  the file of its private key, PEM or JWK`;
 
 /** The whole command line; nothing runs before it is given arguments. */
 export function createProgram(deps: CliDeps): Command {
@@ -29,7 +38,11 @@ export function createProgram(deps: CliDeps): Command {
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: deps.terminal.write, writeErr: deps.terminal.note })
+    .configureOutput({
+      writeOut: deps.terminal.write,
+      writeErr: deps.terminal.note,
+      outputError: (text, write) => write(text.replace(/^error: /, 'portcullis: ')),
+    })
     .showSuggestionAfterError()
     .showHelpAfterError('Add --help to see how it is used.')
     .addHelpText('after', FOOTER)
@@ -39,6 +52,8 @@ export function createProgram(deps: CliDeps): Command {
   addClientCommands(program, deps);
   addGrantCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
+  addKeyCommands(program, deps);
   addAuditCommands(program, deps);
+  addCompletionCommands(program, deps);
   return program;
 }

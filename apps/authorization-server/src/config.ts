@@ -11,6 +11,7 @@ import {
 } from '@portcullis/platform';
 import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
+import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
 import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { type Resource, supportDesk } from './resources.ts';
@@ -30,12 +31,15 @@ export type Config = Readonly<{
   dpop: ConfigurationFile['dpop'];
   /** How the certificates of clients come in; undefined where none do. */
   clientCertificates: ClientCertificates | undefined;
+  signingKeys: SigningKeyPolicy;
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
   migrateDatabaseUrl: Secret | undefined;
   /** 32 bytes as base64url; generated in the data folder when it is unset and the database is empty. */
   masterKey: Secret | undefined;
+  /** The master key before this one, while something may still be encrypted under it. */
+  previousMasterKey: Secret | undefined;
   /** How many reverse proxies stand in front. */
   trustedProxies: number;
   accessTokenTtlSeconds: number;
@@ -71,16 +75,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     clientMetadataDocuments: file.clientMetadataDocuments,
     dpop: file.dpop,
     clientCertificates: clientCertificatesOf(read),
+    signingKeys: file.signingKeys,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
     masterKey,
+    previousMasterKey: read.secret('PORTCULLIS_MASTER_KEY_PREVIOUS'),
     trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
     accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
     firstAdministrator: firstAdministratorOf(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   refuseUnprovableResources(read, config);
+  for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);
 }

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
+import { configurationProblems } from './configuration-problems.ts';
+import { signingKeysSchema } from './keys/key-policy.ts';
 import { registrationSchema } from './registration/policy.ts';
 
 /** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
@@ -124,12 +126,17 @@ const configurationFileSchema = z
       .default({})
       .describe('Protected resources by their canonical URL, beside the built-in support desk.'),
     roles: z
-      .record(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/), z.array(z.union([scopeName, z.literal('admin:*')])))
+
+      .record(
+        z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'is no role: lower-case letters, digits and hyphens, 40 at most'),
+        z.array(z.union([scopeName, z.literal('admin:*')])),
+      )
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
     dpop: dpop.prefault({}),
+    signingKeys: signingKeysSchema.prefault({}),
   })
   .describe('Configuration of Portcullis');
 
@@ -172,13 +179,6 @@ function checkConfiguration(text: string): ConfigurationFileResult {
   if (parsed.success) return { ok: true, file: parsed.data };
   return {
     ok: false,
-    problems: parsed.error.issues.map(
-      (issue) => `Configuration file, ${issue.path.join(' → ') || 'top level'}: ${messageOf(issue)}.`,
-    ),
+    problems: configurationProblems(parsed.error.issues, { json, jsonSchema: configurationJsonSchema() }),
   };
-}
-
-/** Zod wraps what is wrong with a key of a record; the person who reads it wants the reason inside. */
-function messageOf(issue: z.core.$ZodIssue): string {
-  return issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join(', ') : issue.message;
 }

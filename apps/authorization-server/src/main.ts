@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@portcullis/persistence';
 import {
@@ -10,10 +11,11 @@ import {
   runProcess,
   systemClock,
 } from '@portcullis/platform';
-import { loadMasterKey } from './master-key.ts';
-import { createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
+import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
+import { type AuthorizationServer, createAuthorizationServer, createHttpServer, readConfig } from './server.ts';
 
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
+const KEYS_INTERVAL_MS = 1000;
 
 let log: Logger | undefined;
 
@@ -25,15 +27,27 @@ async function start(): Promise<Running> {
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
     ...(config.migrateDatabaseUrl && { migrateUrl: config.migrateDatabaseUrl.reveal() }),
   });
-  const masterKey = await loadMasterKey(database, {
+  const masterKeys = await loadMasterKeys(database, {
     configured: config.masterKey,
+    previous: config.previousMasterKey,
     dataFolder: config.dataFolder,
     now: systemClock(),
   });
-  const server = await createAuthorizationServer(config, { database, masterKey, clock: systemClock, log });
+  await leavePreviousKey(database, masterKeys, log);
+  const { current: masterKey, previous: previousMasterKey } = masterKeys;
+  const server = await createAuthorizationServer(config, {
+    database,
+    masterKey,
+    ...(previousMasterKey && { previousMasterKey }),
+    clock: systemClock,
+    log,
+    // On a terminal they would scroll the set-up link away.
+    requestLogLevel: isatty(1) ? 'debug' : 'info',
+  });
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const cleaning = setInterval(() => void cleanQuietly(server), CLEANING_INTERVAL_MS);
+  const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
     process.stdout.write(
@@ -43,6 +57,7 @@ async function start(): Promise<Running> {
   return {
     async close() {
       clearInterval(cleaning);
+      clearInterval(keeping);
       await listening.close();
       await database.close();
       lock.release();
@@ -56,6 +71,26 @@ async function cleanQuietly(server: { clean(): Promise<number> }): Promise<void>
   } catch (cause) {
     log?.warn({ err: cause }, 'cleaning failed; it runs again in ten minutes');
   }
+}
+
+/** Says once that the keys cannot be looked after, and once that they can be again: the database is away meanwhile. */
+function keepKeysWith(server: Pick<AuthorizationServer, 'keepKeys'>, log: Logger): () => Promise<void> {
+  let failing = false;
+  let busy = false;
+  return async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      await server.keepKeys();
+      if (failing) log.info('the signing keys are looked after again');
+      failing = false;
+    } catch (cause) {
+      if (!failing) log.warn({ err: cause }, 'the signing keys cannot be read; those that are known are used');
+      failing = true;
+    } finally {
+      busy = false;
+    }
+  };
 }
 
 runProcess({ start, logger: () => log });

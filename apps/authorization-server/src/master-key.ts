@@ -7,31 +7,62 @@ import {
   formatMasterKey,
   masterKeyState,
   parseMasterKey,
+  resealUnderMasterKey,
 } from '@portcullis/persistence';
-import { errorCode, type Secret, StartupError } from '@portcullis/platform';
+import { errorCode, type Logger, type Secret, StartupError } from '@portcullis/platform';
 
 const FILE_NAME = 'master-key';
 
 /** Where a master key may come from. */
-export type MasterKeySource = { configured: Secret | undefined; dataFolder: string; now: Date };
+export type MasterKeySource = {
+  configured: Secret | undefined;
+  /** The key before it, which something may still be encrypted under. */
+  previous: Secret | undefined;
+  dataFolder: string;
+  now: Date;
+};
+
+/** The master key, and the one before it while that is given. */
+export type MasterKeys = { current: Buffer; previous: Buffer | undefined };
 
 /**
- * Loads the master key and proves that it fits the database. It is generated, into the data folder and readable by its
+ * Loads the master key and proves that it, or the previous one, fits the database. It is generated, into the data folder and readable by its
  * owner alone, only beside a database that has never had one: a lost key must not be replaced in silence.
  * @throws {StartupError} when there is no key, or it is not the database's.
  */
-export async function loadMasterKey(
+export async function loadMasterKeys(
   database: Database,
-  { configured, dataFolder, now }: MasterKeySource,
-): Promise<Buffer> {
+  { configured, previous: before, dataFolder, now }: MasterKeySource,
+): Promise<MasterKeys> {
   const text = configured?.reveal() ?? (await readKeyFile(dataFolder)) ?? (await generateKeyFile(database, dataFolder));
-  const key = parseMasterKey(text);
-  if (!key)
+  const keys = {
+    current: readKey(text, 'PORTCULLIS_MASTER_KEY'),
+    previous: before && readKey(before.reveal(), 'PORTCULLIS_MASTER_KEY_PREVIOUS'),
+  };
+  if (keys.previous?.equals(keys.current)) {
     throw new StartupError(
-      'The master key must be 32 bytes in base64url (43 characters). Check PORTCULLIS_MASTER_KEY or the file it comes from.',
+      'PORTCULLIS_MASTER_KEY_PREVIOUS is the same key as PORTCULLIS_MASTER_KEY. Give the key that was used before, or none.',
     );
-  await bindMasterKey(database, key, now);
-  return key;
+  }
+  await bindMasterKey(database, keys, now);
+  return keys;
+}
+
+/** Encrypts under the master key what is still encrypted under the previous one, and says when that is done. */
+export async function leavePreviousKey(database: Database, keys: MasterKeys, log: Logger): Promise<void> {
+  const { current, previous } = keys;
+  if (!previous) return;
+  log.info('encrypting under the new master key what is encrypted under the previous one');
+  const values = await resealUnderMasterKey(database, { current, previous });
+  log.info({ values }, 'nothing is encrypted under the previous master key: remove PORTCULLIS_MASTER_KEY_PREVIOUS');
+}
+
+function readKey(text: string, name: string): Buffer {
+  const key = parseMasterKey(text);
+  if (key) return key;
+  throw new StartupError(
+    `The master key must be 32 bytes in base64url (43 characters). Check ${name} or the file it comes from.`,
+  );
 }
 
 async function readKeyFile(dataFolder: string): Promise<string | undefined> {

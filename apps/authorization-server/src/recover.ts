@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { masterKeyState, openDatabase } from '@portcullis/persistence';
 import { StartupError, systemClock } from '@portcullis/platform';
 import { type Config, readConfig } from './config.ts';
-import { loadMasterKey } from './master-key.ts';
+import { loadMasterKeys } from './master-key.ts';
 import { recoverAdministrator } from './setup/recovery.ts';
 
 async function recover(config: Config, email: string): Promise<void> {
@@ -16,7 +16,12 @@ async function recover(config: Config, email: string): Promise<void> {
       throw new StartupError('This database was never served. Check PORTCULLIS_DATA_DIR and DATABASE_URL.');
     }
     // Whoever holds the database alone gets no further than here.
-    await loadMasterKey(database, { configured: config.masterKey, dataFolder: config.dataFolder, now: systemClock() });
+    await loadMasterKeys(database, {
+      configured: config.masterKey,
+      previous: config.previousMasterKey,
+      dataFolder: config.dataFolder,
+      now: systemClock(),
+    });
     const { link, created } = await recoverAdministrator(email, { database, site: config.site, now: systemClock() });
     process.stdout.write(
       `\n${email} is ${created ? 'a new' : 'an'} administrator. Set a password: ${link}\n(The link works once, for one hour.)\n\n`,
@@ -26,8 +31,17 @@ async function recover(config: Config, email: string): Promise<void> {
   }
 }
 
+const HELP = `Usage: npm run recover -- <e-mail address>
+
+Lets an administrator back in. Creates the user, or enables it and gives back the role
+admin, and prints a link that sets a password once. It takes the database and the master
+key, and the same environment as the server. Running servers need not be stopped.
+`;
+
 try {
-  await recover(readConfig(), process.argv[2] ?? '');
+  const [argument = ''] = process.argv.slice(2);
+  if (argument === '--help' || argument === '-h') process.stdout.write(HELP);
+  else await recover(readConfig(), argument);
 } catch (cause) {
   if (!(cause instanceof StartupError)) throw cause;
   for (const problem of cause.problems) process.stderr.write(`portcullis: ${problem}\n`);

@@ -11,7 +11,6 @@ import {
   createOneTimeLinkStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
-  createSigningKeyStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -23,31 +22,36 @@ import { errors } from 'oidc-provider';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
-import { createDocumentCache } from './client-metadata/document-cache.ts';
+import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
+import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
-import { createEgress, type Egress, type EgressNetwork } from './egress/egress.ts';
+import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
-import { createFailureLimit } from './http/failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
 import { pinHost } from './http/host.ts';
 import { registrationCors } from './http/registration-cors.ts';
-import { openRequestContext } from './http/request-context.ts';
+import { openRequestContext, type RequestLogLevel } from './http/request-context.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { createCookieKeys } from './keys/cookie-keys.ts';
+import { openKeyRing, perKeySet } from './keys/key-ring.ts';
+import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
+import { logoRouter } from './logos/router.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { DOCUMENT_FETCH_LIMIT } from './provider/document-clients.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine, GRANT_TTL_SECONDS } from './provider/provider.ts';
+import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
-import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
+import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
@@ -60,8 +64,12 @@ export { createEgress, type Egress, type EgressNetwork, type EgressResult } from
 export type ServerDeps = {
   database: Database;
   masterKey: Buffer;
+  /** What the master key was before, while something may still be encrypted or signed under it. */
+  previousMasterKey?: Buffer;
   clock: Clock;
   log: Logger;
+  /** How a request is logged; `info` by default. */
+  requestLogLevel?: RequestLogLevel;
   /** How the server reaches others, where that is not the internet. */
   network?: Partial<EgressNetwork>;
 };
@@ -73,26 +81,33 @@ export type AuthorizationServer = {
   setupLink: string | undefined;
   /** Removes what has expired; returns how many rows went. */
   clean(): Promise<number>;
+  /** Follows the signing keys, and makes the next one when it is due. Every replica does so once a second. */
+  keepKeys(): Promise<void>;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
-  const { database, masterKey, clock, log } = deps;
+  const { database, masterKey, previousMasterKey, clock, log } = deps;
+  const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
   const resources = [...config.resources, adminResource(site)] as const;
-  const envelope = createEnvelope(masterKey);
+  const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
   const clients = createClientStore(database);
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
-  const documents = clientDocuments(config, deps, egress);
-  const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
-  const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
+  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
+  const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
+  const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
+  const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
+  const logos = clientLogos(config, deps, documentFetchLimit);
+  const formTokens = createFormTokens(...derivedKeys(masterKeys, 'form-tokens'));
+  const keyRing = await openKeyRing({ database, envelope, policy: config.signingKeys, clock });
   const permissionsOf = storedPermissions(clients, clock);
 
-  const provider = createEngine({
+  const engineOptions = {
     site,
     resources,
     roles,
@@ -104,23 +119,33 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     consents,
     audit,
+    refusals: createTokenRefusals(database, audit),
     clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
     documents,
     isPreRegistered: trustedClients(database),
-    documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
+    documentFetchLimit,
+    remoteKeys,
     egress,
     dpop: { ...config.dpop, nonceSecret: deriveKey(masterKey, 'dpop-nonces') },
     clientCertificates: config.clientCertificates,
-    signingKeys,
-    cookieKeys: [deriveKey(masterKey, 'cookies').toString('base64url')],
+    jwksMaxAgeSeconds: config.signingKeys.jwksMaxAgeSeconds,
+    cookieKeys: createCookieKeys(masterKeys, clock),
     clock,
     log,
+  };
+  // The engine reads its keys once: each key set gets an engine of its own, and requests in flight stay with theirs.
+  const engine = perKeySet(keyRing, (keySet) => {
+    const made = createEngine({ ...engineOptions, keySet });
+    return { provider: made, listener: made.callback() };
   });
+  // Pages and registration sign no tokens: any engine will do for them.
+  const { provider } = engine();
   const linkDeps = { site, links, clock };
   const interactions = interactionRouter({
     acceptForms: acceptForms(site),
     provider,
     documents,
+    logos,
     site,
     resources,
     roles,
@@ -132,7 +157,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     verifyPassword: await createPasswordVerifier(),
     limits: createSignInLimits(database),
-    devices: createKnownDevices(site, createFormTokens(deriveKey(masterKey, 'known-devices'))),
+    devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
   });
   const setup = setupRouter({
     ...linkDeps,
@@ -148,6 +173,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     site,
     resources: config.resources,
     policy: registration,
+    fetchPorts: config.clientMetadataDocuments.ports,
     clients,
     tokens: createRegistrationTokenStore(database),
     quota: createRegistrationQuota(database, registration.quota),
@@ -155,13 +181,15 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
+  const { signingKeys } = config;
+  const keyDeps = { keyRing, envelope, signingKeys };
   const admin = adminApi({
+    ...keyDeps,
     site,
     database,
     resources,
     roles,
     clientCertificates: config.clientCertificates,
-    signingKeys,
     permissionsOf,
     audit,
     clock,
@@ -171,7 +199,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
   app.maxIpsCount = config.trustedProxies;
-  app.use(openRequestContext({ log, clock, basePath: site.basePath }));
+  app.use(openRequestContext({ log, clock, basePath: site.basePath, requestLogLevel: deps.requestLogLevel }));
   app.use(securityHeaders(site));
   app.use(errorBoundary(log));
   app.use(healthRouter(() => database.ready()).routes());
@@ -179,18 +207,25 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(admin.metadata);
   app.use(shapeRequest(site, resources));
   app.use(assetsRouter().routes());
+  app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
-  app.use(handOverTo(provider.callback()));
+  app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 
   return {
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
-    clean: () => clean(database, clock()),
+    async clean() {
+      const now = clock();
+      // What was counted is written down before the counters go.
+      await sumUpRefusals(database, now);
+      return clean(database, now);
+    },
+    keepKeys: () => keyRing.keep(),
   };
 }
 
@@ -204,13 +239,12 @@ const KEY_LIMITS = { maxFreshSeconds: 600, maxStaleSeconds: DAY_SECONDS };
 function clientDocuments(
   { clientMetadataDocuments: { enabled, pinned, trust } }: Config,
   { database, clock, log }: ServerDeps,
-  egress: Egress,
+  { cacheDeps, remoteKeys }: { cacheDeps: DocumentCacheDeps; remoteKeys: RemoteKeys },
 ): ClientDocuments | undefined {
   if (!enabled) return undefined;
-  const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   return createClientDocuments({
     documents: createDocumentCache(cacheDeps, DOCUMENT_LIMITS),
-    keys: createDocumentCache(cacheDeps, KEY_LIMITS),
+    keys: remoteKeys,
     versions: createClientDocumentVersionStore(database),
     approvals: createClientApprovalStore(database),
     pinned: pinnedTexts(pinned, { now: clock(), log }),
@@ -219,6 +253,28 @@ function clientDocuments(
     log,
     grantTtlSeconds: GRANT_TTL_SECONDS,
   });
+}
+
+/** Logos are fetched through a door of their own, which lets more through and does not keep documents waiting. */
+function clientLogos(
+  { clientMetadataDocuments: { ports } }: Config,
+  { database, clock, log, network }: ServerDeps,
+  networkLimit: FailureLimit,
+): Logos {
+  const egress = createEgress({ ports, network, maxSizeBytes: LOGO_SIZE_BYTES, maxConcurrent: 5, accept: 'image/*' });
+  const store = createRemoteDocumentStore(database);
+  return createLogos({
+    store,
+    cache: createDocumentCache({ store, egress, clock, log }, LOGO_LIMITS),
+    networkLimit,
+    overallLimit: createFailureLimit(database, LOGO_FETCH_LIMIT),
+    log,
+  });
+}
+
+/** Keys for one purpose, the current one first. */
+function derivedKeys([current, ...previous]: readonly [Buffer, ...Buffer[]], purpose: string): [Buffer, ...Buffer[]] {
+  return [deriveKey(current, purpose), ...previous.map((key) => deriveKey(key, purpose))];
 }
 
 /** The last stop: the engine answers on the raw request, in a Koa context of its own. */

@@ -3,7 +3,7 @@ import type { Logger } from '@portcullis/platform';
 import { freshForSeconds, retryAfterSeconds } from '../src/client-metadata/cache-lifetime.ts';
 import { type ClientDocumentsDeps, createClientDocuments } from '../src/client-metadata/client-documents.ts';
 import { isClientIdUrl } from '../src/client-metadata/client-id-url.ts';
-import { judgeFetch } from '../src/client-metadata/fetch-outcome.ts';
+import { jsonReader, judgeFetch } from '../src/client-metadata/fetch-outcome.ts';
 import { knownDocument } from '../src/client-metadata/known-documents.ts';
 import { fingerprintOf, readMetadataDocument } from '../src/client-metadata/metadata-document.ts';
 import { pinnedTexts } from '../src/client-metadata/pinned-documents.ts';
@@ -200,6 +200,8 @@ test.each([
   expect(retryAfterSeconds(headers(values), now)).toBe(seconds);
 });
 
+const reader = jsonReader(() => ({ ok: true }));
+
 test.each([
   ['application/json', 'document'],
   ['application/json; charset=utf-8', 'document'],
@@ -209,7 +211,7 @@ test.each([
   ['', 'withdrawn'],
 ])('an answer of type %s is %s', (contentType, kind) => {
   const answer = { status: 200, header: headers({ 'content-type': contentType }), body: Buffer.from('{}') };
-  expect(judgeFetch({ ok: true, answer }, () => ({ ok: true }), now).kind).toBe(kind);
+  expect(judgeFetch({ ok: true, answer }, reader, now).kind).toBe(kind);
 });
 
 test.each([
@@ -225,7 +227,7 @@ test.each([
 ])('AS-29: bytes that are no UTF-8, with status %i: %s', (status, kind) => {
   const header = headers({ 'content-type': 'application/json' });
   const answer = { status, header, body: Buffer.from([0x7b, 0xff, 0x7d]) };
-  expect(judgeFetch({ ok: true, answer }, () => ({ ok: true }), now).kind).toBe(kind);
+  expect(judgeFetch({ ok: true, answer }, reader, now).kind).toBe(kind);
 });
 
 test('AS-34: of two lists the stricter one counts, and *. stands for what lies below', () => {

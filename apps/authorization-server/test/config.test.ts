@@ -172,6 +172,47 @@ describe('the configuration file', () => {
     expect(problems(withFile(content)).join('\n')).toMatch(message);
   });
 
+  test.each([
+    [{ extra: 1 }, 'extra: is no setting; known here: resources, roles, registration, clientMetadataDocuments.'],
+    [
+      { registration: { polcy: 'open' } },
+      'registration → polcy: is no setting; known here: policy, redirectHosts, quota, softwareStatements.',
+    ],
+    [
+      { resources: { 'https://w.example': { ...resource, scopes: { 'w:r': { description: 'x', color: 1 } } } } },
+      'resources → https://w.example → scopes → w:r → color: is no setting; known here: description, sensitive.',
+    ],
+    [{ registration: { policy: 'closed' } }, 'registration → policy: must be one of "open", "token", "review", "off".'],
+    [
+      { registration: { quota: { perNetworkPerHour: 0 } } },
+      'registration → quota → perNetworkPerHour: must be at least 1.',
+    ],
+    [{ clientMetadataDocuments: { ports: [443.5] } }, 'clientMetadataDocuments → ports → 0: must be a whole number.'],
+    [{ clientMetadataDocuments: { ports: [70000] } }, 'clientMetadataDocuments → ports → 0: must be at most 65535.'],
+    [{ clientMetadataDocuments: { enabled: 'yes' } }, 'clientMetadataDocuments → enabled: must be true or false.'],
+    [{ resources: [] }, 'resources: must be an object: { … }.'],
+    [{ roles: { agent: 'desk:read' } }, 'roles → agent: must be a list: [ … ].'],
+    [
+      { resources: { 'https://w.example': { ...resource, name: undefined } } },
+      'resources → https://w.example → name: is missing; it must be a text in quotes.',
+    ],
+    [
+      { resources: { 'https://w.example': { ...resource, name: '' } } },
+      'resources → https://w.example → name: must not be empty.',
+    ],
+    [7, 'top level: must be an object: { … }.'],
+  ])('%j is refused in plain words, with the place and what is allowed there', (content, words) => {
+    expect(problems(withFile(content))).toContain(`Configuration file, ${words}`);
+  });
+
+  test('all that is wrong is said at once, and never in the words of the library that found it', () => {
+    const found = problems(
+      withFile({ registration: { policy: 'closed', quota: { overallPerHour: 'many' } }, roles: { a: 1 }, extra: 1 }),
+    );
+    expect(found).toHaveLength(4);
+    expect(found.join()).not.toMatch(/Invalid|expected|received|many/);
+  });
+
   test('pins metadata documents, as they are or with the day on which they were pinned', () => {
     const id = 'https://app.example/client.json';
     const document = { client_id: id, client_name: 'App', redirect_uris: ['http://localhost/callback'] };

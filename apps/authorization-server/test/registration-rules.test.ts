@@ -95,12 +95,13 @@ describe('a registration that is made again', () => {
 });
 
 describe('keys of a client', () => {
+  const none = { fetchPorts: [] };
   const key = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };
 
   test('keep their public members and nothing else', () => {
-    expect(readClientKeys({ keys: [{ ...key, kid: '1', x5c: ['junk'], extra: { a: 1 } }] })).toEqual({
+    expect(readClientKeys({ jwks: { keys: [{ ...key, kid: '1', x5c: ['junk'], extra: { a: 1 } }] } }, none)).toEqual({
       ok: true,
-      keys: [{ ...key, kid: '1' }],
+      members: { jwks: { keys: [{ ...key, kid: '1' }] } },
     });
   });
 
@@ -115,7 +116,7 @@ describe('keys of a client', () => {
     ['a key that is none', { keys: [{ ...key, x: 'AAAA' }] }],
     ['a hidden character', { keys: [{ ...key, kid: '\0' }] }],
   ])('are refused for %s', (_what, jwks) => {
-    const result = readClientKeys(jwks);
+    const result = readClientKeys({ jwks }, none);
     expect(result.ok).toBe(false);
     expect(result).toMatchObject({ description: expect.stringMatching(/^jwks/) });
   });
@@ -133,6 +134,7 @@ describe('what the user of a removed client is told', () => {
     ['Claude Code (support desk)', /claude mcp remove/],
     ['Claude', /connector/],
     ['Visual Studio Code', /Remove Dynamic Authentication Providers/],
+    ['GitHub Copilot CLI', /mcp-oauth-config/],
     ['Cursor', /MCP settings/],
     ['MCP CLI Proxy', /\.mcp-auth/],
     ['MCP Inspector', /OAuth state/],

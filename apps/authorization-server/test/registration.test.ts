@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { knownScopes, readRegistration } from '../src/provider/registration.ts';
+import { knownScopes, readRegistration as read } from '../src/provider/registration.ts';
+
+const readRegistration = (body: Record<string, unknown>) => read(body, { fetchPorts: [] });
 
 function accepted(body: Record<string, unknown>): Record<string, unknown> {
   const result = readRegistration(body);
@@ -100,13 +102,35 @@ describe('registrations as real clients send them', () => {
     ).toEqual(['authorization_code']);
   });
 
-  test('AS-30: keys by reference are refused, since nothing is fetched on a client’s word', () => {
-    const body = {
-      redirect_uris: ['https://app.example/cb'],
-      token_endpoint_auth_method: 'private_key_jwt',
-      jwks_uri: 'https://169.254.169.254/keys',
-    };
-    expect(readRegistration(body)).toMatchObject({ ok: false, error: 'invalid_client_metadata' });
+  const signing = { redirect_uris: ['https://app.example/cb'], token_endpoint_auth_method: 'private_key_jwt' };
+
+  test('keys may stand at a URL, which is all that is kept of them', () => {
+    const uri = 'https://app.example/keys.json';
+    expect(accepted({ ...signing, jwks_uri: uri, jwks: null })).toMatchObject({ jwks_uri: uri });
+    expect(read({ ...signing, jwks_uri: 'https://app.example:8443/k' }, { fetchPorts: [8443] }).ok).toBe(true);
+    expect(accepted({ ...signing, token_endpoint_auth_method: 'none', jwks_uri: uri })).not.toHaveProperty('jwks_uri');
+  });
+
+  test.each([
+    'https://169.254.169.254/keys',
+    'https://0x7f000001/keys',
+    'https://[::1]/keys',
+    'http://app.example/keys',
+    'https://user@app.example/keys',
+    'https://app.example:8443/keys',
+    'file:///etc/passwd',
+    `https://app.example/${'k'.repeat(2048)}`,
+    ['https://app.example/keys'],
+    7,
+  ])('AS-30: keys at %j are refused, because nothing is ever fetched from there', (uri) => {
+    const refusal = readRegistration({ ...signing, jwks_uri: uri });
+    expect(refusal).toMatchObject({ ok: false, error: 'invalid_client_metadata' });
+    expect(refusal).toMatchObject({ description: expect.stringContaining('jwks_uri') });
+  });
+
+  test('keys in both places are refused (RFC 7591 section 2)', () => {
+    const refusal = readRegistration({ ...signing, jwks: { keys: [] }, jwks_uri: 'https://app.example/keys' });
+    expect(refusal).toMatchObject({ ok: false, description: 'send jwks or jwks_uri, not both' });
   });
 
   test('CL-23: the registered scope is a hint of which the known part is answered', () => {

@@ -33,6 +33,8 @@ export type RegisteredClient = ClientPermissions & {
   /** `dynamic` for one that registered itself. */
   registration: 'dynamic' | 'manual';
   state: ClientState;
+  /** The canonical URL of the resource that the client is the server of; undefined for a client that is none. */
+  resourceServer: string | undefined;
   /** Without the secret. */
   metadata: ClientMetadata;
   createdAt: Date;
@@ -57,6 +59,8 @@ export type NewClient = {
   /** Another registration with the same key is this one, as long as that one lives. */
   reuseKey?: string | undefined;
   permissions?: Partial<ClientPermissions>;
+  /** The canonical URL of the resource that the client is the server of: of one resource there is one such client. */
+  resourceServer?: string | undefined;
   now: Date;
 };
 
@@ -86,6 +90,8 @@ export type ClientStore = {
   reuse(o: { reuseKey: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** A client in any state. */
   find(o: { id: string; now: Date }): Promise<RegisteredClient | undefined>;
+  /** The client that is the server of the resource with this canonical URL, in any state. */
+  findResourceServer(o: { url: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** The client whose registration access token this is, in any state (RFC 7592). */
   findManaged(o: { id: string; managementToken: string; now: Date }): Promise<RegisteredClient | undefined>;
   /** Clients in `state`, or in any, the newest first, of those that come after `after`. */
@@ -99,7 +105,7 @@ export type ClientStore = {
   update(change: ClientChange): Promise<boolean>;
   /**
    * A client changes itself, and gets another registration access token in the same step: of several at once with
-   * one token one succeeds.
+   * one token one succeeds. `underReview` makes it wait for an administrator, unless one has turned it away.
    */
   updateManaged(
     change: ClientChange & { managementToken: string; nextManagementToken: string; underReview: boolean },
@@ -166,6 +172,11 @@ export function createClientStore({ prisma }: Database): ClientStore {
     register,
     reuse: async ({ reuseKey, now }) => optionalClient(await findReusable(reuseKey, now)),
     find: async ({ id, now }) => optionalClient(await findRow(id, now)),
+    findResourceServer: async ({ url, now }) => {
+      if (url.includes('\0')) return undefined;
+      const row = await prisma.client.findUnique({ where: { resourceServer: url } });
+      return optionalClient(row && isLive(row, now) ? row : undefined);
+    },
     findManaged: async ({ id, managementToken, now }) => {
       const row = await findRow(id, now);
       return row?.managementTokenHash === hashToken(managementToken) ? toClient(row) : undefined;
@@ -187,15 +198,16 @@ export function createClientStore({ prisma }: Database): ClientStore {
       return rows.map(toClient);
     },
     update: ({ id, ...change }) => changeWhere({ id }, changedColumns(change)),
-    updateManaged: ({ id, managementToken, nextManagementToken, underReview, ...change }) =>
-      changeWhere(
-        { id, managementTokenHash: hashToken(managementToken) },
-        {
-          ...changedColumns(change),
-          managementTokenHash: hashToken(nextManagementToken),
-          ...(underReview && { review: 'pending' }),
-        },
-      ),
+    updateManaged: async ({ id, managementToken, nextManagementToken, underReview, ...change }) => {
+      const where = { id, managementTokenHash: hashToken(managementToken) };
+      const columns = { ...changedColumns(change), managementTokenHash: hashToken(nextManagementToken) };
+      if (underReview) {
+        // The state is judged by the statement that changes it: an approval may be under way.
+        const isOpen = { review: { in: ['approved' as const, 'pending' as const] } };
+        if (await changeWhere({ ...where, ...isOpen }, { ...columns, review: 'pending' })) return true;
+      }
+      return changeWhere(underReview ? { ...where, review: 'rejected' } : where, columns);
+    },
     holdsSecret: async ({ id, secret, now }) => {
       const row = await findRow(id, now);
       const hashes = row && currentSecretHashes(row, now);
@@ -266,6 +278,7 @@ function newRow({
   managementToken,
   reuseKey,
   permissions,
+  resourceServer,
   now,
 }: NewClient) {
   const id = metadata.client_id;
@@ -279,6 +292,7 @@ function newRow({
     ...permissionColumns(permissions ?? {}),
     managementTokenHash: managementToken === undefined ? null : hashToken(managementToken),
     reuseKey: reuseKey ?? null,
+    resourceServer: resourceServer ?? null,
     review: underReview ? ('pending' as const) : ('approved' as const),
     createdAt: now,
     updatedAt: now,
@@ -323,6 +337,7 @@ function toClient(row: ClientRow): RegisteredClient {
     id: row.id,
     registration: row.registration,
     state: stateOf(row),
+    resourceServer: row.resourceServer ?? undefined,
     metadata: toMetadata(row),
     firstParty: row.firstParty,
     allowedScopes: parseOptional<string[]>(row.allowedScopes),

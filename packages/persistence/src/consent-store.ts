@@ -16,8 +16,8 @@ export type ConsentStore = {
   find(o: ConsentSubject & { now: Date }): Promise<{ scopes: string[] } | undefined>;
   /** Remembers the scopes in place of what was remembered, for at most 90 days (7,776,000 seconds). */
   remember(o: ConsentSubject & { scopes: readonly string[]; now: Date; ttlSeconds: number }): Promise<void>;
-  /** Forgets all that the user agreed to for this client. */
-  forget(o: { userId: string; clientId: string }): Promise<void>;
+  /** Forgets all that the user agreed to for this client: everywhere, or at one resource. */
+  forget(o: { userId: string; clientId: string; resource?: string }): Promise<void>;
 };
 
 const maximumTtlSeconds = 90 * 24 * 60 * 60;
@@ -37,8 +37,8 @@ export function createConsentStore({ prisma }: Database): ConsentStore {
       const decision = { scopes: scopes.join(' '), createdAt: now, expiresAt };
       await prisma.consent.upsert({ where: { id }, create: { id, ...subject, ...decision }, update: decision });
     },
-    forget: async ({ userId, clientId }) => {
-      await prisma.consent.deleteMany({ where: { userId, clientId } });
+    forget: async ({ userId, clientId, resource }) => {
+      await prisma.consent.deleteMany({ where: { userId, clientId, ...(resource !== undefined && { resource }) } });
     },
   };
 }

@@ -24,32 +24,53 @@ export function deriveKey(master: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', master, 'portcullis', purpose, 32));
 }
 
+/** A value is sealed under a master key that is not given. */
+export class UnknownMasterKey extends Error {
+  constructor() {
+    super('the value is sealed under another master key');
+  }
+}
+
+/** Names a master key in what is sealed under it, and tells nothing of it. */
+function envelopeKeyId(master: Buffer): string {
+  return deriveKey(master, 'envelope key id').subarray(0, 6).toString('base64url');
+}
+
+/** What everything begins with that is sealed under a master key. */
+export function sealedPrefix(master: Buffer): string {
+  return `${version}.${envelopeKeyId(master)}.`;
+}
+
 /**
- * AES-256-GCM under the master key. The form is `v1.<key id>.<base64url of salt, nonce, ciphertext and tag>`.
+ * AES-256-GCM under the master key; what is sealed under a previous one can still be opened. The form is `v1.<key id>.<base64url of salt, nonce, ciphertext and tag>`.
  *
  * Each value has a key of its own, derived with a random salt: a single key would be safe for no more than 2^32 random nonces.
  */
-export function createEnvelope(master: Buffer): Envelope {
-  const root = deriveKey(master, 'envelope');
-  const keyId = deriveKey(master, 'envelope key id').subarray(0, 6).toString('base64url');
-  const keyFor = (salt: Uint8Array) => createHmac('sha256', root).update(salt).digest();
+export function createEnvelope(master: Buffer, ...previous: readonly Buffer[]): Envelope {
+  const keyId = envelopeKeyId(master);
+  const roots = new Map([master, ...previous].map((key) => [envelopeKeyId(key), deriveKey(key, 'envelope')]));
+  const keyFor = (sealedUnder: string, salt: Uint8Array) => {
+    const root = roots.get(sealedUnder);
+    if (!root) throw new UnknownMasterKey();
+    return createHmac('sha256', root).update(salt).digest();
+  };
 
   return {
     seal: (plain, associatedData) => {
       const salt = randomBytes(saltBytes);
       const nonce = randomBytes(nonceBytes);
-      const cipher = createCipheriv('aes-256-gcm', keyFor(salt), nonce).setAAD(Buffer.from(associatedData));
+      const cipher = createCipheriv('aes-256-gcm', keyFor(keyId, salt), nonce).setAAD(Buffer.from(associatedData));
       const sealed = [salt, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()];
       return `${version}.${keyId}.${Buffer.concat(sealed).toString('base64url')}`;
     },
     open: (sealed, associatedData) => {
-      const [form, sealedUnder, text] = sealed.split('.');
+      const [form, sealedUnder = '', text] = sealed.split('.');
       if (form !== version || text === undefined) throw new Error('the sealed value has an unknown form');
-      if (sealedUnder !== keyId) throw new Error('the value is sealed under another master key');
+      if (!roots.has(sealedUnder)) throw new UnknownMasterKey();
       const bytes = Buffer.from(text, 'base64url');
       if (bytes.length < saltBytes + nonceBytes + tagBytes) throw new Error('the sealed value is too short');
       const nonce = bytes.subarray(saltBytes, saltBytes + nonceBytes);
-      const decipher = createDecipheriv('aes-256-gcm', keyFor(bytes.subarray(0, saltBytes)), nonce, {
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(sealedUnder, bytes.subarray(0, saltBytes)), nonce, {
         authTagLength: tagBytes,
       })
         .setAAD(Buffer.from(associatedData))

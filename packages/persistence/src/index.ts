@@ -22,10 +22,11 @@ export {
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
+export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
 export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
-export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
+export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
 export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
 export {
   bindMasterKey,
@@ -48,7 +49,15 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
-export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
+export { resealUnderMasterKey } from './reseal.ts';
+export {
+  createSigningKeyStore,
+  type NewSigningKey,
+  type PrivateJwk,
+  type RecordedSigningKey,
+  type SigningKey,
+  type SigningKeyStore,
+} from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
 export {

@@ -8,7 +8,8 @@ export type MasterKey = Buffer;
 
 const keyBytes = 32;
 const onlyRow = 1;
-const associatedData = 'MasterKeyCheck';
+/** What the check is sealed with as associated data. */
+export const masterKeyCheckPlace = 'MasterKeyCheck';
 const knownText = 'portcullis';
 
 /** Makes a new master key. */
@@ -36,15 +37,20 @@ export async function masterKeyState({ prisma }: Database): Promise<'empty' | 'b
  * Ties the database to the master key at the first start, and checks the tie at each later one.
  * Of several first starts at once with different keys, one wins.
  *
+ * @param keys the master key, and the previous one where something may still be encrypted under it: either may fit
  * @throws {StartupError} when the database is tied to another key
  */
-export async function bindMasterKey({ prisma }: Database, key: MasterKey, now: Date): Promise<void> {
-  const envelope = createEnvelope(key);
+export async function bindMasterKey(
+  { prisma }: Database,
+  keys: { current: MasterKey; previous?: MasterKey | undefined },
+  now: Date,
+): Promise<void> {
+  const envelope = createEnvelope(keys.current, ...(keys.previous ? [keys.previous] : []));
   const stored = await prisma.masterKeyCheck.findUnique({ where: { id: onlyRow } });
   if (stored) return assertFits(envelope, stored.sealed);
   try {
     await prisma.masterKeyCheck.create({
-      data: { id: onlyRow, sealed: envelope.seal(knownText, associatedData), createdAt: now },
+      data: { id: onlyRow, sealed: envelope.seal(knownText, masterKeyCheckPlace), createdAt: now },
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -55,10 +61,10 @@ export async function bindMasterKey({ prisma }: Database, key: MasterKey, now: D
 
 function assertFits(envelope: ReturnType<typeof createEnvelope>, sealed: string): void {
   try {
-    envelope.open(sealed, associatedData);
+    envelope.open(sealed, masterKeyCheckPlace);
   } catch (cause) {
     throw new StartupError(
-      'PORTCULLIS_MASTER_KEY does not fit this database: give the key that it was set up with, or start with an empty database',
+      'PORTCULLIS_MASTER_KEY does not fit this database: give the key that it was set up with (a new one needs the old one beside it as PORTCULLIS_MASTER_KEY_PREVIOUS), or start with an empty database',
       { cause },
     );
   }

@@ -18,6 +18,8 @@ export type RemoteDocument = {
 /** Documents that were fetched from other servers, shared by all replicas. */
 export type RemoteDocumentStore = {
   find(url: string): Promise<RemoteDocument | undefined>;
+  /** The same by the hash of its URL, for whoever was given no more than that. */
+  findById(id: string): Promise<RemoteDocument | undefined>;
   /**
    * Takes the right to fetch. Of several at once, on any replica, one gets true; nobody does before `nextFetchAt`, or
    * while what is stored is fresh.
@@ -34,19 +36,23 @@ export type RemoteDocumentStore = {
     /** When the row is forgotten, unless it holds an answer that is worth keeping longer. */
     expiresAt: Date;
   }): Promise<void>;
+  /** Lets a copy that was fetched long enough ago be fetched anew, however fresh it is. False for any other. */
+  expire(o: { url: string; fetchedBefore: Date; now: Date }): Promise<boolean>;
   /** Ends a lease without an outcome. */
   release(url: string): Promise<void>;
 };
 
 /** {@link RemoteDocumentStore} over the database. */
 export function createRemoteDocumentStore({ prisma }: Database): RemoteDocumentStore {
+  const findById: RemoteDocumentStore['findById'] = async (key) => {
+    const row = await prisma.remoteDocument.findUnique({ where: { id: key } });
+    if (!row) return undefined;
+    const { id, url, expiresAt, ...values } = row;
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
+  };
   return {
-    find: async (url) => {
-      const row = await prisma.remoteDocument.findUnique({ where: { id: hashToken(url) } });
-      if (!row) return undefined;
-      const { id, url: _url, expiresAt, ...values } = row;
-      return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
-    },
+    findById,
+    find: (url) => findById(hashToken(url)),
     lease: async ({ url, now, until }) => {
       const id = hashToken(url);
       const past = (column: 'leaseUntil' | 'nextFetchAt' | 'freshUntil') => ({
@@ -89,6 +95,13 @@ export function createRemoteDocumentStore({ prisma }: Database): RemoteDocumentS
       });
       // A row that never had a body was created by the lease, and lives no longer than it.
       await prisma.remoteDocument.updateMany({ where: { id, expiresAt: { lt: expiresAt } }, data: { expiresAt } });
+    },
+    expire: async ({ url, fetchedBefore, now }) => {
+      const { count } = await prisma.remoteDocument.updateMany({
+        where: { id: hashToken(url), fetchedAt: { lte: fetchedBefore } },
+        data: { freshUntil: now },
+      });
+      return count > 0;
     },
     release: async (url) => {
       await prisma.remoteDocument.updateMany({ where: { id: hashToken(url) }, data: { leaseUntil: null } });

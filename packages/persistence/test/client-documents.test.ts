@@ -38,6 +38,18 @@ test('of eight who want to fetch a document at once, over two connections, one m
   }
 });
 
+test('a copy can be let go before its time, once it is old enough', async () => {
+  const store = createRemoteDocumentStore(database.db);
+  const url = 'https://app.example/lacking';
+  const lease = (at: Date) => store.lease({ url, now: at, until: new Date(at.getTime() + 10_000) });
+  const expire = (at: Date) => store.expire({ url, fetchedBefore: new Date(at.getTime() - 30_000), now: at });
+  expect(await expire(later(30))).toBe(false);
+  await store.saveBody({ url, body: '{}', now, freshUntil: later(600), expiresAt: later(6000) });
+  expect([await expire(later(29)), await lease(later(29))]).toEqual([false, false]);
+  expect([await expire(later(30)), await lease(later(30)), await lease(later(30))]).toEqual([true, true, false]);
+  expect((await store.find(url))?.body).toBe('{}');
+});
+
 test('nobody fetches what is fresh, or before it may be tried again', async () => {
   const store = createRemoteDocumentStore(database.db);
   const url = 'https://app.example/fresh';

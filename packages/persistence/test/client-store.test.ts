@@ -6,7 +6,7 @@ import { createConsentStore } from '../src/consent-store.ts';
 import type { Database } from '../src/database.ts';
 import { dumpTables } from '../src/dump.ts';
 import { createRegistrationTokenStore } from '../src/registration-token-store.ts';
-import { atOnce, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
+import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
 const later = (seconds: number) => new Date(now.getTime() + seconds * 1000);
@@ -41,6 +41,7 @@ describe('clients', () => {
       id: 'whole',
       registration: 'manual',
       state: 'active',
+      resourceServer: undefined,
       metadata: { client_id: 'whole', client_name: 'Client whole', redirect_uris: ['https://app.example/cb'] },
       ...permissions,
       createdAt: now,
@@ -51,6 +52,25 @@ describe('clients', () => {
     expect(await clients.find({ id: 'whole', now: later(1000 * day) })).toStrictEqual(stored);
     expect(await clients.find({ id: 'no\0body', now })).toBeUndefined();
     expect(await dumpTables(database.db)).not.toMatch(/the-secret|the-token/);
+  });
+
+  test('that are the server of a resource are found by its URL; of eight at once one is stored', async () => {
+    const url = 'https://mcp.example/mcp';
+    const serving = (id: string) => client(id, { registration: 'manual', resourceServer: url, secret: `s-${id}` });
+    expect(await clients.findResourceServer({ url, now })).toBeUndefined();
+    await warmUp(database.db);
+    expect(fulfilled(await atOnce(8, (index) => clients.register(serving(`server-${index}`))))).toBe(1);
+    const found = await clients.findResourceServer({ url, now });
+    expect(found).toMatchObject({ id: expect.stringMatching(/^server-\d$/), resourceServer: url });
+    expect(await clients.find({ id: found?.id ?? '', now })).toStrictEqual(found);
+    await clients.setDisabled({ id: found?.id ?? '', disabled: true, now });
+    expect(await clients.findResourceServer({ url, now })).toMatchObject({ state: 'disabled' });
+    for (const other of [`${url}/`, 'https://mcp.example', 'HTTPS://mcp.example/mcp', 'https://mcp.example/mcp\0'])
+      expect(await clients.findResourceServer({ url: other, now })).toBeUndefined();
+    await clients.delete({ id: found?.id ?? '', now });
+    expect(await clients.findResourceServer({ url, now })).toBeUndefined();
+    await clients.register(serving('server-again'));
+    expect(await clients.findResourceServer({ url, now })).toMatchObject({ id: 'server-again', state: 'active' });
   });
 
   test('are listed page by page, the newest first, by state', async () => {

@@ -1,8 +1,14 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { StartupError } from '@portcullis/platform';
 import { rounds } from '@portcullis/test-database';
-import { createEnvelope, deriveKey } from '../src/envelope.ts';
+import { errors } from 'oidc-provider';
+import type { Database } from '../src/database.ts';
+import { dumpTables } from '../src/dump.ts';
+import { createEngineAdapter } from '../src/engine-adapter/engine-adapter.ts';
+import { createEnvelope, deriveKey, type Envelope, sealedPrefix, UnknownMasterKey } from '../src/envelope.ts';
 import { bindMasterKey, createMasterKey, formatMasterKey, masterKeyState, parseMasterKey } from '../src/master-key.ts';
+import { resealUnderMasterKey } from '../src/reseal.ts';
+import { createSigningKeyStore } from '../src/signing-key-store.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
@@ -29,10 +35,10 @@ test('a master key survives its text, and no other text is one', () => {
 test('a database takes the key it was set up with and no other', async () => {
   const key = createMasterKey();
   expect(await masterKeyState(database.db)).toBe('empty');
-  await bindMasterKey(database.db, key, now);
+  await bindMasterKey(database.db, { current: key }, now);
   expect(await masterKeyState(database.db)).toBe('bound');
-  await bindMasterKey(database.db, key, now);
-  await expect(bindMasterKey(database.db, createMasterKey(), now)).rejects.toThrow(StartupError);
+  await bindMasterKey(database.db, { current: key }, now);
+  await expect(bindMasterKey(database.db, { current: createMasterKey() }, now)).rejects.toThrow(StartupError);
 });
 
 test('of eight first starts at once with different keys one ties the database', async () => {
@@ -41,7 +47,7 @@ test('of eight first starts at once with different keys one ties the database', 
     const both = [fresh.db, await fresh.another()];
     await warmUp(...both);
     const results = await atOnce(8, async (index) =>
-      bindMasterKey(both[index % 2] ?? fresh.db, createMasterKey(), now),
+      bindMasterKey(both[index % 2] ?? fresh.db, { current: createMasterKey() }, now),
     );
     expect(fulfilled(results)).toBe(1);
     for (const result of results) if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(StartupError);
@@ -79,4 +85,86 @@ test('a sealed value opens with its key and in its place alone, unchanged', () =
   ]) {
     expect(() => envelope.open(broken, 'place/1')).toThrow();
   }
+});
+
+describe('a new master key', () => {
+  const [first, second, stranger] = [createMasterKey(), createMasterKey(), createMasterKey()];
+  let db: Database;
+  let fresh: OpenTestDatabase;
+  beforeEach(async () => {
+    fresh = await openTestDatabase();
+    db = fresh.db;
+    await bindMasterKey(db, { current: first }, now);
+  });
+  afterEach(() => fresh.drop());
+
+  const engine = (envelope: Envelope) => createEngineAdapter(db, { clock: () => now, envelope, errors });
+  const keyOf = (kid: string) => ({ kid, alg: 'ES256', kty: 'EC', d: `private ${kid}` });
+
+  /** Sessions and keys under one master key. */
+  async function fill(master: Buffer, sessions: number): Promise<void> {
+    const envelope = createEnvelope(master);
+    const session = engine(envelope)('Session');
+    for (let i = 0; i < sessions; i += 1)
+      await session.upsert(`session-${i}`, { uid: `uid-${i}`, accountId: `user-${i}` }, 3600);
+    const times = { activatesAt: now, overlapSeconds: 10, now };
+    await createSigningKeyStore(db, envelope).add({ jwk: keyOf('first'), sequence: 1, ...times });
+  }
+
+  test('SP-4: everything is encrypted anew, can be read, and the previous key is no longer needed', async () => {
+    await fill(first, 201);
+    expect(await dumpTables(db)).toContain(sealedPrefix(first));
+    await bindMasterKey(db, { current: second, previous: first }, now);
+    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(203);
+    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(0);
+    expect(await dumpTables(db)).not.toContain(sealedPrefix(first));
+    await bindMasterKey(db, { current: second }, now);
+    await expect(bindMasterKey(db, { current: first }, now)).rejects.toThrow(StartupError);
+    const envelope = createEnvelope(second);
+    expect(await engine(envelope)('Session').find('session-200')).toMatchObject({ accountId: 'user-200' });
+    expect((await createSigningKeyStore(db, envelope).load()).keys).toMatchObject([{ jwk: keyOf('first') }]);
+  });
+
+  test('until it is done both keys are needed, and neither a stranger nor half of them will do', async () => {
+    await fill(first, 3);
+    for (const keys of [{ current: second }, { current: second, previous: stranger }, { current: stranger }]) {
+      await expect(bindMasterKey(db, keys, now)).rejects.toThrow(/PORTCULLIS_MASTER_KEY_PREVIOUS/);
+    }
+    // As a process leaves it that was killed before the end.
+    const { sealedKey } = await db.prisma.signingKey.findFirstOrThrow();
+    const both = createEnvelope(second, first);
+    const place = 'SigningKey/first';
+    await db.prisma.signingKey.updateMany({
+      data: { sealedKey: both.seal(both.open(sealedKey ?? '', place), place) },
+    });
+    await expect(bindMasterKey(db, { current: second }, now)).rejects.toThrow(StartupError);
+    await bindMasterKey(db, { current: second, previous: first }, now);
+    expect((await createSigningKeyStore(db, both).load()).keys).toHaveLength(1);
+    expect(await engine(both)('Session').find('session-1')).toMatchObject({ accountId: 'user-1' });
+    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(4);
+  });
+
+  test('what is changed meanwhile is not overwritten', async () => {
+    await fill(first, 100);
+    const session = engine(createEnvelope(second, first))('Session');
+    const [, ...changes] = await Promise.all([
+      resealUnderMasterKey(db, { current: second, previous: first }),
+      ...Array.from({ length: 10 }, (_, i) =>
+        session.upsert(`session-${i * 10}`, { uid: `uid-${i * 10}`, accountId: 'changed' }, 3600),
+      ),
+    ]);
+    expect(changes).toHaveLength(10);
+    for (let i = 0; i < 100; i += 1) {
+      const accountId = i % 10 === 0 ? 'changed' : `user-${i}`;
+      expect(await session.find(`session-${i}`)).toMatchObject({ accountId });
+    }
+    expect(await dumpTables(db)).not.toContain(sealedPrefix(first));
+  });
+
+  test('a session that was left under a key that is gone is over, and a signing key is not passed over', async () => {
+    await fill(first, 1);
+    const without = createEnvelope(second);
+    expect(await engine(without)('Session').find('session-0')).toBeUndefined();
+    await expect(createSigningKeyStore(db, without).load()).rejects.toThrow(UnknownMasterKey);
+  });
 });

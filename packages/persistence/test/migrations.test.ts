@@ -62,6 +62,32 @@ test('eight first starts at once all succeed and migrate once', async () => {
   }
 });
 
+test('the signing key of a server that had one key for ever goes on signing', async () => {
+  const time = kind === 'sqlite' ? 'DATETIME' : 'TIMESTAMP(3)';
+  const made = '2026-11-20 10:00:00';
+  await withDatabase(async ({ prisma }) => {
+    await prisma.$executeRawUnsafe('DROP TABLE "SigningKey"');
+    await prisma.$executeRawUnsafe(
+      `CREATE TABLE "SigningKey" ("id" TEXT NOT NULL PRIMARY KEY, "alg" TEXT NOT NULL, "sealedKey" TEXT NOT NULL,
+        "initial" BOOLEAN, "createdAt" ${time} NOT NULL, "activatedAt" ${time}, "retiredAt" ${time})`,
+    );
+    await prisma.$executeRawUnsafe('CREATE UNIQUE INDEX "SigningKey_initial_key" ON "SigningKey"("initial")');
+    await prisma.$executeRawUnsafe(
+      `INSERT INTO "SigningKey" VALUES ('first', 'ES256', 'sealed', true, '${made}', '${made}', NULL)`,
+    );
+    await prisma.$executeRawUnsafe(
+      `DELETE FROM "_prisma_migrations" WHERE migration_name LIKE '%_signing_key_rotation'`,
+    );
+  });
+  expect(await withDatabase(({ prisma }) => prisma.signingKey.findMany())).toEqual([
+    {
+      ...{ id: 'first', alg: 'ES256', sealedKey: 'sealed', sequence: 1, overlapSeconds: 7200, retiredAt: null },
+      ...{ createdAt: new Date('2026-11-20T10:00:00Z'), activatesAt: new Date('2026-11-20T10:00:00Z') },
+    },
+  ]);
+  expect(await schemaDifference(kind, empty.url)).toBe('');
+});
+
 describe('a start is refused', () => {
   async function refusedAfter(change: string): Promise<string> {
     await withDatabase((db) => db.prisma.$executeRawUnsafe(change));

@@ -172,6 +172,8 @@ describe('consents', () => {
     await consents.forget({ userId: 'user-1', clientId: 'client-1' });
     expect(await consents.find({ ...subject, now })).toBeUndefined();
     expect(await consents.find({ ...subject, clientId: 'client-2', now })).toBeDefined();
+    await consents.forget({ userId: 'user-1', clientId: 'client-2', resource: 'https://elsewhere.example' });
+    expect(await consents.find({ ...subject, clientId: 'client-2', now })).toBeDefined();
   });
 
   test('take a redirect URI longer than an index entry may be', async () => {
@@ -209,26 +211,60 @@ describe('one-time links', () => {
 });
 
 describe('signing keys', () => {
-  test('replicas that start at once end with one key, which is stored encrypted', async () => {
-    for (let round = 0; round < rounds(20); round += 1) {
-      const fresh = await openTestDatabase();
-      const envelope = createEnvelope(randomBytes(32));
-      const other = await fresh.another();
-      const stores = [createSigningKeyStore(fresh.db, envelope), createSigningKeyStore(other, envelope)];
-      await warmUp(fresh.db, other);
-      const privatePart = randomBytes(32).toString('base64url');
-      const results = await atOnce(8, async (index) =>
-        stores[index % 2]?.addFirst(
-          async () => ({ kid: `key-${index}`, alg: 'ES256', kty: 'EC', d: privatePart }),
-          now,
-        ),
-      );
+  const aKey = (kid: string, sequence: number) => ({
+    jwk: { kid, alg: 'ES256', kty: 'EC', d: randomBytes(32).toString('base64url') },
+    sequence,
+    activatesAt: later(60),
+    overlapSeconds: 100,
+    now,
+  });
+
+  test('SP-13: of eight who make the next key at once, over two connections, one does', async () => {
+    const fresh = await openTestDatabase();
+    const envelope = createEnvelope(randomBytes(32));
+    const other = await fresh.another();
+    const stores = [createSigningKeyStore(fresh.db, envelope), createSigningKeyStore(other, envelope)] as const;
+    await warmUp(fresh.db, other);
+    for (let round = 1; round <= rounds(50); round += 1) {
+      const made = Array.from({ length: 8 }, (_, index) => aKey(`key-${round}-${index}`, round));
+      const results = await atOnce(8, async (index) => stores[index === 0 ? 0 : 1].add(made[index] ?? aKey('', 0)));
       expect(fulfilled(results)).toBe(8);
-      const keys = await stores[1]?.list();
-      expect(keys).toMatchObject([{ alg: 'ES256', createdAt: now, jwk: { kty: 'EC', d: privatePart } }]);
-      expect(await dumpTables(fresh.db)).not.toContain(privatePart);
-      await fresh.drop();
+      const winner = made.filter((_, index) => (results[index] as PromiseFulfilledResult<boolean>).value);
+      expect(winner).toHaveLength(1);
+      const { keys, lastSequence } = await stores[1].load();
+      expect([keys.length, lastSequence]).toEqual([round, round]);
+      expect(keys.at(-1)).toMatchObject({ kid: winner[0]?.jwk.kid, jwk: winner[0]?.jwk, createdAt: now });
     }
+    await fresh.drop();
+  });
+
+  test('SP-4: the private part is stored encrypted, and is gone once the key is retired', async () => {
+    const fresh = await openTestDatabase();
+    const store = createSigningKeyStore(fresh.db, createEnvelope(randomBytes(32)));
+    const key = aKey('secret-key', 1);
+    await store.add(key);
+    expect(await dumpTables(fresh.db)).not.toContain(key.jwk.d);
+    expect((await store.load()).keys).toMatchObject([{ jwk: key.jwk }]);
+    expect(await store.retire({ kid: 'secret-key', now: later(1) })).toBe(true);
+    expect(await store.retire({ kid: 'secret-key', now: later(2) })).toBe(false);
+    expect(await store.load()).toEqual({ keys: [], lastSequence: 1 });
+    expect(await fresh.db.prisma.signingKey.findMany()).toMatchObject([{ sealedKey: null, retiredAt: later(1) }]);
+    expect(await store.list({ limit: 9 })).toMatchObject([{ kid: 'secret-key', retiredAt: later(1) }]);
+    await fresh.drop();
+  });
+
+  test('of eight who bring a turn forward at once, one does', async () => {
+    const fresh = await openTestDatabase();
+    const envelope = createEnvelope(randomBytes(32));
+    const other = await fresh.another();
+    const stores = [createSigningKeyStore(fresh.db, envelope), createSigningKeyStore(other, envelope)] as const;
+    await warmUp(fresh.db, other);
+    await stores[0].add(aKey('turned', 1));
+    const results = await atOnce(8, async (index) =>
+      stores[index % 2 === 0 ? 0 : 1].activate({ kid: 'turned', from: later(60), now: later(index) }),
+    );
+    expect(results.filter((result) => result.status === 'fulfilled' && result.value)).toHaveLength(1);
+    await fresh.drop();
   });
 });
 

@@ -6,6 +6,7 @@ export const ADMIN_SCOPES = {
   'admin:clients': 'Register, change and remove apps',
   'admin:grants': 'See what users have allowed, and end it',
   'admin:registration-tokens': 'Issue and revoke tokens with which apps register',
+  'admin:keys': 'See the keys that sign tokens, and replace them',
   'admin:audit': 'Read the audit trail',
 } as const;
 
@@ -110,6 +111,10 @@ const client = z.object({
     .enum(['dynamic', 'manual', 'document'])
     .describe('`dynamic` for one that registered itself, `document` for one whose id is the URL of its document.'),
   state: z.enum(['active', 'pending', 'rejected', 'disabled']),
+  resourceServer: z
+    .string()
+    .nullable()
+    .describe('The URL of the resource that the client is the server of; null for one that is none.'),
   firstParty: z.boolean(),
   authentication: z.string(),
   tlsSubject: z.string().nullable().describe('Whose certificate it authenticates with.'),
@@ -121,6 +126,12 @@ const client = z.object({
   createdAt: moment,
   lastUsedAt: moment.nullable(),
   expiresAt: moment.nullable().describe('When it is removed unless it is used; null for one that stays.'),
+  version: z.string().describe('Another one as soon as anything changes that the client says about itself.'),
+});
+
+/** What was looked at when it was decided. */
+const decision = z.strictObject({
+  version: z.string().min(1).max(100).describe('The `version` that was looked at; with any other, nothing is decided.'),
 });
 
 const limits = {
@@ -137,6 +148,18 @@ const registrationToken = z.object({
   expiresAt: moment,
   lastUsedAt: moment.nullable(),
   revokedAt: moment.nullable(),
+});
+
+const signingKey = z.object({
+  kid: z.string(),
+  alg: z.string(),
+  state: z
+    .enum(['next', 'active', 'retiring', 'retired'])
+    .describe('`next` is published and will sign, `active` signs, `retiring` is published for the tokens it signed.'),
+  createdAt: moment.describe('From then on it is in the key set.'),
+  activatesAt: moment.describe('From then on it signs.'),
+  publishedUntil: moment.nullable().describe('When a retiring key leaves the key set.'),
+  retiredAt: moment.nullable(),
 });
 
 const administrator = z.object({
@@ -331,6 +354,7 @@ export const ADMIN_OPERATIONS = {
     path: '/clients/{client}/approve',
     scope: 'admin:clients',
     summary: 'Lets an app in that waits for a review, or was turned away.',
+    body: decision,
     response: z.object({ client }),
   },
   rejectClient: {
@@ -339,6 +363,7 @@ export const ADMIN_OPERATIONS = {
     path: '/clients/{client}/reject',
     scope: 'admin:clients',
     summary: 'Turns an app away that waits for a review.',
+    body: decision,
     response: z.object({ client }),
   },
   deleteClient: {
@@ -405,6 +430,37 @@ export const ADMIN_OPERATIONS = {
     scope: 'admin:grants',
     summary: 'Ends a grant: its refresh tokens and codes are gone, and the app has to ask the user again.',
     response: z.object({ grant }),
+  },
+  listKeys: {
+    ...defaults,
+    method: 'GET',
+    path: '/keys',
+    scope: 'admin:keys',
+    summary: 'Lists the keys that sign tokens, the newest first. Private parts are never shown.',
+    query: z.strictObject(paging),
+    response: pageOf(signingKey),
+  },
+  rotateKeys: {
+    ...defaults,
+    method: 'POST',
+    path: '/keys/rotate',
+    scope: 'admin:keys',
+    summary: 'Lets the next key sign from now on. Tokens that are out stay good.',
+    body: z.strictObject({
+      force: z
+        .boolean()
+        .default(false)
+        .describe('Even before everybody can know the key: some calls fail until resource servers ask for it.'),
+    }),
+    response: z.object({ key: signingKey, previous: signingKey }),
+  },
+  retireKey: {
+    ...defaults,
+    method: 'POST',
+    path: '/keys/{key}/retire',
+    scope: 'admin:keys',
+    summary: 'Takes a key out of the key set at once, and with it every token that it signed.',
+    response: z.object({ key: signingKey, active: signingKey }),
   },
   searchAudit: {
     ...defaults,

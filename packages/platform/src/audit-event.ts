@@ -30,6 +30,9 @@ export const AUDIT_EVENT_TYPES = [
   'client.rejected',
   'registration_token.issued',
   'registration_token.revoked',
+  'key.created',
+  'key.rotated',
+  'key.retired',
   'admin.refused',
 ] as const;
 

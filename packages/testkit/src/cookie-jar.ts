@@ -23,7 +23,10 @@ export function createCookieJar(): CookieJar {
       }
     },
     header(url) {
-      const fitting = [...cookies.values()].filter((cookie) => matchesPath(url.pathname, cookie.path));
+      const fitting = [...cookies.values()]
+        .filter((cookie) => matchesPath(url.pathname, cookie.path))
+        // The one that was set for the longer path comes first, as in browsers (RFC 6265 section 5.4).
+        .sort((a, b) => b.path.length - a.path.length);
       return fitting.length === 0 ? undefined : fitting.map(({ name, value }) => `${name}=${value}`).join('; ');
     },
     entries: () => [...cookies.values()],

@@ -21,6 +21,8 @@ export { findFreePort } from './loopback-server.ts';
 export { pollUntil } from './poll.ts';
 export type { RawAnswer, RawRequest } from './raw-request.ts';
 export { sendRaw } from './raw-request.ts';
+export { recordedClients } from './recorded-clients/all.ts';
+export type { RecordedClient, RecordedShape, WayIn } from './recorded-clients/recorded-client.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export { startStack } from './stack.ts';
 export type { TokenIssuer } from './token-issuer.ts';

@@ -48,6 +48,7 @@ export function addAuditCommands(program: Command, deps: CliDeps): void {
     .option('--since <time>', 'from this time on: 2026-11-20T09:00Z, or 2h for two hours ago', moment)
     .option('--until <time>', 'before this time', moment)
     .option('--limit <number>', 'how many at most', count, 100)
+    .addHelpText('after', '\nExample:\n  portcullis audit search --type user.signed_in --outcome denied --since 24h')
     .action(async ({ limit, ...filter }: SearchOptions, command: Command) => {
       const { api, out, terminal } = contextOf(command, deps);
       const { items, more } = await readPages(limit, (query) =>

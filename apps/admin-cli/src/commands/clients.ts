@@ -1,9 +1,9 @@
 import type { AdminAnswer, AdminOperationName } from '@portcullis/platform';
 import { type Command, Option } from 'commander';
 import { collected, count, duration, type SubjectName, subjectName } from '../arguments.ts';
-import { type CliDeps, contextOf } from '../command.ts';
+import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { CommandFailure } from '../failure.ts';
-import { type Output, shortTime } from '../output.ts';
+import { createOutput, type Output, shortTime } from '../output.ts';
 import { readPages } from '../pages.ts';
 import { readPublicKeys } from '../public-keys.ts';
 
@@ -18,26 +18,26 @@ export function addClientCommands(program: Command, deps: CliDeps): void {
   addRegister(clients, deps);
   addUpdate(clients, deps);
   addRotateSecret(clients, deps);
-  addStateChange(clients, {
+  addSwitch(clients, {
     deps,
     name: 'disable',
     operation: 'disableClient',
     asks: true,
     text: 'Keep an app out until it is enabled again. Its grants stay.',
   });
-  addStateChange(clients, { deps, name: 'enable', operation: 'enableClient', text: 'Let a disabled app in again.' });
-  addStateChange(clients, {
+  addSwitch(clients, { deps, name: 'enable', operation: 'enableClient', text: 'Let a disabled app in again.' });
+  addDecision(clients, {
     deps,
     name: 'approve',
     operation: 'approveClient',
-    text: 'Let an app in that waits for a review.',
+    text: 'Let in an app that waits for a review. Shows it first.',
   });
-  addStateChange(clients, {
+  addDecision(clients, {
     deps,
     name: 'reject',
     operation: 'rejectClient',
     asks: true,
-    text: 'Turn an app away that waits for a review.',
+    text: 'Turn away an app that waits for a review. Shows it first.',
   });
 
   clients
@@ -107,9 +107,9 @@ function addRegister(clients: Command, deps: CliDeps): void {
   clients
     .command('register')
     .description('Register an app, or a machine that acts for itself. A secret is shown once.')
-    .requiredOption('--name <name>', 'what people see')
-    .option('--redirect-uri <uri>', 'where the app is answered; can be given several times', collected)
-    .option('--confidential', 'the app runs where it can keep a secret')
+    .requiredOption('--name <name>', 'the name that people see')
+    .option('--redirect-uri <uri>', 'where the browser goes back to the app; can be given several times', collected)
+    .option('--confidential', 'the app runs where it can keep a secret, and gets one')
     .option(
       '--auth <method>',
       'client_secret_basic (the default with --confidential), client_secret_post, private_key_jwt or tls_client_auth',
@@ -123,11 +123,11 @@ function addRegister(clients: Command, deps: CliDeps): void {
         'what all its tokens are bound to: dpop, certificate (the default with tls_client_auth) or none',
       ).choices(['dpop', 'certificate', 'none']),
     )
-    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
-    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
-    .option('--first-party', 'the app is your own')
-    .option('--machine', 'acts for itself with client credentials, for no user')
-    .option('--admin', 'a machine that may administer, within the scopes given')
+    .option('--scope <scope>', 'let it ask for this scope only; can be given several times', collected)
+    .option('--resource <url>', 'let it ask for this server only; can be given several times', collected)
+    .option('--first-party', 'the app is your own: the consent page names your server, not “unverified”')
+    .option('--machine', 'it acts for itself, with client credentials and for no user; takes --resource')
+    .option('--admin', 'it is a machine that administers this server; takes --scope and --public-key')
     .addHelpText(
       'after',
       `
@@ -185,17 +185,17 @@ function addUpdate(clients: Command, deps: CliDeps): void {
     .command('update')
     .description('Change an app. What you do not name stays.')
     .argument('<client>', NAMED)
-    .option('--name <name>', 'what people see')
+    .option('--name <name>', 'the name that people see')
     .option(
       '--redirect-uri <uri>',
-      'where the app is answered, in place of those before; can be given several times',
+      'where the browser goes back to the app, in place of all before; can be given several times',
       collected,
     )
-    .option('--scope <scope>', 'the only scope it may ask for; can be given several times', collected)
-    .option('--any-scope', 'take the limit of scopes away')
-    .option('--resource <url>', 'the only server it may ask for; can be given several times', collected)
-    .option('--any-resource', 'take the limit of servers away')
-    .option('--first-party', 'the app is your own')
+    .option('--scope <scope>', 'let it ask for this scope only; can be given several times', collected)
+    .option('--any-scope', 'let it ask for every scope')
+    .option('--resource <url>', 'let it ask for this server only; can be given several times', collected)
+    .option('--any-resource', 'let it ask for every server')
+    .option('--first-party', 'the app is your own: the consent page names your server, not “unverified”')
     .option('--no-first-party', 'the app is somebody else’s')
     .action(async (client: string, options: UpdateOptions, command: Command) => {
       const { api, out } = contextOf(command, deps);
@@ -217,7 +217,11 @@ function addRotateSecret(clients: Command, deps: CliDeps): void {
     .command('rotate-secret')
     .description('Give a confidential app another secret, shown once. The one before works on for a while.')
     .argument('<client>', NAMED)
-    .option('--overlap <time>', 'how long the secret before works on: 0s, 30m, 24h, 7d', duration, 86_400)
+    .addOption(
+      new Option('--overlap <time>', 'how long the secret before works on: 0s, 30m, 24h, 7d')
+        .argParser(duration)
+        .default(86_400, '24h'),
+    )
     .action(async (client: string, { overlap }: { overlap: number }, command: Command) => {
       const { api, out, confirm } = contextOf(command, deps);
       await confirm(`Give ${client} another secret?`);
@@ -234,25 +238,66 @@ function addRotateSecret(clients: Command, deps: CliDeps): void {
     });
 }
 
-type StateChange = {
+type StateChange<Operation extends AdminOperationName> = {
   deps: CliDeps;
   name: string;
   text: string;
-  operation: Extract<AdminOperationName, 'disableClient' | 'enableClient' | 'approveClient' | 'rejectClient'>;
+  operation: Operation;
+  /** Whether it has to be confirmed, by `--yes` where nobody can be asked. */
   asks?: true;
 };
 
-function addStateChange(clients: Command, { deps, name, text, operation, asks }: StateChange): void {
+function addSwitch(
+  clients: Command,
+  { deps, name, text, operation, asks }: StateChange<'disableClient' | 'enableClient'>,
+): void {
   clients
     .command(name)
     .description(text)
     .argument('<client>', NAMED)
     .action(async (client: string, _options: object, command: Command) => {
       const { api, out, confirm } = contextOf(command, deps);
-      if (asks) await confirm(`${name.charAt(0).toUpperCase()}${name.slice(1)} ${client}?`);
+      if (asks) await confirm(`${capitalised(name)} ${client}?`);
       const answer = await api.call(operation, { params: { client } });
       out.done(`${answer.client.name ?? client} is ${answer.client.state} now.`, answer);
     });
+}
+
+/** A decision about an app is one about what it says of itself, as it was shown: the server refuses any other. */
+function addDecision(
+  clients: Command,
+  { deps, name, text, operation, asks }: StateChange<'approveClient' | 'rejectClient'>,
+): void {
+  clients
+    .command(name)
+    .description(text)
+    .argument('<client>', NAMED)
+    .option('--seen <version>', 'the version that `clients show` showed; without it the app is shown now')
+    .action(async (client: string, { seen }: { seen?: string }, command: Command) => {
+      const { api, confirm, out, terminal } = contextOf(command, deps);
+      const question = `${capitalised(name)} ${client}?`;
+      if (asks && !terminal.canAsk) await confirm(question);
+      const version = seen ?? (await lookAt(client, { api, out, terminal }));
+      if (terminal.canAsk) await confirm(question);
+      const answer = await api.call(operation, { params: { client }, body: { version } });
+      out.done(`${answer.client.name ?? client} is ${answer.client.state} now.`, answer);
+    });
+}
+
+/** Shows an app beside the answer, where there is something to decide; returns the version that was shown. */
+async function lookAt(
+  client: string,
+  { api, out, terminal }: Pick<CommandContext, 'api' | 'out' | 'terminal'>,
+): Promise<string> {
+  const answer = await api.call('showClient', { params: { client } });
+  const { state, registration, version } = answer.client;
+  const isOpen = state === 'pending' || state === 'rejected' || registration === 'document';
+  if (isOpen && !out.json) showClient(createOutput({ ...terminal, write: terminal.note }, { json: false }), answer);
+  return version;
+}
+
+function capitalised(word: string): string {
+  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 }
 
 function showClient(out: Output, answer: { client: Client; clientSecret?: string | undefined }): void {
@@ -268,13 +313,15 @@ function showClient(out: Output, answer: { client: Client; clientSecret?: string
       'certificate of': client.tlsSubject,
       'tokens bound to': client.proofOfPossession,
       'redirect URIs': client.redirectUris.join(' ') || null,
-      'grant types': client.grantTypes.join(' '),
+      'server of': client.resourceServer,
+      'grant types': client.grantTypes.join(' ') || null,
       scopes: client.scopes?.join(' ') ?? 'any',
       resources: client.resources?.join(' ') ?? 'any',
       'first party': client.firstParty ? 'yes' : null,
       created: shortTime(client.createdAt),
       'last used': shortTime(client.lastUsedAt),
       'removed unless used': client.expiresAt && shortTime(client.expiresAt),
+      version: client.version,
       ...(clientSecret !== undefined && { '': 'The secret is not shown again.' }),
     },
     answer,

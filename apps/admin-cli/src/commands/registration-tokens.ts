@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { count, duration } from '../arguments.ts';
 import { type CliDeps, contextOf } from '../command.ts';
 import { shortTime } from '../output.ts';
@@ -8,15 +8,17 @@ import { readPages } from '../pages.ts';
 export function addRegistrationTokenCommands(program: Command, deps: CliDeps): void {
   const tokens = program
     .command('registration-tokens')
-    .description('Tokens with which apps register, where registration asks for one.');
+    .description('Tokens that let apps register, where the server asks for one.');
 
   tokens
     .command('issue')
     .description('Issue a token. It is shown once.')
-    .requiredOption('--name <name>', 'whom it is for')
+    .requiredOption('--name <name>', 'whom it is for, so that you know it again')
     .option('--uses <number>', 'how many apps can register with it', count, 1)
     .option('--unlimited', 'any number of apps can register with it')
-    .option('--ttl <time>', 'how long it lasts: 30m, 24h, 7d', duration, 7 * 86_400)
+    .addOption(
+      new Option('--ttl <time>', 'how long it lasts: 30m, 24h, 7d').argParser(duration).default(7 * 86_400, '7d'),
+    )
     .action(async (options: { name: string; uses: number; unlimited?: true; ttl: number }, command: Command) => {
       const { api, out } = contextOf(command, deps);
       const { name, uses, unlimited, ttl } = options;

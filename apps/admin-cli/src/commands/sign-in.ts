@@ -10,8 +10,12 @@ export function addSignInCommands(program: Command, deps: CliDeps): void {
   program
     .command('login')
     .description('Sign in, in your browser.')
-    .option('--no-browser', 'show the address instead of opening it, and take the one you end up at')
-    .option('--scope <scope>', 'ask for this part of administration only; can be given several times', collected)
+    .option('--no-browser', 'show the address to open on any computer, and ask for the one at which it ends')
+    .option(
+      '--scope <scope>',
+      'ask for this part of administration only, such as admin:users; can be given several times',
+      collected,
+    )
     .addHelpText('after', '\nExample:\n  portcullis login --issuer https://login.example.com')
     .action(async (options: { browser: boolean; scope?: string[] }, command: Command) => {
       const { issuer, credentials, api, out, config, terminal } = contextOf(command, deps);

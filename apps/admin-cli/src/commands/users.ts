@@ -57,7 +57,7 @@ export function addUserCommands(program: Command, deps: CliDeps): void {
     .description('Change the address of a user, or replace all roles.')
     .argument('<user>', NAMED)
     .option('--email <address>', 'the new address')
-    .option('--role <role>', 'a role from now on, in place of those before; can be given several times', collected)
+    .option('--role <role>', 'a role, in place of all before; can be given several times', collected)
     .action(async (user: string, options: { email?: string; role?: string[] }, command: Command) => {
       const { api, out } = contextOf(command, deps);
       const { email, role } = options;
@@ -77,7 +77,7 @@ export function addUserCommands(program: Command, deps: CliDeps): void {
 
   users
     .command('disable')
-    .description('Keep a user from signing in, and end what apps can do in that name.')
+    .description('Keep a user from signing in, and apps from acting for that user.')
     .argument('<user>', NAMED)
     .action(async (user: string, _options: object, command: Command) => {
       const { api, out, confirm } = contextOf(command, deps);

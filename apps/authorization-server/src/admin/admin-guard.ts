@@ -1,13 +1,28 @@
 import { createGuard, type Guard } from '@portcullis/guard';
 import { ADMIN_SCOPES, adminResourceUrl, type Clock } from '@portcullis/platform';
 import type { JWK } from 'jose';
+import { type KeyRing, type KeySet, perKeySet } from '../keys/key-ring.ts';
 import type { Site } from '../site.ts';
 
 /** What the guard of the admin API needs. */
-export type AdminGuardOptions = { site: Site; signingKeys: readonly JWK[]; clock: Clock };
+export type AdminGuardOptions = { site: Site; keyRing: KeyRing; clock: Clock };
 
-/** The guard of our own admin API. It is the issuer's neighbour in one process and asks nobody for the keys. */
-export function createAdminGuard({ site, signingKeys, clock }: AdminGuardOptions): Guard {
+/** The part of a guard that the admin API uses. */
+export type AdminGuard = Pick<
+  Guard,
+  'resource' | 'resourceMetadataUrl' | 'metadata' | 'authenticate' | 'insufficientScope'
+>;
+
+/**
+ * The guard of our own admin API. It is the issuer's neighbour in one process and asks nobody for the keys; it knows
+ * none but those that are published at this moment.
+ */
+export function createAdminGuard({ site, keyRing, clock }: AdminGuardOptions): AdminGuard {
+  const guard = perKeySet(keyRing, (keySet) => guardWith(keySet, { site, clock }));
+  return { ...guard(), authenticate: (request) => guard().authenticate(request) };
+}
+
+function guardWith({ keys }: KeySet, { site, clock }: Pick<AdminGuardOptions, 'site' | 'clock'>): Guard {
   return createGuard({
     issuer: site.issuer,
     resource: adminResourceUrl(site.issuer),
@@ -15,7 +30,7 @@ export function createAdminGuard({ site, signingKeys, clock }: AdminGuardOptions
     realm: 'portcullis-admin',
     scopes: { supported: Object.keys(ADMIN_SCOPES), baseline: [] },
     jwks: { url: `${site.issuer}/jwks` },
-    fetch: async () => Response.json({ keys: signingKeys.map(publicPart) }),
+    fetch: async () => Response.json({ keys: keys.map(publicPart) }),
     now: clock,
   });
 }

@@ -1,8 +1,15 @@
 import type Router from '@koa/router';
-import { type AuditLog, createGrantStore, createUserStore, type Database } from '@portcullis/persistence';
+import {
+  type AuditLog,
+  createGrantStore,
+  createUserStore,
+  type Database,
+  type Envelope,
+} from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
-import type { JWK } from 'jose';
 import type { Middleware } from 'koa';
+import type { SigningKeyPolicy } from '../keys/key-policy.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import type { Resource } from '../resources.ts';
@@ -12,6 +19,7 @@ import { createAdminGuard } from './admin-guard.ts';
 import { auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
+import { keyHandlers } from './keys.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
 import { adminMetadata, adminRouter } from './router.ts';
 import { statusHandler } from './status.ts';
@@ -24,7 +32,9 @@ export type AdminApiOptions = {
   resources: readonly Resource[];
   roles: RolePermissions;
   clientCertificates: ClientCertificates | undefined;
-  signingKeys: readonly JWK[];
+  keyRing: KeyRing;
+  envelope: Envelope;
+  signingKeys: SigningKeyPolicy;
   permissionsOf: PermissionsOf;
   audit: AuditLog;
   clock: Clock;
@@ -47,6 +57,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...grantHandlers(database),
       ...auditHandlers(options.audit),
       ...registrationTokenHandlers(database),
+      ...keyHandlers({ ...options, policy: options.signingKeys }),
     },
   });
   return { metadata: adminMetadata(guard), router };

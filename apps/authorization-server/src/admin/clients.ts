@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { type ClientStore, createClientStore, type Database, type RegisteredClient } from '@portcullis/persistence';
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
+import { createClientSecret } from '../resource-server-client.ts';
 import type { Resource } from '../resources.ts';
 import { shownPossession } from './client-possession.ts';
 import {
@@ -13,7 +13,13 @@ import {
   judgeRegistration,
   limitProblems,
 } from './client-registration.ts';
-import { decideDocumentClient, findDocumentClient, listDocumentClients } from './document-clients.ts';
+import { CHANGED_SINCE, versionOfClient } from './client-version.ts';
+import {
+  decideDocumentClient,
+  findDocumentClient,
+  listDocumentClients,
+  switchDocumentClient,
+} from './document-clients.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
 import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
@@ -69,15 +75,16 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
       return client ? { ok: true, answer: { client: shown(client) } } : refuse(UNKNOWN_CLIENT);
     },
     registerClient: (call) => registerClient(call, deps),
-    updateClient: (call) => updateClient(call, deps),
-    rotateClientSecret: (call) =>
-      recordedChange(database, call, async (within) => {
+    updateClient: async (call) => (isDocument(call) ? refuse(NOT_HERE) : updateClient(call, deps)),
+    rotateClientSecret: async (call) => {
+      if (isDocument(call)) return refuse(NO_SECRET);
+      return recordedChange(database, call, async (within) => {
         const { now, body } = call;
         const clients = createClientStore(within);
         const client = await clients.find({ id: call.params.client ?? '', now });
         if (!client) return refuse(UNKNOWN_CLIENT);
         if (!hasSecret(client.metadata.token_endpoint_auth_method)) return refuse(NO_SECRET);
-        const clientSecret = createSecret();
+        const clientSecret = createClientSecret();
         const { overlapSeconds } = body;
         await clients.rotateSecret({ id: client.id, secret: clientSecret, overlapSeconds, now });
         const previousUntil = new Date(now.getTime() + overlapSeconds * 1000).toISOString();
@@ -86,19 +93,37 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
           answer: { client: shown(client), clientSecret, previousUntil },
           event: { type: 'client.secret_rotated', client: client.id, detail: { overlapSeconds } },
         };
-      }),
-    disableClient: (call) => changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
-    enableClient: (call) => changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
+      });
+    },
+    disableClient: (call) =>
+      isDocument(call)
+        ? switchDocumentClient(call, { database, disabled: true })
+        : changeState(call, { database, type: 'client.disabled', change: setDisabled(true) }),
+    enableClient: (call) =>
+      isDocument(call)
+        ? switchDocumentClient(call, { database, disabled: false })
+        : changeState(call, { database, type: 'client.enabled', change: setDisabled(false) }),
     approveClient: (call) =>
-      looksLikeClientIdUrl(call.params.client ?? '')
+      isDocument(call)
         ? decideDocumentClient(call, { database, approved: true })
-        : changeState(call, { database, type: 'client.approved', change: (clients, key) => clients.approve(key) }),
+        : changeState(call, {
+            database,
+            type: 'client.approved',
+            version: call.body.version,
+            change: (clients, key) => clients.approve(key),
+          }),
     rejectClient: (call) =>
-      looksLikeClientIdUrl(call.params.client ?? '')
+      isDocument(call)
         ? decideDocumentClient(call, { database, approved: false })
-        : changeState(call, { database, type: 'client.rejected', change: (clients, key) => clients.reject(key) }),
-    deleteClient: (call) =>
-      recordedChange(database, call, async (within) => {
+        : changeState(call, {
+            database,
+            type: 'client.rejected',
+            version: call.body.version,
+            change: (clients, key) => clients.reject(key),
+          }),
+    deleteClient: async (call) => {
+      if (isDocument(call)) return refuse(NOT_HERE);
+      return recordedChange(database, call, async (within) => {
         const clients = createClientStore(within);
         const key = { id: call.params.client ?? '', now: call.now };
         const client = await clients.find(key);
@@ -109,13 +134,23 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
           answer: { client: shown(client), grants: deleted.grants },
           event: { type: 'client.deleted', client: client.id, detail: deleted },
         };
-      }),
+      });
+    },
   };
 }
 
 const UNKNOWN_CLIENT: AdminRefusal = { reason: 'not_found', what: 'such client' };
 const NO_SECRET: AdminRefusal = { reason: 'conflict', detail: 'This client has no secret.' };
 const NOT_IN_REVIEW: AdminRefusal = { reason: 'conflict', detail: 'This client does not wait for a decision.' };
+const SERVER_OF_A_RESOURCE: AdminRefusal = {
+  reason: 'conflict',
+  detail: 'This client is the server of a resource: it asks for no tokens, so that only its name can be changed.',
+};
+const NOT_HERE: AdminRefusal = {
+  reason: 'conflict',
+  detail:
+    'This client is described by the document at that URL, which its makers alone change or remove. It can be disabled, and its grants can be revoked.',
+};
 const NOT_OURS: AdminRefusal = {
   reason: 'conflict',
   detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
@@ -128,7 +163,7 @@ function registerClient(
   const judged = judgeRegistration(call.body, { resources, held: call.by.scopes, clientCertificates });
   if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
   const { metadata, permissions } = judged;
-  const clientSecret = judged.hasSecret ? createSecret() : undefined;
+  const clientSecret = judged.hasSecret ? createClientSecret() : undefined;
   return recordedChange(database, call, async (within) => {
     const { client } = await createClientStore(within).register({
       metadata,
@@ -157,6 +192,8 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
     const client = await clients.find({ id: call.params.client ?? '', now: call.now });
     if (!client) return refuse(UNKNOWN_CLIENT);
     if ((name !== undefined || redirectUris) && client.registration === 'dynamic') return refuse(NOT_OURS);
+    if (client.resourceServer !== undefined && Object.keys(call.body).some((field) => field !== 'name'))
+      return refuse(SERVER_OF_A_RESOURCE);
     const redirects = redirectUris && judgeRedirectUris(redirectUris);
     const admin = resources.some(({ reserved, url }) => reserved && client.allowedResources?.includes(url));
     const errors = [
@@ -210,14 +247,21 @@ const setDisabled =
   (clients, key) =>
     clients.setDisabled({ ...key, disabled });
 
-function changeState(
-  call: AdminCall,
-  { database, type, change }: { database: Database; type: AuditEventType; change: StateChange },
-) {
+type StateChangeOptions = {
+  database: Database;
+  type: AuditEventType;
+  /** What was looked at, where that decides. */
+  version?: string;
+  change: StateChange;
+};
+
+function changeState(call: AdminCall, { database, type, version, change }: StateChangeOptions) {
   return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ client: ShownClient }>> => {
     const clients = createClientStore(within);
     const key = { id: call.params.client ?? '', now: call.now };
-    if (!(await clients.find(key))) return refuse(UNKNOWN_CLIENT);
+    const before = await clients.find(key);
+    if (!before) return refuse(UNKNOWN_CLIENT);
+    if (version !== undefined && version !== versionOfClient(before)) return refuse(CHANGED_SINCE);
     if (!(await change(clients, key))) return refuse(NOT_IN_REVIEW);
     const client = await clients.find(key);
     if (!client) return refuse(UNKNOWN_CLIENT);
@@ -225,13 +269,13 @@ function changeState(
   });
 }
 
-function isMachine({ metadata }: RegisteredClient): boolean {
-  return metadata.grant_types?.includes('client_credentials') ?? false;
+/** Whether a call is about a client that names itself by the URL of a document. */
+function isDocument({ params }: Pick<AdminCall, 'params'>): boolean {
+  return looksLikeClientIdUrl(params.client ?? '');
 }
 
-/** 256 random bits. */
-function createSecret(): string {
-  return randomBytes(32).toString('base64url');
+function isMachine({ metadata }: RegisteredClient): boolean {
+  return metadata.grant_types?.includes('client_credentials') ?? false;
 }
 
 type ShownClient = AdminAnswer<'showClient'>['client'];
@@ -241,11 +285,13 @@ function newestFirst(a: ShownClient, b: ShownClient): number {
   return a.id < b.id ? -1 : 1;
 }
 
-function shown({ id, registration, state, firstParty, metadata, ...client }: RegisteredClient): ShownClient {
+function shown(registered: RegisteredClient): ShownClient {
+  const { id, registration, state, resourceServer, firstParty, metadata, ...client } = registered;
   return {
     id,
     registration,
     state,
+    resourceServer: resourceServer ?? null,
     firstParty,
     name: metadata.client_name ?? null,
     authentication: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
@@ -257,5 +303,6 @@ function shown({ id, registration, state, firstParty, metadata, ...client }: Reg
     createdAt: client.createdAt.toISOString(),
     lastUsedAt: client.lastUsedAt?.toISOString() ?? null,
     expiresAt: client.expiresAt?.toISOString() ?? null,
+    version: versionOfClient(registered),
   };
 }

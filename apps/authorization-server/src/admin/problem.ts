@@ -10,7 +10,7 @@ export type AdminRefusal =
   | { reason: 'invalid_request'; errors: FieldProblem[] }
   | { reason: 'not_found'; what: string }
   | { reason: 'conflict'; detail: string }
-  | { reason: 'insufficient_scope'; scope: string }
+  | { reason: 'insufficient_scope'; scope: string; isMachine: boolean }
   | { reason: 'unauthorized'; detail: string; status: number };
 
 type Words = Pick<AdminProblem, 'status' | 'title' | 'detail' | 'errors'>;
@@ -58,7 +58,9 @@ function wordsFor(refusal: AdminRefusal): Words {
       return {
         status: 403,
         title: 'This token does not allow it',
-        detail: `It takes the scope ${refusal.scope}, granted by somebody with the role admin.`,
+        detail: `It takes ${refusal.scope === 'any' ? 'a scope of administration' : `the scope ${refusal.scope}`}, ${
+          refusal.isMachine ? 'which this machine was not registered with.' : 'granted by somebody with the role admin.'
+        }`,
       };
     case 'unauthorized':
       return { status: refusal.status, title: 'An access token for administration is needed', detail: refusal.detail };

@@ -1,6 +1,5 @@
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
-import type { Guard } from '@portcullis/guard';
 import {
   ADMIN_API_PATH,
   ADMIN_OPERATIONS,
@@ -14,6 +13,7 @@ import {
 import type { Context, Middleware } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import type { Site } from '../site.ts';
+import type { AdminGuard } from './admin-guard.ts';
 import { type Administrator, type AdministratorDeps, currentAdministrator } from './administrator.ts';
 import type { AdminCall, AdminHandlers } from './handler.ts';
 import { openApiDocument } from './open-api.ts';
@@ -22,7 +22,7 @@ import { type AdminRefusal, type FieldProblem, sendFault, sendRefusal } from './
 /** What the admin API needs. */
 export type AdminRouterDeps = AdministratorDeps & {
   site: Site;
-  guard: Guard;
+  guard: AdminGuard;
   handlers: AdminHandlers;
   audit: AuditSink;
   clock: Clock;
@@ -45,7 +45,7 @@ export function adminRouter(deps: AdminRouterDeps): Router {
 }
 
 /** The protected-resource metadata of the admin API, at the path-inserted URL only: the root is not ours to claim. */
-export function adminMetadata(guard: Guard): Middleware {
+export function adminMetadata(guard: AdminGuard): Middleware {
   const path = new URL(guard.resourceMetadataUrl).pathname;
   return async (ctx, next) => {
     const response = ctx.path === path ? guard.metadata(webRequest(ctx, new URL(guard.resource).origin)) : undefined;
@@ -115,7 +115,8 @@ async function admit(
     'WWW-Authenticate',
     guard.insufficientScope({ request, required }).headers.get('www-authenticate') ?? 'Bearer',
   );
-  await turnDown(ctx, { deps, name: operation.path, by, refusal: { reason: 'insufficient_scope', scope } });
+  const refusal = { reason: 'insufficient_scope', scope, isMachine: by.kind === 'client' } as const;
+  await turnDown(ctx, { deps, name: operation.path, by, refusal });
   return undefined;
 }
 

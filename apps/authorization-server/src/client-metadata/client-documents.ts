@@ -3,15 +3,11 @@ import type { ClientApprovalStore, ClientDocumentVersionStore } from '@portculli
 import type { Clock, Logger } from '@portcullis/platform';
 import { isClientIdUrl } from './client-id-url.ts';
 import type { DocumentCache } from './document-cache.ts';
+import { jsonReader } from './fetch-outcome.ts';
 import { knownDocument } from './known-documents.ts';
-import {
-  type ClientMetadata,
-  fingerprintOf,
-  type PublicJwk,
-  readKeySet,
-  readMetadataDocument,
-} from './metadata-document.ts';
-import { type TrustPolicy, trustOf } from './trust-policy.ts';
+import { type ClientMetadata, fingerprintOf, type PublicJwk, readMetadataDocument } from './metadata-document.ts';
+import type { RemoteKeys } from './remote-keys.ts';
+import { isHostVouchedFor, type TrustPolicy, trustOf } from './trust-policy.ts';
 
 /** A client as its metadata document describes it, and which version of the document that was. */
 export type DocumentClient = ClientMetadata & {
@@ -55,15 +51,20 @@ export type ClientDocuments = {
    * The client with the keys that it may authenticate with, in place of the URL of its keys. What was agreed to
    * counts, but for keys that its document of today no longer has. @returns a refusal when its keys cannot be had.
    */
-  withKeys(o: { agreed: DocumentClient; current: DocumentClient; admit?: Admission }): Promise<DocumentClientResult>;
+  withKeys(o: KeysOf): Promise<DocumentClientResult>;
+  /** Whether somebody who runs this server, or we, named the client or its host. */
+  isVouchedFor(clientId: string): boolean;
   /** Whether a client's document is the one that we wrote to stand in for it. */
   isStandIn(client: DocumentClient): boolean;
 };
 
+/** Whose keys are wanted; `kid` is the one that a request is signed with. */
+type KeysOf = { agreed: DocumentClient; current: DocumentClient; kid?: string | undefined; admit?: Admission };
+
 /** What they are made with. */
 export type ClientDocumentsDeps = {
   documents: DocumentCache;
-  keys: DocumentCache;
+  keys: RemoteKeys;
   versions: ClientDocumentVersionStore;
   approvals: ClientApprovalStore;
   /** Documents by client id that are used instead of fetching them. */
@@ -105,6 +106,8 @@ export function createClientDocuments(deps: ClientDocumentsDeps): ClientDocument
     },
     versionOfGrant: (grantId) => versions.ofGrant(grantId),
     withKeys: (o) => withKeys(o, deps),
+    isVouchedFor: (clientId) =>
+      pinned.has(clientId) || knownDocument(clientId) !== undefined || isHostVouchedFor(clientId, deps.trust),
     isStandIn: ({ client_id: clientId, client_document: { version } }) => {
       const text = pinned.has(clientId) ? undefined : knownDocument(clientId);
       return text !== undefined && hashOf(text) === version;
@@ -117,6 +120,8 @@ async function find(
   { deps, admit }: { deps: ClientDocumentsDeps; admit: Admission },
 ): Promise<FoundDocument> {
   if (!isClientIdUrl(clientId)) return refuse('malformed', 'the client_id is no URL that a metadata document may have');
+  const approved = await deps.approvals.find(clientId);
+  if (approved === false) return refuse('rejected', 'an administrator of this server refused the app');
   const pinned = deps.pinned.get(clientId);
   if (pinned !== undefined) return readClient(pinned, clientId);
   const trust = trustOf(clientId, deps.trust);
@@ -124,21 +129,24 @@ async function find(
   const text = await textOf(clientId, { deps, admit });
   if (!text.ok) return text;
   const found = readClient(text.text, clientId);
-  return found.ok && trust === 'ask' ? ((await askAdministrator(clientId, deps)) ?? found) : found;
+  return found.ok && trust === 'ask' && !approved ? askAdministrator(clientId, deps) : found;
 }
 
 async function textOf(
   clientId: string,
   { deps, admit }: { deps: ClientDocumentsDeps; admit: Admission },
 ): Promise<{ ok: true; text: string } | { ok: false; refusal: DocumentRefusal }> {
-  const check = (text: string) => readMetadataDocument(text, clientId);
-  const document = await deps.documents(clientId, { check, admit });
+  const reader = jsonReader((text) => readMetadataDocument(text, clientId));
+  const document = await deps.documents(clientId, { reader, admit });
   switch (document.kind) {
     case 'fresh':
     case 'stale':
       return { ok: true, text: document.body };
     case 'withdrawn':
       return refuse('withdrawn', document.reason);
+    // A document of ours stands in for one that cannot be fetched, not for one that was not asked for.
+    case 'busy':
+      return refuse('unreachable', document.reason);
     case 'unreachable': {
       const standIn = knownDocument(clientId);
       if (standIn === undefined) return refuse('unreachable', document.reason);
@@ -154,17 +162,14 @@ async function textOf(
 async function askAdministrator(
   clientId: string,
   { approvals, clock }: ClientDocumentsDeps,
-): Promise<{ ok: false; refusal: DocumentRefusal } | undefined> {
-  const approved = await approvals.find(clientId);
-  if (approved) return undefined;
-  if (approved === false) return refuse('rejected', 'an administrator of this server refused the app');
+): Promise<{ ok: false; refusal: DocumentRefusal }> {
   const now = clock();
   await approvals.ask({ clientId, now, forgetAt: new Date(now.getTime() + APPROVAL_KEPT_SECONDS * 1000) });
   return refuse('awaiting_approval', 'an administrator of this server has to approve the app first');
 }
 
 async function withKeys(
-  { agreed, current, admit }: { agreed: DocumentClient; current: DocumentClient; admit?: Admission },
+  { agreed, current, kid, admit }: KeysOf,
   deps: ClientDocumentsDeps,
 ): Promise<DocumentClientResult> {
   if (agreed.token_endpoint_auth_method === 'none') return { ok: true, client: agreed };
@@ -174,19 +179,9 @@ async function withKeys(
     return { ok: true, client: { ...client, jwks: { keys: jwks.keys.filter((key) => today.has(canonical(key))) } } };
   }
   if (uri === undefined || uri !== current.jwks_uri) return { ok: true, client: { ...client, jwks: { keys: [] } } };
-  const document = await deps.keys(uri, { check: checkKeySet, admit });
-  if (document.kind === 'unreachable') return refuse('unreachable', `its keys: ${document.reason}`);
-  const keys = document.kind === 'withdrawn' ? [] : (readKeySet(JSON.parse(document.body)) ?? []);
-  return { ok: true, client: { ...client, jwks: { keys } } };
-}
-
-function checkKeySet(text: string): { ok: true } | { ok: false; problem: string } {
-  try {
-    if (readKeySet(JSON.parse(text))) return { ok: true };
-  } catch {
-    // Falls through: what is no JSON is no key set either.
-  }
-  return { ok: false, problem: 'it is no set of public keys' };
+  const found = await deps.keys(uri, { kid, admit });
+  if (!found.ok) return refuse('unreachable', `its keys: ${found.reason}`);
+  return { ok: true, client: { ...client, jwks: { keys: found.keys } } };
 }
 
 function readClient(text: string, clientId: string): FoundDocument {

@@ -19,6 +19,11 @@ const DOCUMENTS: Readonly<Record<string, object>> = {
     redirect_uris: LOOPBACK_CALLBACKS,
     token_endpoint_auth_method: 'none',
   },
+  'https://github.com/copilot/cli/client-metadata.json': {
+    client_name: 'GitHub Copilot CLI',
+    redirect_uris: ['http://127.0.0.1:33418/'],
+    token_endpoint_auth_method: 'none',
+  },
   'https://vscode.dev/oauth/client-metadata.json': {
     client_name: 'Visual Studio Code',
     redirect_uris: ['http://127.0.0.1:33418/', 'https://vscode.dev/redirect'],

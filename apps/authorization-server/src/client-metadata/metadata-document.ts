@@ -17,6 +17,8 @@ export type ClientMetadata = {
   application_type: 'native' | 'web';
   grant_types: string[];
   response_types: ['code'];
+  /** Whether it is shown is decided elsewhere. */
+  logo_uri?: string;
   token_endpoint_auth_method: 'none' | 'private_key_jwt';
   token_endpoint_auth_signing_alg?: (typeof SIGNING_ALGORITHMS)[number];
   jwks?: { keys: PublicJwk[] };
@@ -57,6 +59,7 @@ export function readMetadataDocument(text: string, clientId: string): MetadataDo
       application_type: redirects.native ? 'native' : 'web',
       grant_types: supportedGrantTypes(document.grant_types),
       response_types: ['code'],
+      ...readLogo(document),
       ...authentication.members,
       ...(document.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
     },
@@ -139,6 +142,11 @@ function readKeys(document: Record<string, unknown>): Pick<Authentication, 'jwks
   const uri = document.jwks_uri;
   if (document.jwks !== undefined || typeof uri !== 'string') return undefined;
   return URL.canParse(uri) && new URL(uri).protocol === 'https:' ? { jwks_uri: new URL(uri).href } : undefined;
+}
+
+function readLogo({ logo_uri: uri }: Record<string, unknown>): Pick<ClientMetadata, 'logo_uri'> {
+  if (typeof uri !== 'string' || !URL.canParse(uri) || new URL(uri).protocol !== 'https:') return {};
+  return { logo_uri: new URL(uri).href };
 }
 
 function isPublicKey(key: unknown): key is PublicJwk {

@@ -11,6 +11,15 @@ export function trustOf(clientId: string, policy: TrustPolicy): Trust {
   return order.find((trust) => policy[trust].some((pattern) => matches(hostname, pattern))) ?? policy.default;
 }
 
+/**
+ * Whether somebody who runs this server has named the host, or has to approve each client from it. A host that is let
+ * in only because all are is nobody's.
+ */
+export function isHostVouchedFor(clientId: string, policy: TrustPolicy): boolean {
+  const strangers = policy.default === 'allow' ? 'deny' : policy.default;
+  return trustOf(clientId, { ...policy, default: strangers }) !== 'deny';
+}
+
 function matches(hostname: string, pattern: string): boolean {
   return pattern.startsWith('*.') ? hostname.endsWith(pattern.slice(1)) : hostname === pattern;
 }

@@ -11,7 +11,7 @@ import { isPublicAddress } from './public-address.ts';
 type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
 
 /** An answer, whatever its status. A redirect is an answer too: it is never followed. */
-type EgressAnswer = {
+export type EgressAnswer = {
   status: number;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
@@ -47,6 +47,8 @@ export type EgressOptions = {
   timeoutMs?: number;
   /** How many fetches may run at once; 20 by default. */
   maxConcurrent?: number;
+  /** What is asked for, as the `Accept` header says it; JSON by default. */
+  accept?: string;
 };
 
 const internet: EgressNetwork = {
@@ -63,7 +65,8 @@ const internet: EgressNetwork = {
  */
 export function createEgress(options: EgressOptions = {}): Egress {
   const network = { ...internet, ...options.network };
-  const { ports = [], maxSizeBytes = 5 * 1024, timeoutMs = 5000, maxConcurrent = 20 } = options;
+  const { ports = [], maxConcurrent = 20 } = options;
+  const { maxSizeBytes = 5 * 1024, timeoutMs = 5000, accept = 'application/json' } = options;
   let running = 0;
   return async (text) => {
     const url = fetchTarget(text, ports);
@@ -71,7 +74,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     if (running >= maxConcurrent) return { ok: false, failure: 'busy' };
     running += 1;
     try {
-      return { ok: true, answer: await get(url, { network, maxSizeBytes, timeoutMs }) };
+      return { ok: true, answer: await get(url, { network, maxSizeBytes, timeoutMs, accept }) };
     } catch (cause) {
       return { ok: false, failure: failureOf(cause) };
     } finally {
@@ -91,15 +94,15 @@ class EgressError extends Error {
   }
 }
 
-type Limits = { network: EgressNetwork; maxSizeBytes: number; timeoutMs: number };
+type Fetching = { network: EgressNetwork; maxSizeBytes: number; timeoutMs: number; accept: string };
 
-async function get(url: URL, { network, maxSizeBytes, timeoutMs }: Limits): Promise<EgressAnswer> {
+async function get(url: URL, { network, maxSizeBytes, timeoutMs, accept }: Fetching): Promise<EgressAnswer> {
   const client = new Client(url.origin, { connect: connector(network, timeoutMs), maxHeaderSize: 16_384 });
   try {
     const answer = await client.request({
       method: 'GET',
       path: `${url.pathname}${url.search}`,
-      headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'Portcullis' },
+      headers: { accept, 'accept-encoding': 'identity', 'user-agent': 'Portcullis' },
       signal: AbortSignal.timeout(timeoutMs),
       reset: true,
     });

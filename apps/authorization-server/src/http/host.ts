@@ -16,6 +16,7 @@ export function pinHost(site: Site): Middleware {
       ctx.body = {
         error: 'invalid_request',
         error_description: `This server answers at ${site.origin} only. Use that address.`,
+        issuer: site.issuer,
       };
       return;
     }

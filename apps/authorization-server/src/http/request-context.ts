@@ -24,14 +24,23 @@ export function requestContext({ req }: { req: IncomingMessage }): RequestContex
   return context;
 }
 
-/** What opening a context needs. */
-export type RequestContextOptions = { log: Logger; clock: Clock; basePath: string };
+/** What opening a context needs; `requestLogLevel` is `info` by default. */
+export type RequestContextOptions = {
+  log: Logger;
+  clock: Clock;
+  basePath: string;
+  requestLogLevel?: RequestLogLevel | undefined;
+};
+
+/** On a terminal, where a person looks for something else than requests, it is `debug`. */
+export type RequestLogLevel = 'info' | 'debug';
 
 /** Asked every few seconds by whoever runs the server; worth a line only to somebody who looks for it. */
 const HEALTH_PATHS = new Set(['/healthz', '/readyz']);
 
 /** Gives every request a context, and logs it once it is answered: method, path without query, status, time. */
-export function openRequestContext({ log, clock, basePath }: RequestContextOptions): Middleware {
+export function openRequestContext(options: RequestContextOptions): Middleware {
+  const { log, clock, basePath, requestLogLevel = 'info' } = options;
   return async (ctx, next) => {
     const correlationId = randomUUID();
     const startedAt = clock().getTime();
@@ -40,7 +49,7 @@ export function openRequestContext({ log, clock, basePath }: RequestContextOptio
     ctx.set('X-Correlation-Id', correlationId);
     ctx.res.once('finish', () => {
       const durationMs = clock().getTime() - startedAt;
-      const level = HEALTH_PATHS.has(path) ? 'debug' : 'info';
+      const level = HEALTH_PATHS.has(path) ? 'debug' : requestLogLevel;
       log[level]({ correlationId, method, path: pathForLog(path), status: ctx.res.statusCode, durationMs }, 'request');
     });
     await next();

@@ -6,16 +6,20 @@ import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
+import type { Logos } from '../logos/logos.ts';
 import { consentPage } from '../pages/consent.ts';
 import { CONSENT_TTL_SECONDS, coversRequest, mayRememberConsent } from '../provider/prompts.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
+import { pageUrl, type Site } from '../site.ts';
 import { formOf } from './form.ts';
 import { EXPIRED, type Step } from './step.ts';
 
 /** What asking for consent needs. */
 export type ConsentDeps = {
   provider: Provider;
+  site: Site;
+  logos: Logos;
   documents: ClientDocuments | undefined;
   users: UserStore;
   consents: ConsentStore;
@@ -46,7 +50,7 @@ export async function showConsent(
 ): Promise<InteractionResults | undefined> {
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
-  render(ctx, step, { decision });
+  await render(ctx, step, { deps, decision });
   return undefined;
 }
 
@@ -60,13 +64,19 @@ export async function submitConsent(
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
+    // What was allowed before must not answer for somebody who has just said no.
+    await deps.consents.forget({ userId: decision.userId, clientId: step.clientId, resource: step.resource.url });
     await recordDecision(ctx, step, { deps, decision, granted: [] });
     return { error: 'access_denied', error_description: 'the user refused' };
   }
   const ticked = form.all('scope');
   const granted = decision.offered.filter((scope) => ticked.includes(scope));
   if (granted.length === 0) {
-    render(ctx, step, { decision, problem: 'Tick at least one thing that the app may do, or choose Deny.' });
+    await render(ctx, step, {
+      deps,
+      decision,
+      problem: 'Tick at least one thing that the app may do, or choose Deny.',
+    });
     return undefined;
   }
   const grantId = await storeGrant(step, { deps, decision, granted });
@@ -94,7 +104,9 @@ async function decisionOf(step: Step, { users, consents, roles, clock }: Consent
   };
 }
 
-function render(ctx: Context, step: Step, { decision, problem }: { decision: Decision; problem?: string }): void {
+type Rendering = { deps: ConsentDeps; decision: Decision; problem?: string };
+
+async function render(ctx: Context, step: Step, { deps, decision, problem }: Rendering): Promise<void> {
   const redirectHost = redirectTarget(step.redirectUri);
   if (!redirectHost) throw new PageProblem(EXPIRED);
   const page = consentPage({
@@ -102,6 +114,7 @@ function render(ctx: Context, step: Step, { decision, problem }: { decision: Dec
     formToken: step.formToken,
     clientName: step.clientName,
     clientHost: step.clientHost,
+    logo: await logoOf(ctx, step, deps),
     redirectHost,
     redirectUri: step.redirectUri,
     loopbackOnly: step.redirectUris.every((uri) => redirectTarget(uri)?.kind === 'loopback'),
@@ -117,6 +130,11 @@ function render(ctx: Context, step: Step, { decision, problem }: { decision: Dec
     ...(problem !== undefined && { problem, selected: [] }),
   });
   sendPage(ctx, page, problem === undefined ? 200 : 400);
+}
+
+async function logoOf(ctx: Context, { logoUri }: Step, { logos, site }: ConsentDeps): Promise<string | undefined> {
+  const path = logoUri === undefined ? undefined : await logos.pathOf(logoUri, requestContext(ctx));
+  return path === undefined ? undefined : new URL(pageUrl(site, path)).pathname;
 }
 
 /** A grant of its own for this authorization. What was not ticked is rejected in it, or the engine would ask for ever. */

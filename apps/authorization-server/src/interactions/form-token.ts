@@ -9,17 +9,19 @@ export type FormTokens = {
   verify(token: unknown, ...subject: readonly string[]): boolean;
 };
 
-/** Makes form tokens from a 32-byte key. */
-export function createFormTokens(key: Buffer): FormTokens {
-  const issue = (...subject: readonly string[]) =>
-    createHmac('sha256', key).update(JSON.stringify(subject)).digest('base64url');
+/** Makes form tokens from a 32-byte key; with the keys before it, tokens are verified but not made. */
+export function createFormTokens(key: Buffer, ...previous: readonly Buffer[]): FormTokens {
+  const tokenWith = (secret: Buffer, subject: readonly string[]) =>
+    createHmac('sha256', secret).update(JSON.stringify(subject)).digest('base64url');
   return {
-    issue,
+    issue: (...subject) => tokenWith(key, subject),
     verify(token, ...subject) {
       if (typeof token !== 'string') return false;
       const given = Buffer.from(token);
-      const expected = Buffer.from(issue(...subject));
-      return given.length === expected.length && timingSafeEqual(given, expected);
+      return [key, ...previous].some((secret) => {
+        const expected = Buffer.from(tokenWith(secret, subject));
+        return given.length === expected.length && timingSafeEqual(given, expected);
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { CLI_CLIENT_ID } from '@portcullis/platform';
 import type { default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import { shownLogo } from '../logos/shown-logo.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { Site } from '../site.ts';
 
@@ -11,6 +12,8 @@ export type RequestingClient = {
   /** The host that vouches for the client; nobody vouches for one that registered itself. */
   clientHost: string | undefined;
   redirectUris: readonly string[];
+  /** Its logo, where that may be shown. */
+  logoUri: string | undefined;
   /** The version of its metadata document, and what of it a user agrees to; undefined for a client without one. */
   document: { version: string; fingerprint: string } | undefined;
 };
@@ -40,14 +43,26 @@ export async function findRequestingClient(
       clientName: shown.client_name,
       clientHost: new URL(clientId).host,
       redirectUris: shown.redirect_uris,
+      logoUri: shownLogo({
+        logoUri: shown.logo_uri,
+        isFirstParty: false,
+        document: { clientId, isVouchedFor: documents.isVouchedFor(clientId) },
+      }),
       document: shown.client_document,
     };
   }
   const client = await provider.Client.find(clientId);
   if (!client) return undefined;
   const { clientName = NAMELESS, redirectUris = [] } = client;
-  const clientHost = (await isFirstParty(clientId, permissionsOf)) ? site.host : undefined;
-  return { clientId: client.clientId, clientName, clientHost, redirectUris, document: undefined };
+  const isOurs = await isFirstParty(clientId, permissionsOf);
+  return {
+    clientId: client.clientId,
+    clientName,
+    clientHost: isOurs ? site.host : undefined,
+    redirectUris,
+    logoUri: shownLogo({ logoUri: client.logoUri, isFirstParty: isOurs }),
+    document: undefined,
+  };
 }
 
 /** Whether the operator of this server vouches for a client: its own command line, or one marked so by hand. */

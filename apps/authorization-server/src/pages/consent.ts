@@ -20,6 +20,8 @@ export type ConsentPageInput = Readonly<{
   clientName: string;
   /** Host that vouches for the client; `undefined` shows the word “unverified”. */
   clientHost: string | undefined;
+  /** Path of the client's logo on this server, where it may be shown. */
+  logo?: string | undefined;
   redirectHost: RedirectHost;
   /** The redirect URI of this request, in full. */
   redirectUri: string;
@@ -43,6 +45,7 @@ export type ConsentPageInput = Readonly<{
  */
 export function consentPage(input: ConsentPageInput): Page {
   const body = html`${problemSummary(input.problem)}
+${input.logo !== undefined && html`<img class="logo" src="${input.logo}" alt="" width="48" height="48">`}
 <h1>${foreignName(input.clientName)} wants to use ${foreignName(input.resourceName)} as you</h1>
 ${input.alreadyGranted === true && html`<p>You have allowed this before. It asks again to be sure.</p>`}
 ${parties(input)}

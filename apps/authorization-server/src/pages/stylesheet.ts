@@ -38,6 +38,7 @@ code, .reference { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "
 .quiet { color: var(--quiet); }
 .small { font-size: 0.875rem; }
 .name { font-weight: 700; }
+.logo { display: block; width: 48px; height: 48px; margin: 0 0 1rem; border-radius: 8px; background: #fff; object-fit: contain; }
 h1 .name { font-weight: inherit; color: var(--accent); }
 .whole { user-select: all; }
 

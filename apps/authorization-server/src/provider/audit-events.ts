@@ -1,12 +1,15 @@
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
+import type { TokenRefusals } from './token-refusals.ts';
 
 type Detail = Pick<AuditEvent, 'type' | 'outcome'> & Partial<AuditEvent>;
 
 /** What the listeners need. */
 export type AuditEventsOptions = {
   audit: AuditSink;
+  /** What is written of refusals: anybody can cause as many as they like. */
+  refusals: TokenRefusals;
   clock: Clock;
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
   /** The client led to a code or a token. */
@@ -19,15 +22,15 @@ export type AuditEventsOptions = {
  */
 export function recordEngineEvents(
   provider: Provider,
-  { audit, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
+  { audit, refusals, clock, onClientAuthenticationFailed, onClientUsed }: AuditEventsOptions,
 ): void {
   const noteUse = (ctx: KoaContextWithOIDC) => {
     const clientId = ctx.oidc.entities.Client?.clientId;
     if (clientId !== undefined) defer(ctx, onClientUsed(clientId));
   };
-  const record = (ctx: KoaContextWithOIDC, detail: Detail) => {
+  const record = (ctx: KoaContextWithOIDC, detail: Detail, sink: Pick<AuditSink, 'record'> = audit) => {
     const { address, correlationId } = requestContext(ctx);
-    defer(ctx, audit.record({ time: clock(), address, correlationId, ...parties(ctx), ...detail }));
+    defer(ctx, sink.record({ time: clock(), address, correlationId, ...parties(ctx), ...detail }));
   };
 
   provider.on('authorization.success', (ctx) => {
@@ -41,11 +44,8 @@ export function recordEngineEvents(
   });
   provider.on('grant.error', (ctx, error) => {
     const unauthenticated = error.message === 'invalid_client';
-    record(ctx, {
-      type: unauthenticated ? 'client.authentication_failed' : 'token.refused',
-      outcome: 'denied',
-      detail: { error: error.message },
-    });
+    const type = unauthenticated ? 'client.authentication_failed' : 'token.refused';
+    record(ctx, { type, outcome: 'denied', detail: { error: error.message } }, refusals);
     if (unauthenticated) defer(ctx, onClientAuthenticationFailed(ctx));
   });
   provider.on('grant.revoked', (ctx, grantId) => {

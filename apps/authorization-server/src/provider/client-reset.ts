@@ -20,6 +20,10 @@ const KNOWN_CLIENTS: readonly KnownClient[] = [
     isCalled: /^(visual studio code|vs ?code|github copilot in vs ?code)/i,
     advice: 'VS Code: run “Authentication: Remove Dynamic Authentication Providers” from the command palette.',
   },
+  {
+    isCalled: /^github copilot cli/i,
+    advice: 'Copilot CLI: end it, delete the folder ~/.copilot/mcp-oauth-config, and start it again.',
+  },
   { isCalled: /^cursor/i, advice: 'Cursor: remove the server in the MCP settings and add it again.' },
   {
     isCalled: /^(mcp-remote|mcp cli proxy)/i,

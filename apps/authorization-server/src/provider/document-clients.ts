@@ -6,11 +6,8 @@ import type {
   DocumentClientResult,
   DocumentRefusal,
 } from '../client-metadata/client-documents.ts';
-import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
-import { requestContext } from '../http/request-context.ts';
-
-/** How many documents one network may make this server fetch, in how long. */
-export const DOCUMENT_FETCH_LIMIT = { name: 'document-fetch', failures: 60, windowSeconds: 60 } as const;
+import type { FailureLimit } from '../http/failure-limit.ts';
+import { admitsFetch, MetadataUnreachable, namedKeyOf } from './remote-metadata.ts';
 
 /** A client that names itself by a URL and cannot be used, at the authorization endpoint. */
 export class DocumentClientProblem extends errors.InvalidClient {
@@ -21,14 +18,6 @@ export class DocumentClientProblem extends errors.InvalidClient {
     super('client is invalid', refusal.detail);
     this.clientId = clientId;
     this.refusal = refusal;
-  }
-}
-
-/** The client may be all right, but what it takes to know cannot be had: a reason to come back, not to register anew. */
-class Unreachable extends errors.CustomOIDCProviderError {
-  constructor(detail: string) {
-    super('temporarily_unavailable', `the client's metadata cannot be fetched: ${detail}`);
-    Object.assign(this, { status: 503, statusCode: 503 });
   }
 }
 
@@ -75,7 +64,7 @@ type Lookup = DocumentClientOptions & { clientId: string };
  */
 async function clientFor(ctx: KoaContextWithOIDC | undefined, lookup: Lookup): Promise<DocumentClientResult> {
   const { documents, clientId } = lookup;
-  const admit = ctx && (() => admits(ctx, lookup.fetchLimit));
+  const admit = ctx && (() => admitsFetch(ctx, lookup.fetchLimit));
   const route: string | undefined = ctx?.oidc.route;
   if (!ctx || route === 'authorization') return documents.findToShow(clientId, admit);
   const current = await documents.find(clientId, admit);
@@ -87,7 +76,7 @@ async function clientFor(ctx: KoaContextWithOIDC | undefined, lookup: Lookup): P
   const agreed = (route === 'token' && (await agreedClient(ctx, lookup))) || current.client;
   if (documents.isStandIn(agreed) && !ctx.oidc.params?.client_assertion)
     return { ok: true, client: withoutAuthentication(agreed) };
-  return documents.withKeys({ agreed, current: current.client, admit });
+  return documents.withKeys({ agreed, current: current.client, kid: namedKeyOf(ctx), admit });
 }
 
 /** The client as the user agreed to it who gave the code or refresh token of this request; undefined where there is none. */
@@ -118,10 +107,6 @@ function withoutAuthentication(client: DocumentClient): DocumentClient {
   return { ...rest, token_endpoint_auth_method: 'none' };
 }
 
-async function admits(ctx: KoaContextWithOIDC, limit: FailureLimit): Promise<boolean> {
-  return (await limit.take(networkOf(requestContext(ctx).address))).allowed;
-}
-
 function problemOf(
   ctx: KoaContextWithOIDC | undefined,
   { clientId, refusal }: { clientId: string; refusal: DocumentRefusal },
@@ -130,6 +115,6 @@ function problemOf(
   if (route === undefined || route === 'authorization' || route === 'resume')
     return new DocumentClientProblem(clientId, refusal);
   return refusal.reason === 'unreachable'
-    ? new Unreachable(refusal.detail)
+    ? new MetadataUnreachable(refusal.detail)
     : new errors.InvalidClientAuth(refusal.detail);
 }

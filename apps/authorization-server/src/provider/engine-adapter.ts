@@ -2,12 +2,14 @@ import type { Clock } from '@portcullis/platform';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Resource } from '../resources.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
+import { withRegisteredKeys } from './remote-metadata.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 import { usedProofs } from './used-proofs.ts';
 
@@ -21,6 +23,8 @@ export type EngineAdapterOptions = {
   documentFetchLimit: FailureLimit;
   clientCertificates: ClientCertificates | undefined;
   clock: Clock;
+  /** Keys behind the `jwks_uri` of a client. */
+  remoteKeys: RemoteKeys;
 };
 
 /**
@@ -28,8 +32,8 @@ export type EngineAdapterOptions = {
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit, clientCertificates, clock } =
-    options;
+  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { remoteKeys, clientCertificates, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
@@ -54,7 +58,10 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
         }
-        return client;
+        const request = Provider.ctx;
+        return client && request
+          ? withRegisteredKeys(client, { ctx: request, remoteKeys, limit: documentFetchLimit })
+          : client;
       });
     }
     return adapter;

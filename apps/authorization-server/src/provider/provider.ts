@@ -1,15 +1,17 @@
+import { createHash } from 'node:crypto';
 import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
-import type { JWK } from 'jose';
-import Keygrip from 'keygrip';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { ADMIN_REFRESH_SECONDS, CLI_CLIENT } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import type { CookieKeys } from '../keys/cookie-keys.ts';
+import type { KeySet } from '../keys/key-ring.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import type { Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
@@ -26,6 +28,7 @@ import { type ClientCertificates, mutualTlsFeature } from './mutual-tls.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { dpopFeature, PROOF_ALGORITHMS } from './proof-of-possession.ts';
 import { resourceIndicators } from './resources.ts';
+import type { TokenRefusals } from './token-refusals.ts';
 
 const DAY_SECONDS = 24 * 3600;
 
@@ -55,18 +58,20 @@ export type EngineOptions = {
   users: UserStore;
   consents: ConsentStore;
   audit: AuditSink;
+  refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
+  remoteKeys: RemoteKeys;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
   dpop: { nonceSecret: Buffer; requireNonce: boolean };
   /** How the certificates of clients come in; undefined where none do. */
   clientCertificates: ClientCertificates | undefined;
-  signingKeys: JWK[];
-  /** Current key first; the others verify cookies that were signed before. */
-  cookieKeys: string[];
+  keySet: KeySet;
+  jwksMaxAgeSeconds: number;
+  cookieKeys: CookieKeys;
   clock: Clock;
   log: Logger;
 };
@@ -75,11 +80,12 @@ export type EngineOptions = {
 export function createEngine(options: EngineOptions): Provider {
   const provider = new Provider(options.site.issuer, configuration(options));
   provider.proxy = true;
-  // The engine's types want a list; Koa takes a Keygrip too, and its default is HMAC with SHA-1.
-  Object.assign(provider, { keys: new Keygrip(options.cookieKeys, 'sha256') });
+  // The engine's types want a list; Koa takes what signs and verifies too, and makes HMAC with SHA-1 of a list.
+  Object.assign(provider, { keys: options.cookieKeys });
   compareHashedSecrets(provider);
   recordEngineEvents(provider, {
     audit: options.audit,
+    refusals: options.refusals,
     clock: options.clock,
     onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
@@ -94,12 +100,13 @@ export function createEngine(options: EngineOptions): Provider {
 }
 
 function configuration(options: EngineOptions): Configuration {
-  const { site } = options;
+  const { site, keySet } = options;
+  const { alg } = keySet.signing(options.clock());
   return {
     adapter: engineAdapter(options),
     clients: [CLI_CLIENT],
     findAccount: findAccount(options.users),
-    jwks: { keys: options.signingKeys },
+    jwks: { keys: [...keySet.keys] },
     enabledJWA: { dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
@@ -111,7 +118,7 @@ function configuration(options: EngineOptions): Configuration {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       response_modes: ['query'],
-      id_token_signed_response_alg: 'ES256',
+      id_token_signed_response_alg: alg,
     },
     clientBasedCORS: (_ctx, origin, client) => (client.redirectUris ?? []).some((uri) => isOriginOf(origin, uri)),
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => {
@@ -159,7 +166,13 @@ function configuration(options: EngineOptions): Configuration {
     fetchResponseBodyLimits: { jwks_uri: 5 * 1024, sector_identifier_uri: 5 * 1024 },
     // The engine's own support for metadata documents stays off: ours answers in the adapter.
     extraParams: documentVersionParameter,
-    extraClientMetadata: { properties: ['client_document'], validator: () => undefined },
+    extraClientMetadata: {
+      properties: ['client_document'],
+      validator: (_ctx, _property, _value, metadata) => {
+        // There are no ID tokens, but the engine turns a client away whose algorithm for them has no key any more.
+        metadata.id_token_signed_response_alg = alg;
+      },
+    },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
@@ -171,7 +184,7 @@ function configuration(options: EngineOptions): Configuration {
       revocation: { enabled: true },
       // Clients register at a route of our own.
       registration: { enabled: false },
-      resourceIndicators: resourceIndicators(options),
+      resourceIndicators: resourceIndicators({ ...options, signing: () => keySet.signing(options.clock()) }),
     },
   };
 }
@@ -252,10 +265,20 @@ function finishAnswer(options: EngineOptions) {
       return;
     }
     const route: string | undefined = ctx.oidc?.route;
-    if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
-    if (route === 'discovery') describeServer(ctx, options);
+    if (route === 'discovery') {
+      ctx.set('Cache-Control', 'public, max-age=300');
+      describeServer(ctx, options);
+    }
+    if (route === 'jwks') nameVersion(ctx, options);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
+}
+
+/** Lets the key set be cached for as long as a new key is published before it signs, and be asked for again cheaply. */
+function nameVersion(ctx: KoaContextWithOIDC, { jwksMaxAgeSeconds }: EngineOptions): void {
+  ctx.set('Cache-Control', `public, max-age=${jwksMaxAgeSeconds}`);
+  ctx.etag = createHash('sha256').update(JSON.stringify(ctx.body)).digest('base64url');
+  if (ctx.fresh) ctx.status = 304;
 }
 
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */

@@ -17,13 +17,18 @@ export type RegistrationResult =
  * Reads a registration as real clients send it (RFC 7591 §2 lets the server replace what it does not support).
  *
  * What it forgives: empty and unknown members, unknown grant types and scopes, a missing or wrong
- * `application_type`, redirect URIs of which only some can be used. What it does not: no usable redirect URI, and a
- * `jwks_uri`, because this server fetches nothing on a stranger's word.
+ * `application_type`, redirect URIs of which only some can be used. What it does not: no usable redirect URI, and keys
+ * that could never verify anything. Nothing is fetched here: a `jwks_uri` is judged by its form.
+ *
+ * @param fetchPorts ports beside 443 that a `jwks_uri` may have
  */
-export function readRegistration(body: Readonly<Record<string, unknown>>): RegistrationResult {
+export function readRegistration(
+  body: Readonly<Record<string, unknown>>,
+  { fetchPorts }: { fetchPorts: readonly number[] },
+): RegistrationResult {
   const redirects = chooseRedirectUris(body.redirect_uris);
   if (!redirects.ok) return { ok: false, error: 'invalid_redirect_uri', description: redirects.description };
-  const keys = body.token_endpoint_auth_method === 'private_key_jwt' ? readClientKeys(body.jwks) : undefined;
+  const keys = body.token_endpoint_auth_method === 'private_key_jwt' ? readClientKeys(body, { fetchPorts }) : undefined;
   if (keys?.ok === false) return { ok: false, error: 'invalid_client_metadata', description: keys.description };
   return {
     ok: true,
@@ -36,7 +41,7 @@ export function readRegistration(body: Readonly<Record<string, unknown>>): Regis
           .map((entry) => entry.slice(0, MAX_TEXT_LENGTH))
           .slice(0, MAX_CONTACTS),
       }),
-      ...(keys && { jwks: { keys: keys.keys } }),
+      ...keys?.members,
       ...(body.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
       token_endpoint_auth_method:
         pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',

@@ -1,5 +1,6 @@
 import type { Clock } from '@portcullis/platform';
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
+import type { SigningAlgorithm } from '../keys/key-policy.ts';
 import { findResource, type Resource } from '../resources.ts';
 import { permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
@@ -13,10 +14,19 @@ export type ResourceOptions = {
   accessTokenTtlSeconds: number;
   permissionsOf: PermissionsOf;
   clock: Clock;
+  /** The key that signs at this moment. */
+  signing(): { alg: SigningAlgorithm; kid: string };
 };
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
-export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf, clock }: ResourceOptions) {
+export function resourceIndicators({
+  resources,
+  roles,
+  accessTokenTtlSeconds,
+  permissionsOf,
+  signing,
+  clock,
+}: ResourceOptions) {
   return {
     enabled: true,
     defaultResource(ctx: KoaContextWithOIDC, _client: unknown, oneOf?: readonly string[]) {
@@ -52,7 +62,7 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, pe
         audience: resource.url,
         accessTokenFormat: 'jwt',
         accessTokenTTL: accessTokenTtlSeconds,
-        jwt: { sign: { alg: 'ES256' } },
+        jwt: { sign: signing() },
       };
     },
   };

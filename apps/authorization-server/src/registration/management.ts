@@ -45,7 +45,10 @@ export async function updateClient(ctx: Context, deps: RegistrationHandlerDeps):
     type: 'client.updated',
     outcome: 'success',
     client: client.id,
-    detail: { ...describeClient(outcome.metadata), ...(outcome.underReview && { state: 'pending' }) },
+    detail: {
+      ...describeClient(outcome.metadata),
+      ...(outcome.underReview && client.state !== 'rejected' && { state: 'pending' }),
+    },
   });
   ctx.body = { ...outcome.metadata, ...credentials(deps.site, { client, ...outcome }) };
 }
@@ -101,9 +104,8 @@ async function replace(
 
   const { metadata } = read;
   const isOther = !isSameToAPerson(client.metadata, metadata);
-  // One that is switched off is not let in unseen either, once it is switched on again.
-  const wasApproved = client.state === 'active' || client.state === 'disabled';
-  const underReview = policy.policy === 'review' && wasApproved && isOther;
+  // Whatever its state was a moment ago: it may be approved at this very moment, for what it was.
+  const underReview = policy.policy === 'review' && isOther;
   const secret = needsSecret(metadata) && !needsSecret(client.metadata) ? newSecret() : undefined;
   const nextManagementToken = newSecret();
   const updated = await clients.updateManaged({

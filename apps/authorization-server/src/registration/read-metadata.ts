@@ -15,6 +15,8 @@ export type MetadataResult = { ok: true; metadata: ClientMetadata } | { ok: fals
 export type ReadMetadataOptions = {
   provider: Provider;
   policy: RegistrationPolicy;
+  /** Ports beside 443 that keys may be fetched from. */
+  fetchPorts: readonly number[];
   /** Of the client that the metadata is for. */
   clientId: string;
   issuedAt: Date;
@@ -27,11 +29,11 @@ export type ReadMetadataOptions = {
  */
 export async function readMetadata(
   body: Readonly<Record<string, unknown>>,
-  { provider, policy, clientId, issuedAt, now }: ReadMetadataOptions,
+  { provider, policy, fetchPorts, clientId, issuedAt, now }: ReadMetadataOptions,
 ): Promise<MetadataResult> {
   const vouched = await readSoftwareStatement(body.software_statement, policy.softwareStatements, now);
   if (!vouched.ok) return refuse(vouched);
-  const read = readRegistration({ ...body, ...vouched.claims });
+  const read = readRegistration({ ...body, ...vouched.claims }, { fetchPorts });
   if (!read.ok) return refuse(read);
   const redirects = allowedRedirects(read.metadata.redirect_uris, policy.redirectHosts);
   if (redirects.length === 0) {

@@ -19,6 +19,8 @@ export type RegistrationDeps = {
   site: Site;
   resources: readonly Resource[];
   policy: RegistrationPolicy;
+  /** Ports beside 443 that keys may be fetched from. */
+  fetchPorts: readonly number[];
   clients: ClientStore;
   tokens: RegistrationTokenStore;
   quota: RegistrationQuota;

@@ -1,4 +1,5 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { UnknownMasterKey } from '../envelope.ts';
 import type { EngineRecord } from '../generated/postgresql/client.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
@@ -14,11 +15,13 @@ const foundOtherwise = new Set(['Session', 'DeviceCode']);
  * resumptions one destroys it, and an answer that comes too late does not bring it back.
  */
 export function engineRecordsAdapter(model: string, { prisma, clock, envelope, errors }: AdapterDependencies): Adapter {
-  const place = (id: string) => `EngineRecord/${model}/${id}`;
+  const place = (id: string) => engineRecordPlace(model, id);
 
   const open = (row: EngineRecord | null): AdapterPayload | undefined => {
     if (!row || (row.expiresAt && row.expiresAt <= clock())) return undefined;
-    const payload = parsePayload(envelope.open(row.payload, place(row.id)).toString());
+    const text = openOrForget(() => envelope.open(row.payload, place(row.id)).toString());
+    if (text === undefined) return undefined;
+    const payload = parsePayload(text);
     return row.consumedAt ? { ...payload, consumed: toEpoch(row.consumedAt) } : payload;
   };
 
@@ -75,6 +78,21 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
       await prisma.engineRecord.deleteMany({ where: { model, grantId } });
     },
   });
+}
+
+/** Where a sealed record belongs. */
+export function engineRecordPlace(model: string, id: string): string {
+  return `EngineRecord/${model}/${id}`;
+}
+
+/** What was left under a master key that is gone is over: a sign-in or a session, which is begun anew. */
+function openOrForget(open: () => string): string | undefined {
+  try {
+    return open();
+  } catch (cause) {
+    if (cause instanceof UnknownMasterKey) return undefined;
+    throw cause;
+  }
 }
 
 /** Whether this saves what the user decided: the engine creates an interaction without a result. */

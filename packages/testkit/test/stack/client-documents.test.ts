@@ -22,15 +22,7 @@ import type { InProcess } from './support/in-process.ts';
 import { startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
-const HOSTS = [
-  'client.example',
-  'keys.example',
-  'claude.ai',
-  'chatgpt.com',
-  'vscode.dev',
-  'ask.example',
-  'deny.example',
-];
+const HOSTS = ['client.example', 'keys.example', 'chatgpt.com', 'github.com', 'ask.example', 'deny.example'];
 const LOOPBACK = 'http://127.0.0.1:50123/callback';
 const WEB = 'https://app.example/callback';
 const WEEK_SECONDS = 7 * 24 * 3600;
@@ -187,15 +179,26 @@ describe('a client that names itself by a URL (AS-22)', () => {
       },
     ]);
     const path = `/clients/${encodeURIComponent(asking)}`;
-    const decide = async (decision: string) =>
-      (await callAdmin(server.issuer, { token, method: 'POST', path: `${path}/${decision}` })).status;
+    const decide = async (decision: string, body?: unknown) => {
+      const { json } = await callAdmin(server.issuer, { token, path });
+      const { version } = Object(json?.client);
+      const seen = { token, method: 'POST', path: `${path}/${decision}`, body: body ?? { version } };
+      return (await callAdmin(server.issuer, seen)).status;
+    };
+    // Not for a document that is not the one that was looked at.
+    expect([await decide('approve', {}), await decide('approve', { version: 'another' })]).toEqual([400, 409]);
     expect([await decide('approve'), await decide('approve')]).toEqual([200, 409]);
     expect((await callAdmin(server.issuer, { token, path })).json).toMatchObject({ client: { state: 'active' } });
     expect(asks((await open(asking)).step, 'approve')).toBe(true);
     expect(await decide('reject')).toBe(200);
     expect(wordsOf((await open(asking)).step)).toContain('not allowed here');
     const unasked = encodeURIComponent(newClientId('ask.example'));
-    const answer = await callAdmin(server.issuer, { token, method: 'POST', path: `/clients/${unasked}/approve` });
+    const answer = await callAdmin(server.issuer, {
+      token,
+      method: 'POST',
+      path: `/clients/${unasked}/approve`,
+      body: { version: 'unknown' },
+    });
     expect(answer.status).toBe(404);
     const recorded = await createAuditLog(server.database).list({ client: asking });
     expect(recorded.map(({ type }) => type)).toEqual(expect.arrayContaining(['client.approved', 'client.rejected']));
@@ -315,12 +318,9 @@ describe('when the document cannot be had (AS-27, AS-29)', () => {
   });
 
   test.each([
-    ['https://claude.ai/oauth/claude-code-client-metadata', 'http://localhost:50123/callback', 'Claude Code'],
-    ['https://claude.ai/oauth/mcp-oauth-client-metadata', 'https://claude.ai/api/mcp/auth_callback', 'Claude'],
     ['https://chatgpt.com/oauth/client.json', 'https://chatgpt.com/connector_platform_oauth_redirect', 'ChatGPT'],
+    ['https://github.com/copilot/cli/client-metadata.json', 'http://127.0.0.1:50123/', 'GitHub Copilot CLI'],
     ['https://chatgpt.com/oauth/q1W2e3/client.json', 'https://chatgpt.com/connector/oauth/q1W2e3', 'ChatGPT'],
-    ['https://chatgpt.com/oauth/codex/client.json', 'http://127.0.0.1:50123/callback', 'Codex'],
-    ['https://vscode.dev/oauth/client-metadata.json', 'http://127.0.0.1:33418/', 'Visual Studio Code'],
   ])('%s is let in while its origin answers 403, and not when it says 404', async (clientId, redirectUri, name) => {
     origin.set(clientId, answerStatus(403));
     const { step } = await open(clientId, { redirectUri });
@@ -404,6 +404,27 @@ describe('when the document cannot be had (AS-27, AS-29)', () => {
     expect(statuses.slice(0, 60)).toEqual(Array.from({ length: 60 }, () => 303));
     expect(statuses.slice(60)).toEqual([503, 503, 503, 503, 503]);
     expect((await openFrom('127.0.0.251')).status).toBe(303);
+
+    // A document of ours stands in for one that cannot be had, not for one that was not asked for.
+    const openConnector = async (id: string) => {
+      const client = { id: `https://chatgpt.com/oauth/${id}/client.json`, secret: undefined };
+      const redirectUri = 'https://chatgpt.com/connector_platform_oauth_redirect';
+      return sendRaw(authorizationRequest(target, { ...client, redirectUri }).url, { fromAddress: spent });
+    };
+    const [asked, unasked] = [
+      'https://chatgpt.com/oauth/asked/client.json',
+      'https://chatgpt.com/oauth/not/client.json',
+    ];
+    origin.set(asked, answerStatus(403));
+    expect((await openConnector('not')).status).toBe(503);
+    expect(fetchesOf(unasked)).toBe(0);
+    // Where the last answer was that it cannot be had, it does, also when that cannot be asked again now.
+    const elsewhere = createHttpPerson({ fromAddress: '127.0.0.251' });
+    const redirectUri = 'https://chatgpt.com/connector_platform_oauth_redirect';
+    await elsewhere.open(authorizationRequest(target, { id: asked, secret: undefined, redirectUri }).url);
+    await ageDocuments(server.database, 30);
+    expect((await openConnector('asked')).status).toBe(303);
+    expect(fetchesOf(asked)).toBe(1);
   });
 });
 

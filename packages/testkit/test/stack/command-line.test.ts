@@ -3,10 +3,24 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createClientStore, createRegistrationTokenStore, createUserStore } from '@portcullis/persistence';
+import {
+  createClientStore,
+  createEnvelope,
+  createRegistrationTokenStore,
+  createSigningKeyStore,
+  createUserStore,
+} from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, findFreePort, readToken, requestToken } from '../../src/index.ts';
-import { adminTokens } from './support/administration.ts';
+import {
+  createHttpPerson,
+  dumpDatabase,
+  dumpText,
+  findFreePort,
+  readToken,
+  requestToken,
+  sendRaw,
+} from '../../src/index.ts';
+import { adminTokens, callAdmin } from './support/administration.ts';
 import {
   authorizationRequest,
   obtainCode,
@@ -17,7 +31,7 @@ import {
   tokensOf,
 } from './support/authorization.ts';
 import { type CommandEnd, type CommandLine, createCommandLine } from './support/command-line.ts';
-import { type InProcess, startInProcess } from './support/in-process.ts';
+import { type InProcess, MASTER_KEY, startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
 let database: TestDatabase;
@@ -102,6 +116,13 @@ async function aRegistrationToken(): Promise<string> {
     ttlSeconds: 600,
   });
   return id;
+}
+
+/** The id of the key whose turn is next. */
+async function aSpareKey(): Promise<string> {
+  await server.keepKeys();
+  const row = await server.database.prisma.signingKey.findFirstOrThrow({ orderBy: { sequence: 'desc' } });
+  return row.id;
 }
 
 type Row = {
@@ -263,6 +284,26 @@ const ROWS: Row[] = [
     refused: () => ['nothing', '--yes'],
   },
   {
+    command: 'keys list',
+    right: () => [],
+    wrong: ['--limit', 'many'],
+    shows: /active +ES256 +\d{4}-\d\d-\d\d [\d:]+Z +since .+ [\w-]{43}\n/,
+  },
+  {
+    command: 'keys rotate',
+    right: () => ['--yes', '--force'],
+    wrong: ['now', '--yes'],
+    shows: /The key [\w-]{43} signs from now on\. Its predecessor stays known until \d{4}-/,
+    refused: () => ['--yes'],
+  },
+  {
+    command: 'keys retire',
+    right: async () => [await aSpareKey(), '--yes'],
+    wrong: [],
+    shows: /Retired the key [\w-]{43}; [\w-]{43} signs/,
+    refused: () => ['nothing', '--yes'],
+  },
+  {
     command: 'audit search',
     right: () => ['--type', 'user.signed_in', '--since', '1h'],
     wrong: ['--since', 'yesterday'],
@@ -322,7 +363,7 @@ describe.each(ROWS)('portcullis $command', ({ command, right, wrong, shows, refu
 test('every command has a row here', async () => {
   const listed = async (args: string[]) => {
     const { out } = await admin.run([...args, '--help']);
-    const [, commands = ''] = out.split('\nCommands:\n');
+    const [commands = ''] = (out.split('\nCommands:\n')[1] ?? '').split('\n\n');
     return [...commands.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
   };
   const names: string[] = [];
@@ -330,7 +371,9 @@ test('every command has a row here', async () => {
     const inner = await listed([group]);
     names.push(...(inner.length > 0 ? inner.map((name) => `${group} ${name}`) : [group]));
   }
-  expect(names.sort()).toEqual([...ROWS.map(({ command }) => command), 'login', 'logout'].sort());
+  // These have tests of their own.
+  const elsewhere = ['login', 'logout', 'completion'];
+  expect(names.sort()).toEqual([...ROWS.map(({ command }) => command), ...elsewhere].sort());
 });
 
 describe('what commands do', () => {
@@ -437,6 +480,81 @@ describe('what commands do', () => {
   });
 });
 
+describe('keys that sign tokens', () => {
+  test('rotating is refused, with the time, while the next key is new, and nothing happens', async () => {
+    await admin.run(['keys', 'rotate', '--yes', '--force']);
+    const states = async () => JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items;
+    const before = await states();
+    const refused = await admin.run(['keys', 'rotate', '--yes']);
+    expect(refused).toMatchObject({ code: 1, err: expect.stringMatching(/not know it before \d{4}-[\d:T-]+Z.*force/) });
+    expect(await states()).toEqual(before);
+    // A young key does no harm once it is old enough.
+    await server.database.prisma.signingKey.updateMany({ data: { createdAt: new Date(Date.now() - 3_601_000) } });
+    await server.keepKeys();
+    expect((await admin.run(['keys', 'rotate', '--yes'])).code).toBe(0);
+    const { out } = await admin.run(['audit', 'search', '--type', 'key.rotated', '--limit', '1', '--json']);
+    expect(JSON.parse(out).items[0]).toMatchObject({ outcome: 'success', detail: { forced: false } });
+  });
+
+  test('a key that is retired takes its tokens with it, and who is signed in does not notice', async () => {
+    const [active] = JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items.filter(
+      ({ state }: { state: string }) => state === 'active',
+    );
+    const old = await adminTokens(target);
+    expect(readToken(old.access).header.kid).toBe(active.kid);
+    const { out } = await admin.run(['keys', 'retire', active.kid, '--yes', '--json']);
+    expect(JSON.parse(out)).toMatchObject({ key: { kid: active.kid, state: 'retired' }, active: { state: 'active' } });
+    expect(await callAdmin(server.issuer, { token: old.access, path: '/status' })).toMatchObject({ status: 401 });
+    expect(await callAdmin(server.issuer, { token: old.access, path: '/keys' })).toMatchObject({ status: 401 });
+    expect((await admin.run(['keys', 'list'])).out).toMatch(new RegExp(`retired .* until .*${active.kid}`));
+    expect(await admin.run(['keys', 'retire', active.kid, '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('retired already'),
+    });
+  });
+
+  test('of eight rotations at once one is made', async () => {
+    const { access } = await adminTokens(target);
+    await server.database.prisma.signingKey.updateMany({ data: { createdAt: new Date(Date.now() - 3_601_000) } });
+    await server.keepKeys();
+    const rotate = () => callAdmin(server.issuer, { token: access, method: 'POST', path: '/keys/rotate', body: {} });
+    const answers = await Promise.all(Array.from({ length: 8 }, rotate));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+  });
+
+  test('eight who rotate and retire at once leave one active key, published, and one after it', async () => {
+    const { access } = await adminTokens(target);
+    // The key that signed this token is not among those that go.
+    await admin.run(['keys', 'rotate', '--force', '--yes']);
+    const send = (path: string) => callAdmin(server.issuer, { token: access, method: 'POST', path, body: {} });
+    const states = async (): Promise<{ kid: string; state: string }[]> =>
+      JSON.parse((await admin.run(['keys', 'list', '--json'])).out).items;
+    const kidsIn = async (state: string) => (await states()).filter((key) => key.state === state).map(({ kid }) => kid);
+    const [active, next] = [...(await kidsIn('active')), ...(await kidsIn('next'))];
+    const paths = ['/keys/rotate', `/keys/${active}/retire`, `/keys/${next}/retire`];
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => send(paths[i % 3] ?? '')));
+    expect(answers.filter(({ status }) => status !== 200 && status !== 409)).toEqual([]);
+    await server.keepKeys();
+    const [signing, ...others] = await kidsIn('active');
+    expect(others).toEqual([]);
+    expect(await kidsIn('next')).toHaveLength(1);
+    const { keys } = JSON.parse((await sendRaw(new URL(`${server.issuer}/jwks`))).text);
+    expect(keys[0].kid).toBe(signing);
+    expect(keys.map(({ kid }: { kid: string }) => kid)).not.toContain(active);
+  });
+
+  test('no answer and no table holds a private key', async () => {
+    const { out } = await admin.run(['keys', 'list', '--limit', '200', '--json']);
+    const { keys } = await createSigningKeyStore(server.database, createEnvelope(MASTER_KEY)).load();
+    expect(keys.length).toBeGreaterThanOrEqual(2);
+    const tables = dumpText(await dumpDatabase(database.url));
+    for (const { jwk, kid } of keys) {
+      expect(out).toContain(kid);
+      expect(out + tables).not.toContain(String(jwk.d));
+    }
+  });
+});
+
 describe('clients with limits', () => {
   test('a client registered for one scope may ask for no other', async () => {
     const redirectUri = 'https://portal.example/callback';
@@ -497,7 +615,10 @@ describe('clients with limits', () => {
       const status = await night.run(['status', '--json'], { config });
       expect(JSON.parse(status.out)).toMatchObject({ kind: 'client', subject: client.id, scopes: ['admin:users'] });
       expect((await night.run(['users', 'list'], { config })).code).toBe(0);
-      expect((await night.run(['audit', 'tail'], { config })).code).toBe(1);
+      expect(await night.run(['audit', 'tail'], { config })).toMatchObject({
+        code: 1,
+        err: 'portcullis: It takes the scope admin:audit, which this machine was not registered with.\n',
+      });
       await admin.run(['clients', 'disable', client.id, '--yes']);
       expect((await night.run(['status'], { config })).code).toBe(1);
     } finally {
@@ -524,6 +645,28 @@ describe('clients with limits', () => {
     expect(await admin.run(['grants', 'revoke', '--yes', grant])).toMatchObject(absent);
     expect(await admin.run(['grants', 'list', '--client', client])).toMatchObject({ code: 0 });
     expect(await admin.run(['clients', 'show', '-abc'])).toMatchObject({ code: 2 });
+  });
+
+  test('a server that is called by another host says how it is called', async () => {
+    const elsewhere = server.issuer.replace('localhost', '127.0.0.1');
+    const answer = await admin.run(['login', '--no-browser', '--issuer', elsewhere]);
+    expect(answer).toMatchObject({ code: 3, err: expect.stringContaining(`--issuer ${server.issuer}\n`) });
+  });
+
+  test('everything that is wrong begins in the same way, and names the option that was typed', async () => {
+    for (const args of [
+      ['clients', 'show'],
+      ['clients', 'list', '--nonsense'],
+      ['nonsense'],
+      ['grants', 'list', '--limit', 'x'],
+      ['users', 'update', 'somebody'],
+      ['clients', 'show', 'nobody'],
+    ])
+      expect((await admin.run(args)).err).toMatch(/^portcullis: /);
+    const wrong = ['clients', 'register', '--name', 'Evil', '--redirect-uri', 'javascript:alert(1)'];
+    expect((await admin.run([...wrong, '--scope', 'desk:nothing'])).err).toMatch(
+      /^portcullis: --redirect-uri: redirect_uris must be .+; --scope: no such scope there: desk:nothing\.\n$/,
+    );
   });
 
   test('a server that calls itself otherwise is named as it does', async () => {

@@ -171,6 +171,16 @@ describe('what a person allows, and for how long', () => {
     expect(asks((await open(clientId, webUri)).step, 'approve')).toBe(true);
   });
 
+  it('SP-16: a refusal forgets what was allowed before, at that resource and for that client only', async () => {
+    const [{ clientId }, other] = [await newClient(webUri), await newClient(webUri)];
+    for (const id of [clientId, other.clientId]) await signIn(stack, { clientId: id, redirectUri: webUri, person });
+    const { step } = await open(clientId, webUri, { prompt: 'consent' });
+    const end = await person.submit(step, { action: 'deny' });
+    expect(end.url.searchParams.get('error')).toBe('access_denied');
+    expect(asks((await open(clientId, webUri)).step, 'approve')).toBe(true);
+    expect((await open(other.clientId, webUri)).step.kind).toBe('left');
+  });
+
   it.each([loopbackUri, ownSchemeUri])('PX-14: with %s it is asked every time', async (redirectUri) => {
     const { clientId } = await newClient(redirectUri);
     for (const _ of ['first', 'second']) {

@@ -79,5 +79,11 @@ describe('recovery on the host', () => {
       status: 1,
       stderr: expect.stringContaining('npm run recover -- ada@example.com'),
     });
+    // Also where no server could be started.
+    for (const option of ['--help', '-h']) {
+      const { status, stdout, stderr } = recover([option], { PORTCULLIS_ISSUER: 'nonsense' });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain('Usage: npm run recover');
+    }
   });
 });

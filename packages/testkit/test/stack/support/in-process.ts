@@ -22,6 +22,8 @@ export type InProcess = {
   now(): Date;
   /** Removes what has expired, as the process does every ten minutes. */
   clean(): Promise<number>;
+  /** Follows the signing keys, as the process does every second. */
+  keepKeys(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -37,7 +39,8 @@ export type InProcessOptions = {
   network?: Partial<EgressNetwork>;
 };
 
-const masterKey = Buffer.alloc(32, 7);
+/** What everything is encrypted under. */
+export const MASTER_KEY = Buffer.alloc(32, 7);
 
 /** Starts one on a free port, over a connection of its own to the database. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
@@ -53,7 +56,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   const log = createLogger({ name: 'in-process', level: 'silent' });
   const server = await createAuthorizationServer(config, {
     database,
-    masterKey,
+    masterKey: MASTER_KEY,
     clock,
     log,
     ...(network && { network }),
@@ -70,6 +73,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     },
     now: clock,
     clean: () => server.clean(),
+    keepKeys: () => server.keepKeys(),
     async close() {
       await listening.close(100);
       await database.close();

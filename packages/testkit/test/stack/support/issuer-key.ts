@@ -13,7 +13,8 @@ export async function stealSigningKey(stack: Stack): Promise<KeyThief> {
   const master = parseMasterKey((await readFile(join(stack.dataDir, 'master-key'), 'utf8')).trim());
   if (!master) throw new Error('no master key');
   const database = await openDatabase({ url: stack.databases.authorizationServer });
-  const [signingKey] = await createSigningKeyStore(database, createEnvelope(master)).list();
+  const { keys } = await createSigningKeyStore(database, createEnvelope(master)).load();
+  const [signingKey] = keys;
   await database.close();
   if (!signingKey) throw new Error('no signing key');
   const { kid, alg, jwk } = signingKey;

@@ -1,0 +1,87 @@
+import { createAuditLog, type Database, inTransaction, takeEndedCounters } from '@portcullis/persistence';
+import type { AuditEvent, AuditSink } from '@portcullis/platform';
+import { z } from 'zod';
+import { createFailureLimit, networkOf } from '../http/failure-limit.ts';
+
+/** Refusals at the token endpoint in the audit trail. */
+export type TokenRefusals = {
+  /** Records a refusal, or counts it where many of its kind were recorded already. */
+  record(event: AuditEvent): Promise<void>;
+};
+
+const WINDOW_SECONDS = 15 * 60;
+
+/** How many refusals of one kind, for one client from one network, are recorded one by one in a window. */
+const PER_CLIENT = { name: 'token-refusals', failures: 20, windowSeconds: WINDOW_SECONDS } as const;
+
+/** The same for one network, whatever clients it names. */
+const PER_NETWORK = { name: 'token-refusals-network', failures: 200, windowSeconds: WINDOW_SECONDS } as const;
+
+const BATCH = 100;
+
+/** What is counted together: the beginning of the window, the network, and the kind and client unless it is all of them. */
+const counterSchema = z.object({
+  window: z.number(),
+  network: z.string(),
+  type: z.enum(['token.refused', 'client.authentication_failed']).optional(),
+  client: z.string().optional(),
+});
+
+type Counter = z.infer<typeof counterSchema>;
+
+/**
+ * Makes the record of refusals. Anybody can cause one, so a flood must not fill the trail: the first ones of a window
+ * are written as they are, the others counted in the database, over all replicas, until {@link sumUpRefusals}.
+ */
+export function createTokenRefusals(database: Database, audit: AuditSink): TokenRefusals {
+  const perClient = createFailureLimit(database, PER_CLIENT);
+  const perNetwork = createFailureLimit(database, PER_NETWORK);
+  return {
+    async record(event) {
+      const { type, client, address = '', time } = event;
+      // Each window has counters of its own: one that began anew before it was summed up would lose what it held.
+      const window = Math.floor(time.getTime() / 1000 / WINDOW_SECONDS) * WINDOW_SECONDS;
+      const network = networkOf(address);
+      if (!(await perClient.take(JSON.stringify({ window, network, type, client }))).allowed) return;
+      if (!(await perNetwork.take(JSON.stringify({ window, network }))).allowed) return;
+      await audit.record(event);
+    },
+  };
+}
+
+/** Writes one record for each counter whose window is over, which says how many refusals were only counted. */
+export async function sumUpRefusals(database: Database, now: Date): Promise<void> {
+  for (const limit of [PER_CLIENT, PER_NETWORK]) {
+    let taken: number;
+    do taken = await sumUp(database, { limit, now });
+    while (taken === BATCH);
+  }
+}
+
+type Limit = typeof PER_CLIENT | typeof PER_NETWORK;
+
+function sumUp(database: Database, { limit, now }: { limit: Limit; now: Date }): Promise<number> {
+  return inTransaction(database, async (within) => {
+    const counters = await takeEndedCounters(within, { name: limit.name, limit: BATCH, now });
+    for (const { key, points } of counters) {
+      const notRecorded = points - limit.failures;
+      const event = eventOf(counterSchema.parse(JSON.parse(key)), { notRecorded, now });
+      if (notRecorded > 0) await createAuditLog(within).record(event);
+    }
+    return counters.length;
+  });
+}
+
+function eventOf(
+  { window, network, type = 'token.refused', client }: Counter,
+  { notRecorded, now }: { notRecorded: number; now: Date },
+): AuditEvent {
+  return {
+    time: now,
+    type,
+    outcome: 'denied',
+    address: network.includes(':') ? `${network}::/64` : network,
+    ...(client !== undefined && { client }),
+    detail: { notRecorded, since: new Date(window * 1000).toISOString(), windowSeconds: WINDOW_SECONDS },
+  };
+}
