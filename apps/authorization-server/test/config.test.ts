@@ -173,7 +173,7 @@ describe('the configuration file', () => {
   });
 
   test.each([
-    [{ extra: 1 }, 'extra: is no setting; known here: resources, roles, registration, clientMetadataDocuments.'],
+    [{ extra: 1 }, 'extra: is no setting; known here: resources, roles, registration, clientMetadataDocuments, dpop, signingKeys.'],
     [
       { registration: { polcy: 'open' } },
       'registration → polcy: is no setting; known here: policy, redirectHosts, quota, softwareStatements.',
