@@ -6,10 +6,11 @@ import { addCompletionCommands } from './commands/completion.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
+import { addResourceCommands } from './commands/resources.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
 import { addUserCommands } from './commands/users.ts';
 
-const INTRODUCTION = `Administers a Portcullis server: its users, apps, grants and keys.
+const INTRODUCTION = `Administers a Portcullis server: its users, apps, protected servers, grants and keys.
 
 Begin with \`portcullis login\`, which signs you in in your browser. It takes the role admin.`;
 
@@ -50,6 +51,7 @@ export function createProgram(deps: CliDeps): Command {
   addSignInCommands(program, deps);
   addUserCommands(program, deps);
   addClientCommands(program, deps);
+  addResourceCommands(program, deps);
   addGrantCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
   addKeyCommands(program, deps);

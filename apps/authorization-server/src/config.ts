@@ -14,6 +14,7 @@ import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } f
 import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
 import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
+import { isOwnUrl } from './resource-url.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import { type Site, siteOf } from './site.ts';
@@ -56,6 +57,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const issuer = issuerOf(read);
   const mcpUrl = read.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp');
   const file = configurationFileOf(read);
+  const resources = resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file);
+  refuseOwnUrls(read, { resources, site: siteOf(issuer) });
   const masterKey = read.secret('PORTCULLIS_MASTER_KEY');
   if (masterKey === undefined && !isLoopbackHost(new URL(issuer).hostname)) {
     read.problem(
@@ -69,7 +72,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     site: siteOf(issuer),
     host: read.string('PORTCULLIS_HOST', '127.0.0.1'),
     port: read.port('PORTCULLIS_PORT', 4000),
-    resources: resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file),
+    resources,
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
@@ -158,6 +161,17 @@ function refuseUnprovableResources(read: EnvironmentReader, { resources, clientC
     if (proofOfPossession !== 'certificate') continue;
     read.problem(
       `Configuration file, resources → ${url}: demands certificates, but PORTCULLIS_CLIENT_CERTIFICATE_HEADER does not say where they come from.`,
+    );
+  }
+}
+
+function refuseOwnUrls(
+  read: EnvironmentReader,
+  { resources, site }: { resources: readonly Resource[]; site: Site },
+): void {
+  if (resources.some(({ url }) => isOwnUrl(url, site))) {
+    read.problem(
+      'No resource can have the URL of this server or of its administration: PORTCULLIS_MCP_URL and the configuration file.',
     );
   }
 }

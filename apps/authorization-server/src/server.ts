@@ -54,6 +54,7 @@ import { storedPermissions } from './provider/stored-permissions.ts';
 import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
+import { createResourceCatalogue } from './resource-catalogue.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
@@ -90,7 +91,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const { database, masterKey, previousMasterKey, clock, log } = deps;
   const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
-  const resources = [...config.resources, adminResource(site)] as const;
+  const fixedResources = [...config.resources, adminResource(site)] as const;
+  const catalogue = createResourceCatalogue(fixedResources, database);
   const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
   const clients = createClientStore(database);
@@ -109,7 +111,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
 
   const engineOptions = {
     site,
-    resources,
+    catalogue,
     roles,
     accessTokenTtlSeconds,
     registers: registration.policy !== 'off',
@@ -147,7 +149,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     documents,
     logos,
     site,
-    resources,
+    catalogue,
     roles,
     formTokens,
     permissionsOf,
@@ -165,13 +167,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     formTokens,
     audit,
-    mcpUrl: resources[0].url,
+    mcpUrl: catalogue.standard.url,
   });
 
   const registrations = registrationRouter({
     provider,
     site,
-    resources: config.resources,
+    catalogue,
     policy: registration,
     fetchPorts: config.clientMetadataDocuments.ports,
     clients,
@@ -187,7 +189,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     ...keyDeps,
     site,
     database,
-    resources,
+    fixedResources,
     roles,
     clientCertificates: config.clientCertificates,
     permissionsOf,
@@ -205,7 +207,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
-  app.use(shapeRequest(site, resources));
+  app.use(shapeRequest(site, catalogue));
   app.use(assetsRouter().routes());
   app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());

@@ -50,6 +50,7 @@ export {
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
 export { resealUnderMasterKey } from './reseal.ts';
+export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
 export {
   createSigningKeyStore,
   type NewSigningKey,

@@ -33,6 +33,9 @@ export const AUDIT_EVENT_TYPES = [
   'key.created',
   'key.rotated',
   'key.retired',
+  'resource.added',
+  'resource.removed',
+  'resource.credentials_issued',
   'admin.refused',
 ] as const;
 

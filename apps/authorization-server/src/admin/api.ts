@@ -12,7 +12,7 @@ import type { SigningKeyPolicy } from '../keys/key-policy.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
-import type { Resource } from '../resources.ts';
+import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
 import { createAdminGuard } from './admin-guard.ts';
@@ -21,6 +21,7 @@ import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
 import { keyHandlers } from './keys.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
+import { resourceHandlers } from './resources.ts';
 import { adminMetadata, adminRouter } from './router.ts';
 import { statusHandler } from './status.ts';
 import { userHandlers } from './users.ts';
@@ -29,7 +30,7 @@ import { userHandlers } from './users.ts';
 export type AdminApiOptions = {
   site: Site;
   database: Database;
-  resources: readonly Resource[];
+  fixedResources: FixedResources;
   roles: RolePermissions;
   clientCertificates: ClientCertificates | undefined;
   keyRing: KeyRing;
@@ -54,6 +55,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...statusHandler(options.site),
       ...userHandlers(options),
       ...clientHandlers(options),
+      ...resourceHandlers(options),
       ...grantHandlers(database),
       ...auditHandlers(options.audit),
       ...registrationTokenHandlers(database),

@@ -7,6 +7,12 @@ import type { FieldProblem } from './problem.ts';
 type Registration = AdminRequest<'registerClient'>['body'];
 type ShownClient = AdminAnswer<'showClient'>['client'];
 
+/** Why nothing can be bound to certificates on this server. */
+export const NO_CERTIFICATES: FieldProblem = {
+  field: 'proofOfPossession',
+  problem: 'this server is not told where client certificates come from: PORTCULLIS_CLIENT_CERTIFICATE_HEADER',
+};
+
 /** What is wrong with how a client is to prove itself, by certificate or key. */
 export function possessionProblems(
   { authentication, tlsSubject, proofOfPossession }: Registration,
@@ -30,15 +36,7 @@ export function possessionProblems(
           },
         ]
       : []),
-    ...(proofOfPossession === 'certificate' && !certificates
-      ? [
-          {
-            field: 'proofOfPossession',
-            problem:
-              'this server is not told where client certificates come from: PORTCULLIS_CLIENT_CERTIFICATE_HEADER',
-          },
-        ]
-      : []),
+    ...(proofOfPossession === 'certificate' && !certificates ? [NO_CERTIFICATES] : []),
   ];
 }
 

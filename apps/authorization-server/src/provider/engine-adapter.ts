@@ -4,7 +4,7 @@ import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
@@ -16,7 +16,7 @@ import { usedProofs } from './used-proofs.ts';
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = {
   store: AdapterFactory;
-  resources: readonly Resource[];
+  catalogue: ResourceCatalogue;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by a URL; undefined when there are none. */
   documents?: ClientDocuments | undefined;
@@ -32,7 +32,7 @@ export type EngineAdapterOptions = {
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
   const { remoteKeys, clientCertificates, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
@@ -40,9 +40,9 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
       return withFind(adapter, async (id) => {
         const ctx = tokenRequest();
-        if (ctx) canonicaliseTokenResource(ctx, resources);
+        if (ctx) await canonicaliseTokenResource(ctx, catalogue);
         const stored = await adapter.find(id);
-        if (ctx && stored) await refuseUnproven(ctx, { stored, resources, now: clock() });
+        if (ctx && stored) await refuseUnproven(ctx, { stored, catalogue, now: clock() });
         return stored;
       });
     }

@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
 import { type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { findResource, type Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
+import type { Resource } from '../resources.ts';
 
 /** The algorithms that DPoP proofs may have. */
 export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const;
@@ -24,11 +25,11 @@ export function dpopFeature({ nonceSecret, requireNonce }: { nonceSecret: Buffer
  */
 export async function refuseUnproven(
   ctx: KoaContextWithOIDC,
-  { stored, resources, now }: { stored: AdapterPayload; resources: readonly Resource[]; now: Date },
+  { stored, catalogue, now }: { stored: AdapterPayload; catalogue: ResourceCatalogue; now: Date },
 ): Promise<void> {
   refuseEarlyProof(ctx, now);
   const identifier: unknown = ctx.oidc.params?.resource ?? [stored.resource].flat()[0];
-  const resource = typeof identifier === 'string' ? findResource(resources, identifier) : undefined;
+  const resource = typeof identifier === 'string' ? await catalogue.find(identifier) : undefined;
   if (resource) refuseUnbound(ctx, resource);
   await refuseForeignKey(ctx, stored.dpopJkt);
 }

@@ -13,7 +13,7 @@ import { requestContext } from '../http/request-context.ts';
 import type { CookieKeys } from '../keys/cookie-keys.ts';
 import type { KeySet } from '../keys/key-ring.ts';
 import { redirectTarget } from '../redirect-uri.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
@@ -47,7 +47,7 @@ export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
 /** What the engine is built from. */
 export type EngineOptions = {
   site: Site;
-  resources: readonly [Resource, ...Resource[]];
+  catalogue: ResourceCatalogue;
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   /** Whether any client can register itself. */
@@ -149,7 +149,7 @@ function configuration(options: EngineOptions): Configuration {
         refreshTokenTtl({
           firstIssuedAt: iiat,
           now: Math.floor(options.clock().getTime() / 1000),
-          absoluteSeconds: isReserved(resource, options.resources) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
+          absoluteSeconds: isReserved(resource, options.catalogue) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
         }),
     },
     cookies: cookies(site),
@@ -209,8 +209,8 @@ function refreshTokenTtl({
   return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
 }
 
-function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
-  return resources.some(({ reserved, url }) => reserved && [identifier].flat().includes(url));
+function isReserved(identifier: string | string[] | undefined, catalogue: ResourceCatalogue): boolean {
+  return [identifier ?? []].flat().some((url) => catalogue.isReserved(url));
 }
 
 /** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
@@ -267,7 +267,7 @@ function finishAnswer(options: EngineOptions) {
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'discovery') {
       ctx.set('Cache-Control', 'public, max-age=300');
-      describeServer(ctx, options);
+      await describeServer(ctx, options);
     }
     if (route === 'jwks') nameVersion(ctx, options);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
@@ -282,9 +282,12 @@ function nameVersion(ctx: KoaContextWithOIDC, { jwksMaxAgeSeconds }: EngineOptio
 }
 
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
-function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers, documents }: EngineOptions): void {
+async function describeServer(
+  ctx: KoaContextWithOIDC,
+  { site, catalogue, registers, documents }: EngineOptions,
+): Promise<void> {
   if (typeof ctx.body !== 'object') return;
-  const open = resources.filter(({ reserved }) => !reserved);
+  const open = (await catalogue.list()).filter(({ reserved }) => !reserved);
   Object.assign(ctx.body ?? {}, {
     scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],

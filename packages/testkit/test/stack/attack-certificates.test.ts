@@ -338,6 +338,11 @@ describe('a server that is told of no proxy', () => {
       const base = ['clients', 'register', '--name', 'Machine', '--machine', '--resource', server.mcpUrl];
       const refused = await line.run([...base, '--tls-subject', 'CN=importer']);
       expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('CLIENT_CERTIFICATE_AUTHORITIES')]);
+      const add = ['resources', 'add', 'https://notes.example/mcp', '--name', 'Notes', '--scope', 'notes:read=Read'];
+      const unprovable = await line.run([...add, '--proof-of-possession', 'certificate']);
+      expect([unprovable.code, unprovable.err]).toEqual([1, expect.stringContaining('CLIENT_CERTIFICATE_HEADER')]);
+      const added = await line.run([...add, '--proof-of-possession', 'dpop']);
+      expect([added.code, added.out]).toEqual([0, expect.stringMatching(/tokens bound to +dpop/)]);
       const secret = 'a secret of many random bits';
       const { client } = await createClientStore(server.database).register({
         metadata: {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createClientStore } from '@portcullis/persistence';
+import { createClientStore, createResourceStore } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import type { HttpPerson, JsonAnswer } from '../../src/index.ts';
 import { createHttpPerson, readToken, requestToken, sendRaw } from '../../src/index.ts';
@@ -11,6 +11,8 @@ import { OWNER_ENV } from './support/owner.ts';
 import { createProofKey, type ProofKey, type ProofOptions } from './support/proof-key.ts';
 
 const VAULT = 'https://vault.example/mcp';
+/** Demands DPoP as well, and is no part of the configuration. */
+const ADDED = 'https://added.example/mcp';
 const MACHINE = { id: 'machine-with-dpop', secret: 'a secret of many random bits' };
 const configuration = {
   resources: {
@@ -48,6 +50,16 @@ beforeAll(async () => {
   client = await registerClient(target, { client_name: 'Client with DPoP' });
   person = createHttpPerson();
   [key, thief] = [await createProofKey(), await createProofKey()];
+  await createResourceStore(first.database).add({
+    url: ADDED,
+    identifier: ADDED,
+    name: 'Added',
+    scopes: { 'added:read': { description: 'Read', sensitive: false } },
+    defaultScopes: ['added:read'],
+    roles: {},
+    proofOfPossession: 'dpop',
+    createdAt: first.now(),
+  });
   await createClientStore(first.database).register({
     metadata: {
       client_id: MACHINE.id,
@@ -57,7 +69,7 @@ beforeAll(async () => {
       grant_types: ['client_credentials'],
       response_types: [],
     },
-    permissions: { firstParty: false, allowedResources: [first.mcpUrl, VAULT] },
+    permissions: { firstParty: false, allowedResources: [first.mcpUrl, VAULT, ADDED] },
     registration: 'manual',
     secret: MACHINE.secret,
     now: first.now(),
@@ -288,9 +300,12 @@ describe('SP-11: a resource that demands DPoP', () => {
     tokensOf(await ask(refreshing(refresh), await prove()));
   });
 
-  test('gets none for a machine', async () => {
-    expectRefused(await ask(machine(VAULT)), 'invalid_request');
-    const { access } = tokensOf(await ask(machine(VAULT), await prove()));
+  test.each([
+    ['of the configuration', VAULT],
+    ['that was added', ADDED],
+  ])('gets none for a machine: one %s', async (_which, url) => {
+    expectRefused(await ask(machine(url), undefined, replicas[1]), 'invalid_request');
+    const { access } = tokensOf(await ask(machine(url), await prove(), replicas[1]));
     expect(readToken(access).claims.cnf).toEqual({ jkt: key.thumbprint });
   });
 });
