@@ -25,6 +25,20 @@ export function moment(text: string): string {
   return new Date(time).toISOString();
 }
 
+const SUBJECT_TYPES = ['dns', 'uri', 'ip', 'email'] as const;
+
+/** A name in a certificate beside its subject. */
+export type SubjectName = { type: (typeof SUBJECT_TYPES)[number]; value: string };
+
+/** Reads one of the other names of a certificate, such as dns:importer.example. */
+export function subjectName(text: string): SubjectName {
+  const [, word, value] = /^([a-z]+):(.+)$/.exec(text) ?? [];
+  const type = SUBJECT_TYPES.find((known) => known === word);
+  if (type === undefined || value === undefined)
+    throw new InvalidArgumentError('Write dns:, uri:, ip: or email: and the name.');
+  return { type, value };
+}
+
 /** Reads a whole number of at least 1. */
 export function count(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Write a whole number of at least 1.');

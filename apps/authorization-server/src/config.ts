@@ -1,13 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { certificateProxyProblems } from '@portcullis/guard/node';
 import {
   type EnvironmentReader,
   environmentReader,
   isLoopbackHost,
   LOG_LEVELS,
+  readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
 import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
+import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { isOwnUrl } from './resource-url.ts';
 import { type Resource, supportDesk } from './resources.ts';
@@ -24,6 +29,9 @@ export type Config = Readonly<{
   roles: RolePermissions;
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
+  dpop: ConfigurationFile['dpop'];
+  /** How the certificates of clients come in; undefined where none do. */
+  clientCertificates: ClientCertificates | undefined;
   signingKeys: SigningKeyPolicy;
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
@@ -73,6 +81,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
+    dpop: file.dpop,
+    clientCertificates: clientCertificatesOf(read),
     signingKeys: file.signingKeys,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
@@ -87,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     firstAdministrator: firstAdministratorOf(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
+  refuseUnprovableResources(read, config);
   for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);
@@ -128,6 +139,38 @@ function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Res
   const configured = Object.entries(file.resources).map(([url, resource]) => ({ url, ...resource }));
   const own = configured.find(({ url }) => url === mcpUrl);
   return [own ?? supportDesk(mcpUrl), ...configured.filter(({ url }) => url !== mcpUrl)];
+}
+
+function clientCertificatesOf(read: EnvironmentReader): ClientCertificates | undefined {
+  const name = 'PORTCULLIS_CLIENT_CERTIFICATE_AUTHORITIES';
+  const proxy = readCertificateProxy(read, certificateProxyProblems);
+  const file = read.optional(name);
+  if (!proxy) {
+    if (file !== undefined) read.problem(`${name} is of no use without PORTCULLIS_CLIENT_CERTIFICATE_HEADER.`);
+    return undefined;
+  }
+  const authorities = file === undefined ? [] : readAuthorities(textOf(file));
+  if (!authorities) {
+    read.problem(`${name} must name a file with the certificates of authorities, in PEM, and nothing else.`);
+  }
+  return { ...proxy, authorities: authorities ?? [] };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function refuseUnprovableResources(read: EnvironmentReader, { resources, clientCertificates }: Config): void {
+  for (const { url, proofOfPossession } of clientCertificates ? [] : resources) {
+    if (proofOfPossession !== 'certificate') continue;
+    read.problem(
+      `Configuration file, resources → ${url}: demands certificates, but PORTCULLIS_CLIENT_CERTIFICATE_HEADER does not say where they come from.`,
+    );
+  }
 }
 
 function refuseOwnUrls(

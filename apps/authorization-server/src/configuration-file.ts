@@ -86,6 +86,15 @@ function asPinned(entry: z.infer<typeof pinnedDocument>): PinnedDocument {
   };
 }
 
+const dpop = z
+  .strictObject({
+    requireNonce: z
+      .boolean()
+      .default(false)
+      .describe('Whether proofs need a nonce of this server, so that none can be made in advance.'),
+  })
+  .describe('How DPoP proofs are taken (RFC 9449).');
+
 /** What `portcullis.config.json` may hold: everything that is no scalar. */
 const configurationFileSchema = z
   .strictObject({
@@ -102,6 +111,7 @@ const configurationFileSchema = z
     registration: registrationSchema.prefault({}),
     refreshTokens: refreshTokensSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
+    dpop: dpop.prefault({}),
     signingKeys: signingKeysSchema.prefault({}),
   })
   .describe('Configuration of Portcullis');

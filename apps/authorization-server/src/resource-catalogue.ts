@@ -46,6 +46,6 @@ export function createResourceCatalogue(fixed: FixedResources, database: Databas
   };
 }
 
-function toResource({ url, name, scopes, defaultScopes, roles }: AddedResource): Resource {
-  return { url, name, scopes, defaultScopes, roles };
+function toResource({ url, name, scopes, defaultScopes, roles, proofOfPossession }: AddedResource): Resource {
+  return { url, name, scopes, defaultScopes, roles, proofOfPossession };
 }

@@ -15,6 +15,8 @@ export type Resource = {
   roles?: RolePermissions | undefined;
   /** Set where only clients that were given the resource by name may ask for it. */
   reserved?: true;
+  /** What every token for it must be bound to: a key (RFC 9449) or a certificate (RFC 8705). */
+  proofOfPossession?: 'dpop' | 'certificate' | undefined;
 };
 
 /** The support desk that Portcullis ships. */

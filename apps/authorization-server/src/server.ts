@@ -152,6 +152,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     documentFetchLimit,
     remoteKeys,
     egress,
+    dpop: { ...config.dpop, nonceSecret: deriveKey(masterKey, 'dpop-nonces') },
+    clientCertificates: config.clientCertificates,
     jwksMaxAgeSeconds: config.signingKeys.jwksMaxAgeSeconds,
     cookieKeys: createCookieKeys(masterKeys, clock),
     clock,
@@ -227,7 +229,18 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   });
   const { signingKeys } = config;
   const keyDeps = { keyRing, envelope, signingKeys };
-  const admin = adminApi({ ...keyDeps, site, database, fixedResources, roles, permissionsOf, audit, clock, log });
+  const admin = adminApi({
+    ...keyDeps,
+    site,
+    database,
+    fixedResources,
+    roles,
+    clientCertificates: config.clientCertificates,
+    permissionsOf,
+    audit,
+    clock,
+    log,
+  });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;

@@ -26,6 +26,60 @@ function withFile(content: unknown): Record<string, string> {
   return { PORTCULLIS_CONFIG: path };
 }
 
+describe('client certificates', () => {
+  const name = (suffix: string) => `PORTCULLIS_CLIENT_CERTIFICATE_${suffix}`;
+  const proxied = {
+    PORTCULLIS_TRUST_PROXY: '1',
+    [name('HEADER')]: 'client-cert',
+    [name('PROXIES')]: '10.0.0.0/8, fd00::1',
+  };
+
+  test('none come in unless a proxy passes them', () => {
+    expect(readConfig({}).clientCertificates).toBeUndefined();
+    expect(readConfig(proxied).clientCertificates).toEqual({
+      header: 'client-cert',
+      proxies: ['10.0.0.0/8', 'fd00::1'],
+      authorities: [],
+    });
+  });
+
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['SP-11: a header without a proxy', { PORTCULLIS_TRUST_PROXY: '0' }, /HEADER needs a TLS proxy.*TRUST_PROXY/],
+    ['a proxy of no address', { [name('PROXIES')]: '' }, /addresses of the proxy are missing/],
+    ['a proxy anywhere', { [name('PROXIES')]: '0.0.0.0/0' }, /must be like 10/],
+    ['a proxy by name', { [name('PROXIES')]: 'proxy.hunter2' }, /must be like 10/],
+    ['a header that proxies append to', { [name('HEADER')]: 'X-Forwarded-Client-Cert' }, /another meaning/],
+    ['no header name', { [name('HEADER')]: 'client cert' }, /no valid name/],
+    ['addresses without a header', { [name('HEADER')]: '' }, /PROXIES is of no use without/],
+    ['authorities that are not there', { [name('AUTHORITIES')]: '/hunter2' }, /AUTHORITIES must name a file/],
+  ])('%s is refused', (_what, env, problem) => {
+    const found = problems({ ...proxied, ...env });
+    expect(found.join()).toMatch(problem);
+    expect(found.join()).not.toContain('hunter2');
+  });
+
+  test('a file with something else than authorities is refused', () => {
+    const path = join(folder, 'authorities.pem');
+    writeFileSync(path, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+    expect(problems({ ...proxied, [name('AUTHORITIES')]: path }).join()).toMatch(/AUTHORITIES must name a file/);
+  });
+
+  test('a resource that demands certificates needs somewhere for them to come from', () => {
+    const file = withFile({
+      resources: {
+        'https://vault.example/mcp': {
+          name: 'Vault',
+          scopes: { 'vault:read': { description: 'Read' } },
+          defaultScopes: ['vault:read'],
+          proofOfPossession: 'certificate',
+        },
+      },
+    });
+    expect(problems(file).join()).toMatch(/vault\.example.*demands certificates.*HEADER/);
+    expect(problems({ ...proxied, ...file })).toEqual([]);
+  });
+});
+
 describe('the environment', () => {
   test('nothing need be set', () => {
     const config = readConfig({});
@@ -177,7 +231,7 @@ describe('the configuration file', () => {
   test.each([
     [
       { extra: 1 },
-      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, signingKeys.',
+      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, signingKeys.',
     ],
     [
       { registration: { polcy: 'open' } },

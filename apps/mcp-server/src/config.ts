@@ -1,4 +1,11 @@
-import { type EnvironmentReader, environmentReader, LOG_LEVELS, type Secret } from '@portcullis/platform';
+import { type CertificateProxy, certificateProxyProblems } from '@portcullis/guard/node';
+import {
+  type EnvironmentReader,
+  environmentReader,
+  LOG_LEVELS,
+  readCertificateProxy,
+  type Secret,
+} from '@portcullis/platform';
 
 /** Everything that an operator can set, checked and frozen. */
 export type Config = {
@@ -14,6 +21,10 @@ export type Config = {
   readonly databaseUrl: Secret | undefined;
   /** Origins whose scripts may call this server, besides its own. */
   readonly allowedOrigins: readonly string[];
+  /** What every token must be bound to; undefined where bearer tokens pass too. */
+  readonly proofOfPossession: 'dpop' | 'certificate' | undefined;
+  /** How the proxy that terminates TLS passes its clients' certificates. */
+  readonly certificateProxy: CertificateProxy | undefined;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
@@ -31,8 +42,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
     databaseUrl: databaseUrl(reader),
     allowedOrigins: origins(reader),
+    proofOfPossession: proofOfPossession(reader),
+    certificateProxy: readCertificateProxy(reader, certificateProxyProblems),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
+  if (config.proofOfPossession === 'certificate' && !config.certificateProxy) {
+    reader.problem(
+      'PORTCULLIS_MCP_PROOF_OF_POSSESSION is certificate, but PORTCULLIS_CLIENT_CERTIFICATE_HEADER does not say where certificates come from.',
+    );
+  }
   reader.finish();
   return Object.freeze(config);
 }
@@ -50,6 +68,11 @@ function databaseUrl(reader: EnvironmentReader): Secret | undefined {
     reader.problem('PORTCULLIS_MCP_DATABASE_URL must be a postgresql:// URL. Leave it unset to use SQLite.');
   }
   return secret;
+}
+
+function proofOfPossession(reader: EnvironmentReader): Config['proofOfPossession'] {
+  const word = reader.oneOf('PORTCULLIS_MCP_PROOF_OF_POSSESSION', ['none', 'dpop', 'certificate'], 'none');
+  return word === 'none' ? undefined : word;
 }
 
 function origins(reader: EnvironmentReader): readonly string[] {

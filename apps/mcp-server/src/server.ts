@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
 import { createGuard, type Guard } from '@portcullis/guard';
+import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
 import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
@@ -48,7 +49,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     opened.defer(() => transport.close());
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
-      deskApp({ guard, transport, store, logger }).callback(),
+      deskApp({ guard, transport, store, logger, clientCertificate: certificateSource(config) }).callback(),
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
@@ -68,14 +69,26 @@ function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
     scopes: { supported: ['desk:read'], baseline: ['desk:read'] },
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
+    ...(config.proofOfPossession && { proofOfPossession: config.proofOfPossession }),
     now,
     onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
   });
 }
 
-type AppParts = { guard: Guard; transport: Transport; store: DeskStore; logger: Logger };
+/** Clients' certificates come from the proxy that terminates TLS, where there is one; nothing here does. */
+function certificateSource({ certificateProxy }: Config): CertificateSource {
+  return certificateProxy ? certificateFromProxy(certificateProxy) : certificateOfConnection;
+}
 
-function deskApp({ guard, transport, store, logger }: AppParts): Koa<RequestState> {
+type AppParts = {
+  guard: Guard;
+  transport: Transport;
+  store: DeskStore;
+  logger: Logger;
+  clientCertificate: CertificateSource;
+};
+
+function deskApp({ guard, transport, store, logger, clientCertificate }: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
   // Koa writes to standard error by itself; what reaches it is a broken connection at most.
   app.on('error', (cause) => logger.debug({ err: cause }, 'an answer could not be sent'));
@@ -89,7 +102,7 @@ function deskApp({ guard, transport, store, logger }: AppParts): Koa<RequestStat
     { name: 'keys', passes: () => guard.keysAvailable() },
   ];
   healthRoutes(router, checks, logger);
-  mcpRoutes(router, { guard, transport });
+  mcpRoutes(router, { guard, transport, clientCertificate });
   app.use(correlationId).use(errorBoundary(logger)).use(router.routes());
   return app;
 }

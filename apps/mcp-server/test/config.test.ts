@@ -26,6 +26,22 @@ describe('configuration', () => {
     expect(config).toMatchObject({ issuer: 'https://login.example.com', mcpUrl: 'https://mcp.example.com/a/b' });
   });
 
+  test('SP-11: a header with certificates needs a proxy that sets it, and its addresses', () => {
+    const env = {
+      PORTCULLIS_TRUST_PROXY: '1',
+      PORTCULLIS_CLIENT_CERTIFICATE_HEADER: 'client-cert',
+      PORTCULLIS_CLIENT_CERTIFICATE_PROXIES: '10.0.0.1',
+      PORTCULLIS_MCP_PROOF_OF_POSSESSION: 'certificate',
+    };
+    expect(readConfig(env)).toMatchObject({
+      proofOfPossession: 'certificate',
+      certificateProxy: { header: 'client-cert', proxies: ['10.0.0.1'] },
+    });
+    expect(() => readConfig({ ...env, PORTCULLIS_TRUST_PROXY: '0' })).toThrow(/TRUST_PROXY/);
+    expect(() => readConfig({ ...env, PORTCULLIS_CLIENT_CERTIFICATE_PROXIES: '' })).toThrow(/addresses/);
+    expect(() => readConfig({ PORTCULLIS_MCP_PROOF_OF_POSSESSION: 'certificate' })).toThrow(/CERTIFICATE_HEADER/);
+  });
+
   test('every problem is told at once, and no value', () => {
     const read = () =>
       readConfig({

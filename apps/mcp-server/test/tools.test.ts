@@ -153,6 +153,7 @@ describe('whoami', () => {
       scopes: ['desk:read'],
       roles: ['agent'],
       expiresAt: expect.stringMatching(/^20.*Z$/),
+      boundTo: [],
     });
     for (const part of token.split('.')) expect(text).not.toContain(part);
   });

@@ -22,7 +22,8 @@ const LIMIT_CHARACTERS = 16 * 1024;
 
 /**
  * Verifies a JWT access token: algorithm and type, then the signature, then issuer, audience, times and the rest.
- * Not checked: whether the token was revoked, and whether its scopes are enough.
+ * Not checked: whether whoever shows the token holds what it is bound to, whether it was revoked, and whether its
+ * scopes are enough.
  *
  * @see RFC 9068 section 4, RFC 8725
  */
@@ -72,7 +73,6 @@ function readHeader(token: string): Record<string, unknown> | undefined {
 function judgeClaims(payload: JWTPayload, rules: TokenRules, at: Date): TokenVerdict {
   // jose takes a list that has the audience among others; a token for us is for nobody else.
   if (payload.aud !== rules.audience) return { ok: false, refusal: { reason: 'foreign_audience' } };
-  if (payload.cnf !== undefined) return { ok: false, refusal: { reason: 'bound_token' } };
   const principal = principalOf(payload);
   if (principal === undefined) return { ok: false, refusal: { reason: 'malformed_claims' } };
   const latestIssue = at.getTime() + rules.clockToleranceSeconds * 1000;

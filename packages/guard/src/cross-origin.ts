@@ -2,13 +2,14 @@
 const REQUEST_HEADERS = [
   'Authorization',
   'Content-Type',
+  'DPoP',
   'MCP-Protocol-Version',
   'Mcp-Method',
   'Mcp-Name',
   'Mcp-Session-Id',
   'Last-Event-ID',
 ].join(', ');
-const EXPOSED_HEADERS = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After';
+const EXPOSED_HEADERS = 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, MCP-Protocol-Version, Retry-After';
 
 /**
  * CORS headers of an answer on the MCP route. The caller has already found the origin to be allowed; a request

@@ -5,6 +5,7 @@ import { crossOriginHeaders, preflightResponse } from './cross-origin.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { createMetadataMirror } from './metadata-mirror.ts';
 import { type GuardOptions, type GuardSettings, readOptions } from './options.ts';
+import { judgePossession } from './possession.ts';
 import type { Principal } from './principal.ts';
 import { publicDocument } from './public-document.ts';
 import type { Refusal } from './refusal.ts';
@@ -12,15 +13,26 @@ import { refusalResponse } from './refusal-response.ts';
 import { bufferBody, judgeAnnouncedLength, judgeBodyHeaders } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 
-/** Who is calling, or why nobody is let in, with the answer to send. */
-export type Authentication = { ok: true; principal: Principal } | { ok: false; refusal: Refusal; response: Response };
+/** Who is calling (`headers` belong on the answer), or why nobody is let in, with the answer to send. */
+export type Authentication =
+  | { ok: true; principal: Principal; headers: Readonly<Record<string, string>> }
+  | { ok: false; refusal: Refusal; response: Response };
+
+/** What is known of the connection that a request came over. */
+export type Connection = {
+  /**
+   * The certificate that the client showed in the TLS handshake, in DER. It must come from the connection itself or
+   * from a proxy that is known to have set it, never from a header that a client can send.
+   */
+  clientCertificate?: Uint8Array<ArrayBuffer> | undefined;
+};
 
 /** Whether a request goes on to the handler (`headers` belong on its answer), or what the guard itself answers. */
 export type Admission =
   | { admitted: true; principal: Principal; headers: Readonly<Record<string, string>> }
   | { admitted: false; response: Response };
 
-/** Protects one MCP server. Holds no state but the issuer's public keys and metadata. */
+/** Protects one MCP server. Holds no state but the issuer's public keys and metadata, and which proofs were used. */
 export type Guard = Readonly<{
   /** The audience that tokens must have. */
   resource: string;
@@ -43,12 +55,16 @@ export type Guard = Readonly<{
   /** Answers `OPTIONS` on the MCP route. Checks the origin, not the token. undefined for every other method. */
   preflight(request: Request): Response | undefined;
   /**
-   * Judges `Host`, `Origin` and the access token of one request. The token is verified anew each time.
+   * Judges `Host`, `Origin` and the access token of one request, and whether the caller holds the key or certificate
+   * that the token is bound to. The token is verified anew each time; a DPoP proof is used up.
    *
    * Not checked: whether the token was revoked, whether its scopes are enough for what is asked, and the body.
    */
-  authenticate(request: Request): Promise<Authentication>;
-  /** Verifies a token that came by another way. Not checked: `Host`, `Origin`, revocation, scopes. */
+  authenticate(request: Request, connection?: Connection): Promise<Authentication>;
+  /**
+   * Verifies a bearer token that came by another way; a bound one is refused. Not checked: `Host`, `Origin`,
+   * revocation, scopes.
+   */
   verifyToken(token: string): Promise<TokenVerdict>;
   /**
    * Whether the issuer's keys are at hand, for a readiness probe. Fetches them if there are none yet, as often as
@@ -68,11 +84,12 @@ export type Guard = Readonly<{
    *
    * @param options.lengthRequired refuse a POST without `Content-Length` (411), because nobody will count its bytes
    */
-  admit(request: Request, options?: { lengthRequired?: boolean }): Promise<Admission>;
+  admit(request: Request, options?: Connection & { lengthRequired?: boolean }): Promise<Admission>;
   /** The whole way of a request: `admit`, then the body up to the limit, then the handler; CORS on its answer. */
   protect(
     request: Request,
     handler: (request: Request, principal: Principal) => Promise<Response> | Response,
+    connection?: Connection,
   ): Promise<Response>;
 }>;
 
@@ -91,18 +108,22 @@ export function createGuard(options: GuardOptions): Guard {
     return refusedSite(request) ?? preflightResponse(request);
   }
 
-  async function admit(request: Request, { lengthRequired = false } = {}): Promise<Admission> {
+  async function admit(
+    request: Request,
+    { lengthRequired = false, clientCertificate }: Connection & { lengthRequired?: boolean } = {},
+  ): Promise<Admission> {
     if (!isOwnHost(request, settings.allowedHosts)) return turnAway(refuse({ reason: 'foreign_host' }, request));
     // The documents come before the origin is judged: a page of any origin may read them.
     const answered = metadata(request) ?? (await authorizationServerMetadata(request)) ?? preflight(request);
     if (answered !== undefined) return turnAway(answered);
-    const authentication = await authenticate(request);
+    const authentication = await authenticate(request, { clientCertificate });
     if (!authentication.ok) return turnAway(authentication.response);
     const unread =
       judgeBodyHeaders(request, settings.bodyLimitBytes) ??
       (lengthRequired ? judgeAnnouncedLength(request) : undefined);
     if (unread !== undefined) return turnAway(refuse(unread, request));
-    return { admitted: true, principal: authentication.principal, headers: crossOriginHeaders(request) };
+    const headers = { ...authentication.headers, ...crossOriginHeaders(request) };
+    return { admitted: true, principal: authentication.principal, headers };
   }
 
   return Object.freeze({
@@ -116,8 +137,8 @@ export function createGuard(options: GuardOptions): Guard {
     keysAvailable,
     insufficientScope: ({ request, required }) => refuse({ reason: 'insufficient_scope', required }, request),
     admit,
-    async protect(request, handler) {
-      const admission = await admit(request);
+    async protect(request, handler, connection) {
+      const admission = await admit(request, connection);
       if (!admission.admitted) return admission.response;
       const body = await bufferBody(request, settings.bodyLimitBytes);
       if (!body.ok) return refuse(body.refusal, request);
@@ -128,7 +149,12 @@ export function createGuard(options: GuardOptions): Guard {
 
 function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authorizationServerMetadata'> {
   const paths = resourceMetadataPaths(settings.resource);
-  const document = resourceMetadataDocument({ ...settings, scopes: settings.supportedScopes });
+  const document = resourceMetadataDocument({
+    ...settings,
+    scopes: settings.supportedScopes,
+    proofAlgorithms: settings.possession.algorithms,
+    proofOfPossession: settings.possession.demanded,
+  });
   const mirror = createMetadataMirror(settings);
   return {
     metadata: (request) =>
@@ -163,19 +189,49 @@ function judges(settings: GuardSettings) {
       return refusal && refuse(refusal, request);
     },
     async verifyToken(token: string): Promise<TokenVerdict> {
-      const verdict = await verifyAccessToken(token, deps);
+      const verdict = judgeBearer(await verifyAccessToken(token, deps), settings);
       if (!verdict.ok) settings.onRefusal(verdict.refusal);
       return verdict;
     },
-    async authenticate(request: Request): Promise<Authentication> {
+    async authenticate(request: Request, { clientCertificate }: Connection = {}): Promise<Authentication> {
       const foreign = siteRefusal(request);
       if (foreign !== undefined) return turned(foreign, request);
       const credentials = readCredentials(request);
       if (!credentials.ok) return turned(credentials.refusal, request);
       const verdict = await verifyAccessToken(credentials.token, deps);
-      return verdict.ok ? verdict : turned(verdict.refusal, request);
+      if (!verdict.ok) return turned(verdict.refusal, request);
+      const { principal } = verdict;
+      const unproven = await judgePossession(
+        {
+          ...credentials,
+          binding: principal.boundTo,
+          proof: request.headers.get('dpop'),
+          method: request.method,
+          url: settings.publicUrl(request),
+          certificate: clientCertificate,
+          now: settings.now(),
+        },
+        settings.possession,
+      );
+      if (unproven !== undefined) return turned(unproven, request);
+      return { ok: true, principal, headers: await nextNonce(principal, settings) };
     },
   };
+}
+
+/** Without a request nothing can be proven. */
+function judgeBearer(verdict: TokenVerdict, { possession }: GuardSettings): TokenVerdict {
+  if (!verdict.ok) return verdict;
+  if (verdict.principal.boundTo !== undefined) return { ok: false, refusal: { reason: 'bound_token' } };
+  return possession.demanded === undefined ? verdict : { ok: false, refusal: { reason: 'unbound_token' } };
+}
+
+/** A nonce with each good answer saves the client the round trip of a refusal (RFC 9449 section 8.2). */
+async function nextNonce(
+  { boundTo }: Principal,
+  { possession: { nonces }, now }: GuardSettings,
+): Promise<Readonly<Record<string, string>>> {
+  return nonces === undefined || boundTo?.dpopKey === undefined ? {} : { 'dpop-nonce': await nonces.issue(now()) };
 }
 
 function turnAway(response: Response): Admission {

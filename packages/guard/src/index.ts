@@ -1,6 +1,10 @@
 export type { TokenVerdict } from './access-token.ts';
 export { authInfo, type SdkAuthInfo } from './auth-info.ts';
-export { type Admission, type Authentication, createGuard, type Guard } from './guard.ts';
+export type { Binding } from './binding.ts';
+export { readClientCertificate } from './client-certificate.ts';
+export { type Admission, type Authentication, type Connection, createGuard, type Guard } from './guard.ts';
 export type { GuardOptions } from './options.ts';
+export type { PossessionRefusal } from './possession.ts';
 export type { Principal } from './principal.ts';
 export type { Refusal, TokenRefusal, TokenRefusalReason } from './refusal.ts';
+export { createReplayMemory, type ProofUse, type ReplayStore } from './replay-store.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from './guard.ts';
-import { nodeGuard } from './node.ts';
+import { type NodeGuardOptions, nodeGuard } from './node.ts';
 import type { Principal } from './principal.ts';
 
 /** What the guard uses of a Koa context. */
@@ -18,8 +18,11 @@ export type GuardedContext = {
  *
  * A POST must announce its length (else 411) and keep it within the limit.
  */
-export function koaGuard(guard: Guard): (context: GuardedContext, next: () => Promise<unknown>) => Promise<void> {
-  const authenticate = nodeGuard(guard);
+export function koaGuard(
+  guard: Guard,
+  options?: NodeGuardOptions,
+): (context: GuardedContext, next: () => Promise<unknown>) => Promise<void> {
+  const authenticate = nodeGuard(guard, options);
   return async (context, next) => {
     const principal = await authenticate(context.req, context.res, context.originalUrl);
     if (principal === undefined) {

@@ -2,8 +2,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from './guard.ts';
 import { sendResponse, webRequest } from './node-message.ts';
 import type { Principal } from './principal.ts';
+import { type CertificateSource, certificateOfConnection } from './proxied-certificate.ts';
 
 export { webRequest } from './node-message.ts';
+export {
+  type CertificateProxy,
+  type CertificateSource,
+  certificateFromProxy,
+  certificateOfConnection,
+  certificateProxyProblems,
+} from './proxied-certificate.ts';
+
+/** What an adapter for Node.js can be told. */
+export type NodeGuardOptions = {
+  /**
+   * Finds the client's certificate, for tokens that are bound to one. Default: the certificate of the TLS connection,
+   * where Node.js itself terminates TLS. Behind a proxy that does: `certificateFromProxy`.
+   */
+  clientCertificate?: CertificateSource;
+};
 
 /**
  * Puts a guard in front of a Node.js or Express handler. The result resolves to the principal, with CORS headers
@@ -15,11 +32,13 @@ export { webRequest } from './node-message.ts';
  */
 export function nodeGuard(
   guard: Guard,
+  { clientCertificate = certificateOfConnection }: NodeGuardOptions = {},
 ): (request: IncomingMessage, response: ServerResponse, target?: string) => Promise<Principal | undefined> {
   const { origin } = new URL(guard.resource);
   return async (message, out, target) => {
     const request = toRequest(message, origin, target);
-    const admission = request && (await guard.admit(request, { lengthRequired: true }));
+    const admission =
+      request && (await guard.admit(request, { lengthRequired: true, clientCertificate: clientCertificate(message) }));
     if (admission === undefined) {
       await sendResponse(new Response(null, { status: 400 }), out);
       return undefined;

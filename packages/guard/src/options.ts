@@ -1,5 +1,8 @@
 import { QUOTABLE } from './challenge.ts';
+import { createNonces } from './dpop-nonce.ts';
+import type { PossessionRules } from './possession.ts';
 import type { Refusal } from './refusal.ts';
+import { createReplayMemory, type ReplayStore } from './replay-store.ts';
 import { canonicalHost, isProtected } from './web-address.ts';
 
 /** What a guard is told once, at the start. */
@@ -32,6 +35,31 @@ export type GuardOptions = {
   clockToleranceSeconds?: number;
   /** JWS algorithms that are taken, of the asymmetric ones. Default: ES256, EdDSA, Ed25519, PS256, RS256. */
   algorithms?: readonly string[];
+  /**
+   * What every token must be bound to: a key that the client proves with DPoP (RFC 9449), or the certificate that it
+   * connects with (RFC 8705). Bearer tokens are then refused. Default: none; a token that is bound has to be proven
+   * all the same.
+   */
+  proofOfPossession?: 'dpop' | 'certificate';
+  dpop?: {
+    /** JWS algorithms that proofs may have, of the asymmetric ones. Default: ES256, EdDSA, Ed25519, PS256, RS256. */
+    algorithms?: readonly string[];
+    /** By how much a proof's `iat` may differ from the guard's clock, either way: 5 to 600 seconds. Default: 60. */
+    windowSeconds?: number;
+    /**
+     * With it every proof must have a nonce that a guard with the same secret issued in the last two minutes, and the
+     * client's clock no longer matters. At least 32 random bytes, the same in all processes of one resource. Default:
+     * no nonces.
+     */
+    nonceSecret?: Uint8Array;
+    /** Where used proofs are remembered. Default: in this process, at most 100,000. */
+    replays?: ReplayStore;
+  };
+  /**
+   * The URL of a request as clients know it, to which proofs are compared. Needed only where a proxy changes paths.
+   * Default: the origin of `resource` with the request's path.
+   */
+  publicUrl?: (request: Request) => string;
   /** The largest request body: 1 to 64 MiB, in bytes. Default: 1 MiB. */
   bodyLimitBytes?: number;
   /**
@@ -75,6 +103,8 @@ export type GuardSettings = Readonly<{
   allowedHosts: ReadonlySet<string>;
   clockToleranceSeconds: number;
   algorithms: readonly string[];
+  possession: PossessionRules;
+  publicUrl: (request: Request) => string;
   bodyLimitBytes: number;
   mirrorIssuerMetadata: boolean;
   keys: Readonly<{
@@ -114,6 +144,8 @@ export function readOptions(options: GuardOptions): GuardSettings {
     allowedHosts: new Set(hosts),
     clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
     algorithms: [...(options.algorithms ?? DEFAULT_ALGORITHMS)],
+    possession: possessionRules(options),
+    publicUrl: options.publicUrl ?? ((request) => origin + new URL(request.url).pathname),
     bodyLimitBytes: options.bodyLimitBytes ?? 1024 * 1024,
     mirrorIssuerMetadata: options.mirrorIssuerMetadata ?? false,
     keys: {
@@ -127,6 +159,17 @@ export function readOptions(options: GuardOptions): GuardSettings {
     now: options.now ?? (() => new Date()),
     onRefusal: options.onRefusal ?? (() => undefined),
   });
+}
+
+function possessionRules({ resource, proofOfPossession, dpop = {} }: GuardOptions): PossessionRules {
+  const { algorithms, windowSeconds, nonceSecret, replays } = dpop;
+  return {
+    demanded: proofOfPossession,
+    algorithms: [...(algorithms ?? DEFAULT_ALGORITHMS)],
+    windowSeconds: windowSeconds ?? 60,
+    nonces: nonceSecret && createNonces({ secret: nonceSecret, resource }),
+    replays: replays ?? createReplayMemory(),
+  };
 }
 
 function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks }: GuardOptions): string[] {
@@ -146,21 +189,28 @@ function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks 
   ];
 }
 
-function nameProblems({ scopes, realm, algorithms }: GuardOptions): string[] {
+function nameProblems({ scopes, realm, algorithms, dpop }: GuardOptions): string[] {
   const named = [...scopes.supported, ...scopes.baseline];
   return [
     ...named.flatMap((scope) => (isScope(scope) ? [] : [`scopes: ${scope} is no scope token`])),
     ...(named.includes('offline_access') ? ['scopes: offline_access is between the client and the issuer'] : []),
     ...(QUOTABLE.test(realm ?? '') ? [] : ['realm must be printable ASCII without quote and backslash']),
-    ...(algorithms?.length === 0 ? ['algorithms must not be empty'] : []),
-    ...(algorithms ?? []).flatMap((name) => (ASYMMETRIC.has(name) ? [] : [`algorithms: ${name} is not asymmetric`])),
+    ...algorithmProblems('algorithms', algorithms),
+    ...algorithmProblems('dpop.algorithms', dpop?.algorithms),
   ];
 }
 
-function numberProblems({ clockToleranceSeconds, bodyLimitBytes, jwks }: GuardOptions): string[] {
+function algorithmProblems(option: string, algorithms: readonly string[] | undefined): string[] {
+  if (algorithms?.length === 0) return [`${option} must not be empty`];
+  return (algorithms ?? []).flatMap((name) => (ASYMMETRIC.has(name) ? [] : [`${option}: ${name} is not asymmetric`]));
+}
+
+function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks }: GuardOptions): string[] {
   return [
     outside('clockToleranceSeconds', clockToleranceSeconds, [0, 60]),
     outside('bodyLimitBytes', bodyLimitBytes, [1, 64 * 1024 * 1024]),
+    outside('dpop.windowSeconds', dpop?.windowSeconds, [5, 600]),
+    outside('dpop.nonceSecret', dpop?.nonceSecret?.byteLength, [32, 1024, ' bytes']),
     outside('jwks.cooldownMs', jwks?.cooldownMs, [1000, 600_000]),
     outside('jwks.timeoutMs', jwks?.timeoutMs, [100, 60_000]),
     outside('jwks.maxAgeMs', jwks?.maxAgeMs, [1000, DAY_MS]),
@@ -168,8 +218,13 @@ function numberProblems({ clockToleranceSeconds, bodyLimitBytes, jwks }: GuardOp
   ].flatMap((problem) => problem ?? []);
 }
 
-function outside(name: string, value: number | undefined, [min, max]: [number, number]): string | undefined {
-  return value === undefined || (value >= min && value <= max) ? undefined : `${name} must be ${min} to ${max}`;
+function outside(
+  name: string,
+  value: number | undefined,
+  [min, max, unit = '']: [number, number, string?],
+): string | undefined {
+  const isInside = value === undefined || (value >= min && value <= max);
+  return isInside ? undefined : `${name} must be ${min} to ${max}${unit}`;
 }
 
 function isIdentifier(text: string): boolean {

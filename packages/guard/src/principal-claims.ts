@@ -1,4 +1,5 @@
 import type { JWTPayload } from 'jose';
+import { readBinding } from './binding.ts';
 import type { Principal } from './principal.ts';
 
 /**
@@ -11,12 +12,15 @@ export function principalOf(claims: JWTPayload): Principal | undefined {
   const { iss, aud, sub, jti, iat, exp, client_id: clientId, gid: grantId } = claims;
   const scopes = scopesOf(claims.scope);
   const { roles } = claims;
+  const boundTo = claims.cnf === undefined ? undefined : readBinding(claims.cnf);
   const issuedAt = dateOf(iat);
   const expiresAt = dateOf(exp);
   if (!isText(iss) || !isText(aud) || !isText(sub) || !isText(jti) || !isText(clientId)) return undefined;
   if (scopes === undefined || issuedAt === undefined || expiresAt === undefined) return undefined;
   if (roles !== undefined && !isTextList(roles)) return undefined;
   if (grantId !== undefined && !isText(grantId)) return undefined;
+  // A binding that cannot be read cannot be checked, and must not be passed over.
+  if (claims.cnf !== undefined && boundTo === undefined) return undefined;
   return Object.freeze({
     subject: sub,
     clientId,
@@ -28,6 +32,7 @@ export function principalOf(claims: JWTPayload): Principal | undefined {
     expiresAt,
     issuer: iss,
     audience: aud,
+    ...(boundTo && { boundTo }),
   });
 }
 

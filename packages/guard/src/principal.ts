@@ -1,3 +1,5 @@
+import type { Binding } from './binding.ts';
+
 /**
  * Who is calling, as one verified access token says. Frozen, and without the token itself, so that a handler
  * cannot pass the token on.
@@ -25,4 +27,6 @@ export type Principal = Readonly<{
   issuer: string;
   /** `aud`: always the guard's resource. */
   audience: string;
+  /** What the token is bound to, which the request has proven; absent for a bearer token. */
+  boundTo?: Binding;
 }>;

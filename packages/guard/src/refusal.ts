@@ -1,3 +1,5 @@
+import type { PossessionRefusal } from './possession.ts';
+
 /**
  * Why a token is not taken. For the log only: the wire says the same for all of them.
  *
@@ -8,8 +10,9 @@
  * - `bad_signature`: the key is known and did not sign this
  * - `foreign_issuer`, `foreign_audience`: `iss` or `aud` is not the guard's, character by character
  * - `expired`, `not_yet_valid`, `issued_in_future`: `exp`, `nbf`, `iat`
- * - `malformed_claims`: a claim is missing or has the wrong form
- * - `bound_token`: the token is bound to a key or certificate (`cnf`), which a bearer request cannot prove
+ * - `malformed_claims`: a claim is missing or has the wrong form, or `cnf` binds in a way that is not known here
+ * - `bound_token`: the token is bound (`cnf`) and was shown without a proof
+ * - `unbound_token`: the token is not bound to what this resource demands
  */
 export type TokenRefusalReason =
   | 'malformed_token'
@@ -23,7 +26,8 @@ export type TokenRefusalReason =
   | 'not_yet_valid'
   | 'issued_in_future'
   | 'malformed_claims'
-  | 'bound_token';
+  | 'bound_token'
+  | 'unbound_token';
 
 /** Refused because of the token, or because its issuer's keys cannot be had (`retryAfterSeconds`: when to ask again). */
 export type TokenRefusal =
@@ -33,6 +37,7 @@ export type TokenRefusal =
 /** Every reason for which a guard turns a request away. A closed set: a `switch` over `reason` can be exhaustive. */
 export type Refusal =
   | TokenRefusal
+  | PossessionRefusal
   | Readonly<{ reason: 'foreign_host' }>
   | Readonly<{ reason: 'foreign_origin' }>
   | Readonly<{ reason: 'token_in_query' }>

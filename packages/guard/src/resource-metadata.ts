@@ -8,6 +8,10 @@ export type ResourceDescription = Readonly<{
   issuer: string;
   scopes: readonly string[];
   resourceName?: string | undefined;
+  /** The algorithms that DPoP proofs may have. */
+  proofAlgorithms: readonly string[];
+  /** What every token must be bound to. */
+  proofOfPossession?: 'dpop' | 'certificate' | undefined;
 }>;
 
 /** The URL that challenges point to: the suffix inserted before the resource's path. */
@@ -27,12 +31,15 @@ export function resourceMetadataPaths(resource: string): ReadonlySet<string> {
  * @see RFC 9728 section 2
  */
 export function resourceMetadataDocument(description: ResourceDescription): Record<string, unknown> {
-  const { resource, issuer, scopes, resourceName } = description;
+  const { resource, issuer, scopes, resourceName, proofAlgorithms, proofOfPossession } = description;
   return {
     resource,
     authorization_servers: [issuer],
     ...(scopes.length > 0 && { scopes_supported: scopes }),
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: proofAlgorithms,
+    ...(proofOfPossession === 'dpop' && { dpop_bound_access_tokens_required: true }),
+    ...(proofOfPossession === 'certificate' && { tls_client_certificate_bound_access_tokens: true }),
     ...(resourceName !== undefined && { resource_name: resourceName }),
   };
 }

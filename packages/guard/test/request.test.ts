@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => issuer.close());
 
 const METADATA = 'https://mcp.example.com/.well-known/oauth-protected-resource';
-const CHALLENGE = `Bearer realm="mcp", resource_metadata="${METADATA}/mcp", scope="desk:read"`;
+const CHALLENGE = `Bearer realm="mcp", resource_metadata="${METADATA}/mcp", scope="desk:read", DPoP algs="ES256 EdDSA Ed25519 PS256 RS256"`;
 const reached = () => new Response('reached');
 const origin = 'https://mcp.example.com';
 
@@ -33,7 +33,7 @@ describe('credentials', () => {
     },
   );
 
-  test.each(['Basic dXNlcjpwYXNz', 'DPoP abc', 'Bearerx', ''])(
+  test.each(['Basic dXNlcjpwYXNz', 'DPoPx abc', 'Bearerx', ''])(
     'another scheme counts as none: %j',
     async (authorization) => {
       const answer = await through(message(undefined, { authorization }));
@@ -42,12 +42,12 @@ describe('credentials', () => {
     },
   );
 
-  test.each(['Bearer', 'Bearer a b', 'Bearer a,b', 'Bearer "a"', 'Bearer \tx'])(
+  test.each(['Bearer', 'Bearer a b', 'Bearer a,b', 'Bearer "a"', 'Bearer \tx', 'DPoP', 'DPoP a b', 'DPoP a,b'])(
     'RS-17: malformed: %j',
     async (value) => {
       const answer = await through(message(undefined, { authorization: value }));
       expect(answer.status).toBe(400);
-      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="mcp", error="invalid_request", /);
+      expect(answer.headers.get('www-authenticate')).toMatch(/^(Bearer|DPoP) realm="mcp", error="invalid_request", /);
     },
   );
 
@@ -73,9 +73,10 @@ describe('credentials', () => {
     }
   });
 
-  test('RS-11, RS-16: Bearer is the one challenge, each parameter once and quoted', async () => {
+  test('RS-11, RS-16: Bearer is the first challenge, each parameter once and quoted', async () => {
     const header = (await through(message('x.y.z'))).headers.get('www-authenticate') ?? '';
-    const pairs = header.replace(/^Bearer /, '').split(/, (?=[a-z_]+=)/);
+    expect(header).toMatch(/^Bearer .*, DPoP /);
+    const pairs = header.replace(/^Bearer /, '').split(/, (?:DPoP )?(?=[a-z_]+=)/);
     expect(pairs.every((pair) => /^[a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"$/.test(pair))).toBe(true);
     expect(new Set(pairs.map((pair) => pair.split('=')[0])).size).toBe(pairs.length);
   });
@@ -178,7 +179,7 @@ describe('RS-15: browser clients', () => {
     expect(headers.get('access-control-allow-credentials')).toBeNull();
     expect(headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS');
     expect(headers.get('access-control-allow-headers')).toBe(
-      'Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, mcp-param-region',
+      'Authorization, Content-Type, DPoP, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, mcp-param-region',
     );
   });
 
@@ -196,7 +197,9 @@ describe('RS-15: browser clients', () => {
     const answer = await through(message(credentials(), { origin }));
     expect(answer.status).toBe(status);
     expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
-    expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate, Mcp-Session-Id');
+    expect(answer.headers.get('access-control-expose-headers')).toContain(
+      'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id',
+    );
     expect(answer.headers.get('vary')).toContain('Origin');
   });
 
@@ -221,6 +224,7 @@ describe('protected-resource metadata', () => {
       authorization_servers: [issuer.url],
       scopes_supported: ['desk:read'],
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
       resource_name: 'Desk',
     });
   });
@@ -250,7 +254,7 @@ describe('protected-resource metadata', () => {
     expect(document).toMatchObject({ resource: 'https://mcp.example.com' });
     expect(document).not.toHaveProperty('scopes_supported');
     const bare = await through(message(), options);
-    expect(bare.headers.get('www-authenticate')).toBe(`Bearer realm="mcp", resource_metadata="${METADATA}"`);
+    expect(bare.headers.get('www-authenticate')).toMatch(`Bearer realm="mcp", resource_metadata="${METADATA}", DPoP `);
   });
 });
 

@@ -13,6 +13,8 @@ export type AddedResource = {
   defaultScopes: readonly string[];
   /** Which of its scopes each role lets its holder grant. */
   roles: Readonly<Record<string, readonly string[]>>;
+  /** What every token for it must be bound to. */
+  proofOfPossession?: 'dpop' | 'certificate' | undefined;
   createdAt: Date;
 };
 
@@ -36,7 +38,7 @@ export type ResourceStore = {
 /** The resources that administrators add, beside those of the configuration. */
 export function createResourceStore({ prisma }: Database): ResourceStore {
   return {
-    add: async ({ url, identifier, scopes, defaultScopes, roles, ...columns }) => {
+    add: async ({ url, identifier, scopes, defaultScopes, roles, proofOfPossession, ...columns }) => {
       if (await prisma.resource.findUnique({ where: { identifier }, select: { url: true } })) return false;
       await endGrantsAt(prisma, url);
       await prisma.resource.create({
@@ -46,6 +48,7 @@ export function createResourceStore({ prisma }: Database): ResourceStore {
           scopes: JSON.stringify(scopes),
           defaultScopes: JSON.stringify(defaultScopes),
           roles: JSON.stringify(roles),
+          proofOfPossession: proofOfPossession ?? null,
           ...columns,
         },
       });
@@ -69,9 +72,11 @@ export function createResourceStore({ prisma }: Database): ResourceStore {
   };
 }
 
-function toResource({ scopes, defaultScopes, roles, ...columns }: ResourceRow): AddedResource {
+function toResource({ scopes, defaultScopes, roles, proofOfPossession, ...columns }: ResourceRow): AddedResource {
   return {
     ...columns,
+    proofOfPossession:
+      proofOfPossession === 'dpop' || proofOfPossession === 'certificate' ? proofOfPossession : undefined,
     scopes: JSON.parse(scopes),
     defaultScopes: JSON.parse(defaultScopes),
     roles: JSON.parse(roles),

@@ -119,6 +119,8 @@ const client = z.object({
     .describe('The URL of the resource that the client is the server of; null for one that is none.'),
   firstParty: z.boolean(),
   authentication: z.string(),
+  tlsSubject: z.string().nullable().describe('Whose certificate it authenticates with.'),
+  proofOfPossession: z.enum(['dpop', 'certificate']).nullable().describe('What all its tokens are bound to.'),
   grantTypes: z.array(z.string()),
   redirectUris: z.array(z.string()),
   scopes: z.array(z.string()).nullable().describe('What it may ask for; null for no limit.'),
@@ -143,6 +145,7 @@ const resource = z.object({
   scopes: z.record(z.string(), z.object({ description: z.string(), sensitive: z.boolean() })),
   defaultScopes: z.array(z.string()),
   roles: z.record(z.string(), z.array(z.string())).describe('What each role lets its holder grant.'),
+  proofOfPossession: z.enum(['dpop', 'certificate']).nullable().describe('What all tokens for it are bound to.'),
   clientId: z.string().nullable().describe('The client that its server is here; null while it has none.'),
   createdAt: moment.nullable().describe('When it was added; null for one of the configuration.'),
 });
@@ -305,10 +308,18 @@ export const ADMIN_OPERATIONS = {
       name: text(80),
       redirectUris: z.array(z.string().min(1).max(2048)).max(20).default([]),
       authentication: z
-        .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+        .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'])
         .default('none')
         .describe('`none` for an app that runs where it can keep no secret.'),
       jwks: keySet.optional().describe('The public keys of a client that authenticates with private_key_jwt.'),
+      tlsSubject: z
+        .strictObject({ type: z.enum(['dn', 'dns', 'uri', 'ip', 'email']), value: text(500) })
+        .optional()
+        .describe('Whose certificate it is that a client authenticates with by tls_client_auth (RFC 8705).'),
+      proofOfPossession: z
+        .enum(['none', 'dpop', 'certificate'])
+        .optional()
+        .describe('What all its tokens are bound to; `certificate` for tls_client_auth unless it is given.'),
       ...limits,
       firstParty: z.boolean().default(false).describe('Whether the app is the operator’s own.'),
       machine: z.boolean().default(false).describe('Acts for itself with client credentials, for no user.'),

@@ -20,6 +20,7 @@ export {
   type AuditOutcome,
   type AuditSink,
 } from './audit-event.ts';
+export { readCertificateProxy } from './certificate-proxy.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type EnvironmentReader, environmentReader, isLoopbackHost } from './environment.ts';
 export { errorCode } from './error-code.ts';

@@ -38,6 +38,10 @@ export const resourceFields = {
     .refine((all) => Object.keys(all).length > 0, 'needs at least one scope')
     .refine((all) => Object.keys(all).length <= 100, 'has more than 100 scopes'),
   defaultScopes: z.array(scopeName).min(1).max(100).describe('What a request without scope gets.'),
+  proofOfPossession: z
+    .enum(['dpop', 'certificate'])
+    .optional()
+    .describe('What every token for it must be bound to. Without it, bearer tokens are issued too.'),
   roles: z
     .record(roleName, z.array(scopeName).max(100))
     .optional()

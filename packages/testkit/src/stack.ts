@@ -116,7 +116,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl, issuerPath = '' }: StackOptions) {
-  const [port, mcpPort] = [await findFreePort(), await findFreePort()];
+  const port = Number(authorizationServer?.PORTCULLIS_PORT ?? (await findFreePort()));
+  const mcpPort = Number(mcpServer?.PORTCULLIS_MCP_PORT ?? (await findFreePort()));
   const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}${issuerPath}`;
   const mcpUrl = givenMcpUrl ?? `http://localhost:${mcpPort}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));

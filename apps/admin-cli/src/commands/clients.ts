@@ -1,6 +1,6 @@
 import type { AdminAnswer, AdminOperationName } from '@portcullis/platform';
 import { type Command, Option } from 'commander';
-import { collected, count, duration } from '../arguments.ts';
+import { collected, count, duration, type SubjectName, subjectName } from '../arguments.ts';
 import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { CommandFailure } from '../failure.ts';
 import { createOutput, type Output, shortTime } from '../output.ts';
@@ -91,8 +91,11 @@ type RegisterOptions = {
   name: string;
   redirectUri?: string[];
   confidential?: true;
-  auth?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+  auth?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth';
   publicKey?: string;
+  tlsSubject?: string;
+  tlsSan?: SubjectName;
+  proofOfPossession?: 'none' | 'dpop' | 'certificate';
   scope?: string[];
   resource?: string[];
   firstParty?: true;
@@ -109,9 +112,17 @@ function addRegister(clients: Command, deps: CliDeps): void {
     .option('--confidential', 'the app runs where it can keep a secret, and gets one')
     .option(
       '--auth <method>',
-      'client_secret_basic (the default with --confidential), client_secret_post or private_key_jwt',
+      'client_secret_basic (the default with --confidential), client_secret_post, private_key_jwt or tls_client_auth',
     )
     .option('--public-key <file>', 'the public key for private_key_jwt: PEM, JWK or JWKS')
+    .option('--tls-subject <name>', 'the subject of the certificate for tls_client_auth: CN=nightly,O=Example')
+    .option('--tls-san <type:name>', 'or another name in it: dns:, uri:, ip: or email: and the name', subjectName)
+    .addOption(
+      new Option(
+        '--proof-of-possession <what>',
+        'what all its tokens are bound to: dpop, certificate (the default with tls_client_auth) or none',
+      ).choices(['dpop', 'certificate', 'none']),
+    )
     .option('--scope <scope>', 'let it ask for this scope only; can be given several times', collected)
     .option('--resource <url>', 'let it ask for this server only; can be given several times', collected)
     .option('--first-party', 'the app is your own: the consent page names your server, not “unverified”')
@@ -123,7 +134,10 @@ function addRegister(clients: Command, deps: CliDeps): void {
 Examples:
   portcullis clients register --name Helper --redirect-uri http://127.0.0.1/callback
   portcullis clients register --name Portal --redirect-uri https://portal.example/cb --confidential
-  portcullis clients register --name Nightly --admin --scope admin:users --public-key nightly.pem`,
+  portcullis clients register --name Nightly --admin --scope admin:users --public-key nightly.pem
+  portcullis clients register --name Importer --machine --resource https://mcp.example/mcp --tls-subject CN=importer
+
+The subject of a certificate: openssl x509 -noout -subject -nameopt RFC2253 -in importer.pem`,
     )
     .action(async (options: RegisterOptions, command: Command) => {
       const { api, out } = contextOf(command, deps);
@@ -133,12 +147,20 @@ Examples:
 }
 
 function registrationOf(options: RegisterOptions) {
-  const { name, publicKey, scope, resource, admin, machine, firstParty, auth, confidential, redirectUri } = options;
+  const { name, publicKey, scope, resource, admin, machine, firstParty, confidential, redirectUri } = options;
+  const { auth, tlsSubject, tlsSan, proofOfPossession } = options;
+  if (tlsSubject !== undefined && tlsSan) {
+    throw new CommandFailure('usage', 'Give one name of the certificate: --tls-subject or --tls-san.');
+  }
+  const subject = tlsSubject === undefined ? tlsSan : { type: 'dn' as const, value: tlsSubject };
   const secret = confidential || machine ? ('client_secret_basic' as const) : ('none' as const);
   return {
     name,
     redirectUris: redirectUri ?? [],
-    authentication: auth ?? (publicKey === undefined ? secret : ('private_key_jwt' as const)),
+    authentication:
+      auth ?? (subject ? 'tls_client_auth' : publicKey === undefined ? secret : ('private_key_jwt' as const)),
+    ...(subject && { tlsSubject: subject }),
+    ...(proofOfPossession && { proofOfPossession }),
     ...(publicKey !== undefined && { jwks: readPublicKeys(publicKey) }),
     ...(scope && { scopes: scope }),
     ...(resource && { resources: resource }),
@@ -288,6 +310,8 @@ function showClient(out: Output, answer: { client: Client; clientSecret?: string
       state: client.state,
       'came by': cameBy(client),
       authentication: client.authentication,
+      'certificate of': client.tlsSubject,
+      'tokens bound to': client.proofOfPossession,
       'redirect URIs': client.redirectUris.join(' ') || null,
       'server of': client.resourceServer,
       'grant types': client.grantTypes.join(' ') || null,

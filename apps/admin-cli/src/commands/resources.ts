@@ -1,5 +1,5 @@
 import type { AdminAnswer, AdminInput } from '@portcullis/platform';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collected, count } from '../arguments.ts';
 import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { CommandFailure } from '../failure.ts';
@@ -88,6 +88,7 @@ type AddOptions = AuthenticationOptions & {
   sensitive?: string[];
   default?: string[];
   role?: string[];
+  proofOfPossession?: 'dpop' | 'certificate';
 };
 
 function addAdd(resources: Command, deps: CliDeps): void {
@@ -107,6 +108,12 @@ function addAdd(resources: Command, deps: CliDeps): void {
       '--role <role[=scopes]>',
       'who may grant its scopes, or only those that are named, separated by commas (default: lead)',
       collected,
+    )
+    .addOption(
+      new Option(
+        '--proof-of-possession <what>',
+        'what all tokens for it are bound to (default: as clients choose)',
+      ).choices(['dpop', 'certificate']),
     )
     .option('--auth <method>', `how the server authenticates: ${AUTHENTICATION}`)
     .option('--public-key <file>', PUBLIC_KEY)
@@ -140,6 +147,7 @@ function definitionOf(options: AddOptions): Definition {
     ),
     defaultScopes: options.default ?? names.slice(0, 1),
     roles: Object.fromEntries((options.role ?? ['lead']).map((role) => roleOf(role, names))),
+    ...(options.proofOfPossession && { proofOfPossession: options.proofOfPossession }),
     ...authenticationOf(options),
   };
 }
@@ -178,6 +186,7 @@ function showResource({ out, terminal, issuer }: CommandContext, answer: Answer)
       roles: Object.entries(resource.roles)
         .map(([role, scopes]) => `${role} (${scopes.join(' ')})`)
         .join(', '),
+      'tokens bound to': resource.proofOfPossession,
       added: resource.createdAt && shortTime(resource.createdAt),
       client_id: resource.clientId,
       client_secret: clientSecret,
@@ -189,12 +198,13 @@ function showResource({ out, terminal, issuer }: CommandContext, answer: Answer)
 }
 
 /** What to write in the server; see the guide of the guard for the whole. */
-function guardSnippet(issuer: string, { url, name, scopes, defaultScopes }: Resource): string {
+function guardSnippet(issuer: string, { url, name, scopes, defaultScopes, proofOfPossession }: Resource): string {
   const options = {
     issuer,
     resource: url,
     resourceName: name,
     scopes: { supported: Object.keys(scopes), baseline: defaultScopes },
+    ...(proofOfPossession && { proofOfPossession }),
   };
   return `
 Next, in that server (npm install @portcullis/guard):

@@ -11,6 +11,7 @@ import type { Middleware } from 'koa';
 import type { SigningKeyPolicy } from '../keys/key-policy.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
@@ -31,6 +32,7 @@ export type AdminApiOptions = {
   database: Database;
   fixedResources: FixedResources;
   roles: RolePermissions;
+  clientCertificates: ClientCertificates | undefined;
   keyRing: KeyRing;
   envelope: Envelope;
   signingKeys: SigningKeyPolicy;

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientMetadata, ClientPermissions } from '@portcullis/persistence';
 import type { AdminRequest } from '@portcullis/platform';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import { chooseRedirectUris } from '../redirect-uri.ts';
 import type { Resource } from '../resources.ts';
+import { possessionMetadata, possessionProblems } from './client-possession.ts';
 import type { FieldProblem } from './problem.ts';
 
 type Registration = AdminRequest<'registerClient'>['body'];
@@ -15,7 +17,11 @@ export type JudgedRegistration =
 /** Judges a client that an administrator registers. Nothing is dropped or guessed: who types it can correct it. */
 export function judgeRegistration(
   body: Registration,
-  { resources, held }: { resources: readonly Resource[]; held: readonly string[] },
+  {
+    resources,
+    held,
+    clientCertificates,
+  }: { resources: readonly Resource[]; held: readonly string[]; clientCertificates: ClientCertificates | undefined },
 ): JudgedRegistration {
   const redirects = body.machine ? undefined : judgeRedirectUris(body.redirectUris);
   const admin = resources.find(({ reserved }) => reserved)?.url;
@@ -25,6 +31,7 @@ export function judgeRegistration(
     ...(body.machine ? machineProblems(body) : []),
     ...(body.admin ? [...adminProblems(body), ...handedOnProblems(body.scopes, held)] : []),
     ...keyProblems(body),
+    ...possessionProblems(body, clientCertificates),
     ...limitProblems({ scopes: body.scopes, resources: allowedResources }, { resources, admin: body.admin }),
   ];
   if (errors.length > 0) return { ok: false, errors };
@@ -37,6 +44,7 @@ export function judgeRegistration(
       client_name: body.name,
       token_endpoint_auth_method: body.authentication,
       ...(body.jwks && { jwks: body.jwks }),
+      ...possessionMetadata(body),
       ...(redirects && 'uris' in redirects
         ? {
             application_type: redirects.native ? 'native' : 'web',

@@ -2,8 +2,10 @@ import { type ClientStore, createClientStore, type Database, type RegisteredClie
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import { createClientSecret } from '../resource-server-client.ts';
+import { shownPossession } from './client-possession.ts';
 import {
   handedOnProblems,
   hasSecret,
@@ -24,7 +26,12 @@ import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
 /** What administering clients needs. */
-export type ClientAdministration = { database: Database; fixedResources: FixedResources };
+export type ClientAdministration = {
+  database: Database;
+  fixedResources: FixedResources;
+  /** Undefined where no client certificates come in. */
+  clientCertificates: ClientCertificates | undefined;
+};
 
 type ClientOperation =
   | 'listClients'
@@ -156,9 +163,12 @@ const NOT_OURS: AdminRefusal = {
   detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
 };
 
-async function registerClient(call: AdminCall<'registerClient'>, { database, fixedResources }: ClientAdministration) {
+async function registerClient(
+  call: AdminCall<'registerClient'>,
+  { database, fixedResources, clientCertificates }: ClientAdministration,
+) {
   const resources = await createResourceCatalogue(fixedResources, database).list();
-  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
+  const judged = judgeRegistration(call.body, { resources, held: call.by.scopes, clientCertificates });
   if (!judged.ok) return refuse({ reason: 'invalid_request', errors: judged.errors });
   const { metadata, permissions } = judged;
   const clientSecret = judged.hasSecret ? createClientSecret() : undefined;
@@ -294,6 +304,7 @@ function shown(registered: RegisteredClient): ShownClient {
     firstParty,
     name: metadata.client_name ?? null,
     authentication: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
+    ...shownPossession(metadata),
     grantTypes: [...(metadata.grant_types ?? [])],
     redirectUris: [...(metadata.redirect_uris ?? [])],
     scopes: client.allowedScopes ?? null,

@@ -107,6 +107,8 @@ async function shown(database: Database, { clientId, approved, createdAt }: Clie
     firstParty: false,
     name: metadata?.client_name ?? null,
     authentication: metadata?.token_endpoint_auth_method ?? 'none',
+    tlsSubject: null,
+    proofOfPossession: metadata?.dpop_bound_access_tokens ? 'dpop' : null,
     grantTypes: [...(metadata?.grant_types ?? [])],
     redirectUris: [...(metadata?.redirect_uris ?? [])],
     scopes: null,

@@ -7,12 +7,14 @@ import {
 } from '@portcullis/persistence';
 import type { AdminAnswer, AdminRequest } from '@portcullis/platform';
 import { z } from 'zod';
+import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import { type ResourceServerAuthentication, resourceServerClient } from '../resource-server-client.ts';
 import { isOwnUrl, resourceIdentifier, resourceUrlProblem } from '../resource-url.ts';
 import { findResource, type Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
+import { NO_CERTIFICATES } from './client-possession.ts';
 import { keyProblems } from './client-registration.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
 import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
@@ -25,6 +27,8 @@ export type ResourceAdministration = {
   site: Site;
   fixedResources: FixedResources;
   roles: RolePermissions;
+  /** Undefined where no client certificates come in. */
+  clientCertificates: ClientCertificates | undefined;
 };
 
 type ResourceOperation = 'listResources' | 'addResource' | 'removeResource' | 'issueResourceCredentials';
@@ -80,7 +84,10 @@ async function listResources(
 const EXISTS: AdminRefusal = { reason: 'conflict', detail: 'There is a resource at this URL already.' };
 const UNKNOWN_RESOURCE: AdminRefusal = { reason: 'not_found', what: 'such resource' };
 
-function judge(body: AdminRequest<'addResource'>['body'], { site, roles }: ResourceAdministration): FieldProblem[] {
+function judge(
+  body: AdminRequest<'addResource'>['body'],
+  { site, roles, clientCertificates }: ResourceAdministration,
+): FieldProblem[] {
   const problem = resourceUrlProblem(body.url);
   const unknown = Object.keys(body.roles ?? {}).filter((role) => !Object.hasOwn(roles, role));
   return [
@@ -96,6 +103,7 @@ function judge(body: AdminRequest<'addResource'>['body'], { site, roles }: Resou
           },
         ]
       : []),
+    ...(body.proofOfPossession === 'certificate' && !clientCertificates ? [NO_CERTIFICATES] : []),
     ...keyProblems(body),
   ];
 }
@@ -104,10 +112,10 @@ async function addResource(
   { body, now }: AdminCall<'addResource'>,
   { within, deps }: Within,
 ): Promise<ChangeOutcome<AdminAnswer<'addResource'>>> {
-  const { url, name, scopes, defaultScopes, roles = {} } = body;
+  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession } = body;
   if (await createResourceCatalogue(deps.fixedResources, within).find(url)) return refuse(EXISTS);
   const identifier = resourceIdentifier(url) ?? url;
-  const resource = { url, identifier, name, scopes, defaultScopes, roles, createdAt: now };
+  const resource = { url, identifier, name, scopes, defaultScopes, roles, proofOfPossession, createdAt: now };
   if (!(await createResourceStore(within).add(resource))) return refuse(EXISTS);
   const clients = createClientStore(within);
   const before = await clients.findResourceServer({ url, now });
@@ -200,7 +208,7 @@ function answerOf(resource: ShownResource, clientSecret: string | undefined) {
 }
 
 function shownResource(resource: AddedResource | Resource, client: RegisteredClient | undefined): ShownResource {
-  const { url, name, scopes, defaultScopes, roles = {} } = resource;
+  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession = null } = resource;
   const createdAt = 'createdAt' in resource ? resource.createdAt : undefined;
   return {
     url,
@@ -209,6 +217,7 @@ function shownResource(resource: AddedResource | Resource, client: RegisteredCli
     scopes: { ...scopes },
     defaultScopes: [...defaultScopes],
     roles: Object.fromEntries(Object.entries(roles).map(([role, granted]) => [role, [...granted]])),
+    proofOfPossession,
     clientId: client?.id ?? null,
     createdAt: createdAt?.toISOString() ?? null,
   };

@@ -23,6 +23,7 @@ export type ClientMetadata = {
   token_endpoint_auth_signing_alg?: (typeof SIGNING_ALGORITHMS)[number];
   jwks?: { keys: PublicJwk[] };
   jwks_uri?: string;
+  dpop_bound_access_tokens?: true;
 };
 
 /** A document, or what is wrong with it. */
@@ -60,6 +61,7 @@ export function readMetadataDocument(text: string, clientId: string): MetadataDo
       response_types: ['code'],
       ...readLogo(document),
       ...authentication.members,
+      ...(document.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
     },
   };
 }

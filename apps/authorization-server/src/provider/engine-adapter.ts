@@ -8,9 +8,12 @@ import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from 
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
+import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
+import { refuseUnproven } from './proof-of-possession.ts';
 import { withRegisteredKeys } from './remote-metadata.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 import { openSessionsOnly, type SignInDeps } from './sign-ins.ts';
+import { usedProofs } from './used-proofs.ts';
 
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
@@ -21,18 +24,20 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
     /** Clients that name themselves by a URL; undefined when there are none. */
     documents?: ClientDocuments | undefined;
     documentFetchLimit: FailureLimit;
+    clientCertificates: ClientCertificates | undefined;
     /** Keys behind the `jwks_uri` of a client. */
     remoteKeys: RemoteKeys;
     metrics: Pick<Metrics, 'tokens'>;
   };
 
 /**
- * The store, with the two checks of a token request that the engine offers no hook for. Looking up the client and
+ * The store, with the checks of a token request that the engine offers no hook for. Looking up the client and
  * looking up the code or refresh token are its first steps, and both come before anything is consumed. What is
  * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit, remoteKeys } = options;
+  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { remoteKeys, clientCertificates, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
@@ -42,9 +47,12 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
       return withFind(held, async (id) => {
         const ctx = tokenRequest();
         if (ctx) await canonicaliseTokenResource(ctx, catalogue);
-        return held.find(id);
+        const stored = await held.find(id);
+        if (ctx && stored) await refuseUnproven(ctx, { stored, catalogue, now: clock() });
+        return stored;
       });
     }
+    if (model === 'ReplayDetection') return replaced(adapter, usedProofs(adapter));
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {
         const client =
@@ -52,6 +60,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
             ? await documentClient(clientId)
             : await adapter.find(clientId);
         const ctx = tokenRequest();
+        if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
         }
@@ -75,13 +84,18 @@ function tokenRequest(): KoaContextWithOIDC | undefined {
 }
 
 function withFind(adapter: Adapter, find: Adapter['find']): Adapter {
+  return replaced(adapter, { find });
+}
+
+function replaced(adapter: Adapter, methods: Partial<Adapter>): Adapter {
   return {
-    find,
+    find: (id) => adapter.find(id),
     upsert: (id, payload, expiresIn) => adapter.upsert(id, payload, expiresIn),
     findByUserCode: (userCode) => adapter.findByUserCode(userCode),
     findByUid: (uid) => adapter.findByUid(uid),
     consume: (id) => adapter.consume(id),
     destroy: (id) => adapter.destroy(id),
     revokeByGrantId: (grantId) => adapter.revokeByGrantId(grantId),
+    ...methods,
   };
 }

@@ -38,7 +38,9 @@ import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
 import { engineErrorPages, renderNotFound, renderServerFault } from './engine-errors.ts';
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
+import { type ClientCertificates, mutualTlsFeature } from './mutual-tls.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
+import { dpopFeature, PROOF_ALGORITHMS } from './proof-of-possession.ts';
 import { resourceIndicators } from './resources.ts';
 import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
 import { recordSignIns } from './sign-ins.ts';
@@ -78,6 +80,9 @@ export type EngineOptions = {
   remoteKeys: RemoteKeys;
   isPreRegistered: IsPreRegistered;
   egress: Egress;
+  dpop: { nonceSecret: Buffer; requireNonce: boolean };
+  /** How the certificates of clients come in; undefined where none do. */
+  clientCertificates: ClientCertificates | undefined;
   keySet: KeySet;
   jwksMaxAgeSeconds: number;
   cookieKeys: CookieKeys;
@@ -124,12 +129,13 @@ function configuration(options: EngineOptions): Configuration {
     clients: [CLI_CLIENT],
     findAccount: findAccount(options),
     jwks: { keys: [...keySet.keys] },
+    enabledJWA: { dPoPSigningAlgValues: [...PROOF_ALGORITHMS] },
     responseTypes: ['code'],
     // Scopes belong to resources. There are no scopes of the server's own: no OpenID Connect, and refresh tokens go by grant type.
     scopes: [],
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientAuthMethods: clientAuthMethods(options),
     clientDefaults: {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
@@ -194,7 +200,8 @@ function configuration(options: EngineOptions): Configuration {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
       rpInitiatedLogout: { enabled: false },
-      dPoP: { enabled: false },
+      dPoP: dpopFeature(options.dpop),
+      mTLS: mutualTlsFeature(options.clientCertificates, options.clock),
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },
@@ -203,6 +210,12 @@ function configuration(options: EngineOptions): Configuration {
       resourceIndicators: resourceIndicators({ ...options, signing: () => keySet.signing(options.clock()) }),
     },
   };
+}
+
+/** A certificate authenticates where somebody is named who vouches for it. */
+function clientAuthMethods({ clientCertificates }: EngineOptions) {
+  const methods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+  return clientCertificates?.authorities.length ? [...methods, 'tls_client_auth' as const] : [...methods];
 }
 
 function isReserved(identifier: string | string[] | undefined, catalogue: ResourceCatalogue): boolean {

@@ -42,6 +42,7 @@ export function readRegistration(
           .slice(0, MAX_CONTACTS),
       }),
       ...keys?.members,
+      ...(body.dpop_bound_access_tokens === true && { dpop_bound_access_tokens: true }),
       token_endpoint_auth_method:
         pickText(body, ['token_endpoint_auth_method']).token_endpoint_auth_method ?? 'client_secret_basic',
       application_type: redirects.native ? 'native' : 'web',

@@ -1,3 +1,4 @@
+import type { Clock } from '@portcullis/platform';
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { SigningAlgorithm } from '../keys/key-policy.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
@@ -5,6 +6,7 @@ import type { Resource } from '../resources.ts';
 import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
 import { type ClientPermissions, mayNameResource, type PermissionsOf } from './client-permissions.ts';
+import { refuseEarlyProof, refuseUnbound } from './proof-of-possession.ts';
 
 /** What the engine is told about resources. */
 export type ResourceOptions = {
@@ -12,6 +14,7 @@ export type ResourceOptions = {
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   permissionsOf: PermissionsOf;
+  clock: Clock;
   /** The key that signs at this moment. */
   signing(): { alg: SigningAlgorithm; kid: string };
 };
@@ -23,6 +26,7 @@ export function resourceIndicators({
   accessTokenTtlSeconds,
   permissionsOf,
   signing,
+  clock,
 }: ResourceOptions) {
   return {
     enabled: true,
@@ -47,6 +51,10 @@ export function resourceIndicators({
         throw resource.reserved
           ? await unknownResource(catalogue)
           : new errors.InvalidTarget('this client was not registered for that resource');
+      }
+      if (ctx.oidc.route === 'token') {
+        refuseEarlyProof(ctx, clock());
+        refuseUnbound(ctx, resource);
       }
       refuseForeignScopes(ctx, permissions);
       nameMachineScopes(ctx, permissions?.scopes ?? resource.defaultScopes);

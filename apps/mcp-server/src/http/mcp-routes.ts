@@ -1,5 +1,6 @@
 import type Router from '@koa/router';
 import type { Guard } from '@portcullis/guard';
+import type { CertificateSource } from '@portcullis/guard/node';
 import type { Context } from 'koa';
 import type { Transport } from '../transport.ts';
 import type { RequestState } from './correlation-id.ts';
@@ -9,7 +10,7 @@ import { answerWith, toWebRequest } from './web-message.ts';
 /** The MCP endpoint and the metadata documents that lead to it, all behind the guard. */
 export function mcpRoutes(
   router: Router<RequestState>,
-  { guard, transport }: { guard: Guard; transport: Transport },
+  { guard, transport, clientCertificate }: { guard: Guard; transport: Transport; clientCertificate: CertificateSource },
 ): void {
   const resource = new URL(guard.resource);
   const paths = [
@@ -30,10 +31,15 @@ export function mcpRoutes(
       });
       return;
     }
-    const response = await guard.protect(request, (admitted, principal) => {
-      const { subject, clientId, scopes, roles, expiresAt } = principal;
-      return transport.answer(admitted, { principal: { subject, clientId, scopes, roles, expiresAt }, correlationId });
-    });
+    const response = await guard.protect(
+      request,
+      (admitted, { subject, clientId, scopes, roles, expiresAt, boundTo }) =>
+        transport.answer(admitted, {
+          principal: { subject, clientId, scopes, roles, expiresAt, boundTo },
+          correlationId,
+        }),
+      { clientCertificate: clientCertificate(context.req) },
+    );
     answerWith(context, response);
   });
 }

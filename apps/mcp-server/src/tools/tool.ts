@@ -1,3 +1,4 @@
+import type { Binding } from '@portcullis/guard';
 import { z } from 'zod';
 import type { AccessDeclaration } from '../access/tool-access.ts';
 import type { DeskStore } from '../store/desk-store.ts';
@@ -9,6 +10,8 @@ export type ToolPrincipal = {
   readonly scopes: readonly string[];
   readonly roles: readonly string[] | undefined;
   readonly expiresAt: Date;
+  /** What the token is bound to, and the caller has proven to hold; undefined for a bearer token. */
+  readonly boundTo?: Binding | undefined;
 };
 
 /** What a tool works with in one call. */

@@ -31,6 +31,8 @@ export async function startDesk(
     dataDir: database.dataDir,
     databaseUrl: database.databaseUrl,
     allowedOrigins: [],
+    proofOfPossession: undefined,
+    certificateProxy: undefined,
     logLevel: 'silent',
     ...options.config,
   };

@@ -3,7 +3,7 @@ import type {
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client';
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
+import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { listenForCallback } from './callback-listener.ts';
 import type { ClientApplication, ClientOptions } from './client-application.ts';
 import { toolAnswer } from './client-application.ts';
@@ -12,7 +12,11 @@ import type { Attempt, Connection } from './signing-in.ts';
 import { createClientApplication } from './signing-in.ts';
 
 /** `legacy` is what the SDK does by default; `auto` asks for the 2026-07-28 protocol first. */
-export type SdkV2Options = ClientOptions & { mode?: 'legacy' | 'auto' };
+export type SdkV2Options = ClientOptions & {
+  mode?: 'legacy' | 'auto';
+  /** Whether it asks for tokens that are bound to a key of its own (RFC 9449). */
+  dpop?: boolean;
+};
 
 /** An application on `@modelcontextprotocol/client` 2.x. */
 export async function createSdkV2Client(options: SdkV2Options): Promise<ClientApplication> {
@@ -24,16 +28,19 @@ export async function createSdkV2Client(options: SdkV2Options): Promise<ClientAp
     metadata,
     callbackHost,
     clientMetadataUrl,
+    dpop = false,
   } = options;
   const callback = await listenForCallback(callbackHost);
   const memory = createSignInMemory<StoredOAuthClientInformation, StoredOAuthTokens, OAuthDiscoveryState>(
     callback.redirectUri,
   );
+  const session = dpop ? await DpopSession.create() : undefined;
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
   const authProvider = {
     ...memory.provider,
     clientMetadata,
     ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
+    ...(session && { dpop: () => session }),
   };
   const clientOptions = mode === 'auto' ? { versionNegotiation: { mode } } : {};
 

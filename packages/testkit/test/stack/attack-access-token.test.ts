@@ -160,7 +160,9 @@ describe('a token (RS-10, RS-23)', () => {
   });
 
   test('SP-11: that is bound to a key is refused as a bearer token', async () => {
-    await expectInvalidToken(await forge({ cnf: { jkt: 'x' } }));
+    const answer = await callMcp(stack.mcpUrl, { headers: bearer(await forge({ cnf: { jkt: 'x'.repeat(43) } })) });
+    expect([answer.status, answer.json?.error]).toEqual([401, 'invalid_token']);
+    for (const cnf of [{ jkt: 'x' }, { kid: 'key-1' }, {}, 'jkt']) await expectInvalidToken(await forge({ cnf }));
   });
 
   test('that is no token at all is refused', async () => {

@@ -26,10 +26,11 @@ export function callTool(
 /** Sends any body. */
 export async function postMcp(
   mcpUrl: string | URL,
-  { token, body, headers }: { token: string; body: string; headers?: RawRequest['headers'] },
+  { token, body, headers, fromAddress }: { token: string; body: string } & Pick<RawRequest, 'headers' | 'fromAddress'>,
 ): Promise<McpAnswer> {
   const answer = await callMcp(mcpUrl, {
     body,
+    ...(fromAddress !== undefined && { fromAddress }),
     headers: { ...bearer(token), 'mcp-protocol-version': '2025-11-25', ...headers },
   });
   const message = messageOf(answer.text);
