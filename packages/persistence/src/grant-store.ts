@@ -1,5 +1,7 @@
 import type { Database } from './database.ts';
 import type { Grant as GrantRow } from './generated/postgresql/client.ts';
+import { endGrants } from './grant-ending.ts';
+import { inTransaction } from './transaction.ts';
 
 /** What one user lets one client do, since one authorization. */
 export type RecordedGrant = {
@@ -34,13 +36,14 @@ export type GrantStore = {
   find(o: { id: string; now: Date }): Promise<RecordedGrant | undefined>;
   /**
    * Ends a grant, its codes and its refresh tokens, and forgets what the user had agreed to for that client, so that
-   * the client has to ask again. False when there is no such grant.
+   * the client has to ask again. Resource servers refuse its access tokens. False when there is no such grant.
    */
-  revoke(id: string): Promise<boolean>;
+  revoke(o: { id: string; now: Date }): Promise<boolean>;
 };
 
 /** Grants as administrators see them. */
-export function createGrantStore({ prisma }: Database): GrantStore {
+export function createGrantStore(database: Database): GrantStore {
+  const { prisma } = database;
   const described = async (rows: GrantRow[]): Promise<RecordedGrant[]> => {
     const [uses, users, clients] = await Promise.all([
       prisma.refreshToken.groupBy({
@@ -90,15 +93,8 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       if (!row || row.expiresAt <= now) return undefined;
       return (await described([row]))[0];
     },
-    revoke: async (id) => {
-      const row = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
-      if (!row) return false;
-      await prisma.consent.deleteMany({ where: row });
-      const { count } = await prisma.grant.deleteMany({ where: { id } });
-      await prisma.refreshToken.deleteMany({ where: { grantId: id } });
-      await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
-      return count > 0;
-    },
+    revoke: ({ id, now }) =>
+      inTransaction(database, async (within) => (await endGrants(within, { grants: { id }, now })) > 0),
   };
 }
 

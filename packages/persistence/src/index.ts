@@ -26,6 +26,7 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope } from './envelope.ts';
+export { machineGrantId } from './grant-ending.ts';
 export { createGrantStore, type GrantPosition, type GrantStore, type RecordedGrant } from './grant-store.ts';
 export {
   bindMasterKey,
@@ -48,6 +49,13 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
+export {
+  createRevocationLog,
+  type LoggedRevocation,
+  type Revocation,
+  type RevocationLog,
+  recordRevocations,
+} from './revocation-log.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';

@@ -6,17 +6,26 @@ const ATTEMPTS = 5;
 /**
  * Does several writes as one: all of them or none. What `work` reads stays true until the writes are done, as if
  * nobody else wrote at the same time; where two collide, one of them is done over, at most five times in all.
+ * Inside a transaction it joins that one.
  *
  * @param work gets the database to read and write with; it must use no other, and wait for nothing else
  */
 export async function inTransaction<T>(database: Database, work: (within: Database) => Promise<T>): Promise<T> {
+  if (database.isTransaction) return work(database);
   for (let attempt = 1; ; attempt++) {
+    let announced = false;
+    const announce = () => {
+      announced = true;
+    };
+    const revocationSignal = { ...database.revocationSignal, announce };
     try {
-      return await database.prisma.$transaction(
+      const result = await database.prisma.$transaction(
         // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
-        (prisma) => work({ ...database, prisma: prisma as PrismaClient }),
+        (prisma) => work({ ...database, revocationSignal, prisma: prisma as PrismaClient, isTransaction: true }),
         { isolationLevel: 'Serializable' },
       );
+      if (announced) database.revocationSignal.announce();
+      return result;
     } catch (cause) {
       if (attempt === ATTEMPTS || !isWriteConflict(cause)) throw cause;
     }

@@ -75,8 +75,8 @@ describe('grants', () => {
     const consents = createConsentStore(database.db);
     const subject = { userId: 'u1', clientId: 'grants-client', resource: 'r', redirectUri: 'https://a.example/' };
     await consents.remember({ ...subject, scopes: ['a'], now, ttlSeconds: 60 });
-    expect(await grants.revoke('g1')).toBe(true);
-    expect(await grants.revoke('g1')).toBe(false);
+    expect(await grants.revoke({ id: 'g1', now })).toBe(true);
+    expect(await grants.revoke({ id: 'g1', now })).toBe(false);
     expect(await consents.find({ ...subject, now })).toBeUndefined();
     expect(await ids({})).toEqual(['g2', 'g3']);
   });

@@ -27,7 +27,8 @@ export function grantHandlers(database: Database): AdminHandlers<'listGrants' | 
       recordedChange(database, call, async (within) => {
         const grants = createGrantStore(within);
         const grant = await grants.find({ id: call.params.grant ?? '', now: call.now });
-        if (!grant || !(await grants.revoke(grant.id))) return refuse({ reason: 'not_found', what: 'such grant' });
+        if (!grant || !(await grants.revoke({ id: grant.id, now: call.now })))
+          return refuse({ reason: 'not_found', what: 'such grant' });
         const detail = { grantId: grant.id, user: grant.userId };
         return {
           ok: true,

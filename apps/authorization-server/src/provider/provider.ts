@@ -1,4 +1,4 @@
-import { type ClientStore, type ConsentStore, hashToken, type UserStore } from '@portcullis/persistence';
+import { type ClientStore, type ConsentStore, machineGrantId, type UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import Keygrip from 'keygrip';
@@ -114,7 +114,8 @@ function configuration(options: EngineOptions): Configuration {
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
-      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(token) : undefined);
+      const isMachine = token.kind === 'ClientCredentials';
+      const gid = grantId ?? (isMachine ? machineGrantId(String(token.clientId), String(token.aud)) : undefined);
       return { ...(gid && { gid }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -185,17 +186,6 @@ function refreshTokenTtl({
 
 function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
   return resources.some(({ reserved, url }) => reserved && [identifier].flat().includes(url));
-}
-
-/** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
-function machineGrantId({
-  clientId,
-  aud,
-}: {
-  clientId?: string | undefined;
-  aud?: string | string[] | undefined;
-}): string {
-  return `m-${hashToken(JSON.stringify([clientId, aud])).slice(0, 22)}`;
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */

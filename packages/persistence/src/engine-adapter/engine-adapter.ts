@@ -12,8 +12,8 @@ import { replayedIdentifiersAdapter } from './replayed-identifiers.ts';
  * The engine's storage, for its `adapter` setting. No bearer value is stored; what has expired by the clock is not found;
  * of several who consume one thing at once one wins and the others get `invalid_grant`.
  */
-export function createEngineAdapter({ prisma }: Database, options: EngineAdapterOptions): AdapterFactory {
-  return (model) => adapterFor(model, { ...options, prisma });
+export function createEngineAdapter(database: Database, options: EngineAdapterOptions): AdapterFactory {
+  return (model) => adapterFor(model, { ...options, database, prisma: database.prisma });
 }
 
 function adapterFor(model: string, dependencies: AdapterDependencies): Adapter {
