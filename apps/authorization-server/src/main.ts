@@ -43,6 +43,7 @@ async function start(): Promise<Running> {
   return {
     async close() {
       clearInterval(cleaning);
+      server.close();
       await listening.close();
       await database.close();
       lock.release();

@@ -8,9 +8,11 @@ import {
   createConsentStore,
   createEngineAdapter,
   createEnvelope,
+  createGrantStore,
   createOneTimeLinkStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
+  createRevocationLog,
   createSigningKeyStore,
   createUserStore,
   type Database,
@@ -50,6 +52,10 @@ import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
+import { createIntrospection } from './revocation/introspection.ts';
+import { createRevocationFeed } from './revocation/revocation-feed.ts';
+import { revocationRouter } from './revocation/router.ts';
+import { createTokenRevocation } from './revocation/token-revocation.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { setupRouter } from './setup/router.ts';
 
@@ -73,6 +79,8 @@ export type AuthorizationServer = {
   setupLink: string | undefined;
   /** Removes what has expired; returns how many rows went. */
   clean(): Promise<number>;
+  /** Ends what would not end by itself: streams that are open. */
+  close(): void;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
@@ -91,6 +99,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const formTokens = createFormTokens(deriveKey(masterKey, 'form-tokens'));
   const signingKeys = await loadSigningKeys(createSigningKeyStore(database, envelope), clock());
   const permissionsOf = storedPermissions(clients, clock);
+  const revocations = createRevocationLog(database);
+  const tokens = { issuer: site.issuer, keys: () => signingKeys };
+  const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
+  const approvals = createClientApprovalStore(database);
+  const standing = { clients, approvals, grants: createGrantStore(database), users, revocations };
 
   const provider = createEngine({
     site,
@@ -104,7 +117,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     consents,
     audit,
-    clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
+    clientAuthenticationLimit,
+    accessTokens: {
+      introspect: createIntrospection({ tokens, standing, clock }),
+      revokeAccessToken: createTokenRevocation({ tokens, database, clock }),
+    },
     documents,
     isPreRegistered: trustedClients(database),
     documentFetchLimit: createFailureLimit(database, DOCUMENT_FETCH_LIMIT),
@@ -154,6 +171,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     log,
   });
   const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
+  const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
+  const events = revocationRouter({ clients, feed, log: revocations, clock, failures: clientAuthenticationLimit });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -171,6 +190,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(interactions.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
+  app.use(events.router.routes());
   app.use(handOverTo(provider.callback()));
   logUnansweredFaults(app, log);
 
@@ -178,6 +198,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     listener: app.callback(),
     setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
     clean: () => clean(database, clock()),
+    close() {
+      events.close();
+      feed.close();
+    },
   };
 }
 

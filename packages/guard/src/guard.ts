@@ -11,6 +11,7 @@ import type { Refusal } from './refusal.ts';
 import { refusalResponse } from './refusal-response.ts';
 import { bufferBody, judgeAnnouncedLength, judgeBodyHeaders } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
+import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
 
 /** Who is calling, or why nobody is let in, with the answer to send. */
 export type Authentication = { ok: true; principal: Principal } | { ok: false; refusal: Refusal; response: Response };
@@ -20,7 +21,7 @@ export type Admission =
   | { admitted: true; principal: Principal; headers: Readonly<Record<string, string>> }
   | { admitted: false; response: Response };
 
-/** Protects one MCP server. Holds no state but the issuer's public keys and metadata. */
+/** Protects one MCP server. Holds no state but the issuer's public keys and metadata, and which grants it revoked. */
 export type Guard = Readonly<{
   /** The audience that tokens must have. */
   resource: string;
@@ -45,10 +46,11 @@ export type Guard = Readonly<{
   /**
    * Judges `Host`, `Origin` and the access token of one request. The token is verified anew each time.
    *
-   * Not checked: whether the token was revoked, whether its scopes are enough for what is asked, and the body.
+   * Whether the token was revoked is checked with what is known by then; without `revocation` credentials it is not.
+   * Not checked: whether its scopes are enough for what is asked, and the body.
    */
   authenticate(request: Request): Promise<Authentication>;
-  /** Verifies a token that came by another way. Not checked: `Host`, `Origin`, revocation, scopes. */
+  /** Verifies a token that came by another way, its revocation included. Not checked: `Host`, `Origin`, scopes. */
   verifyToken(token: string): Promise<TokenVerdict>;
   /**
    * Whether the issuer's keys are at hand, for a readiness probe. Fetches them if there are none yet, as often as
@@ -74,17 +76,23 @@ export type Guard = Readonly<{
     request: Request,
     handler: (request: Request, principal: Principal) => Promise<Response> | Response,
   ): Promise<Response>;
+  /** What an operator may want to measure. */
+  metrics(): Readonly<{ revocation: RevocationMetrics }>;
+  /** Ends the connection to the revocation feed. Requests are still judged, by what is known. */
+  close(): void;
 }>;
 
 /**
- * Makes a guard. Nothing is fetched before the first token comes.
+ * Makes a guard. With `revocation` credentials it connects to the issuer and stays connected until it is closed;
+ * without them nothing is fetched before the first token comes.
  *
  * @throws TypeError when the options cannot work
  */
 export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options);
   const { metadata, authorizationServerMetadata } = documents(settings);
-  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings);
+  const feed = revocationFeed(settings);
+  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, feed);
 
   function preflight(request: Request): Response | undefined {
     if (request.method !== 'OPTIONS') return undefined;
@@ -123,6 +131,8 @@ export function createGuard(options: GuardOptions): Guard {
       if (!body.ok) return refuse(body.refusal, request);
       return withHeaders(await handler(body.request, admission.principal), admission.headers);
     },
+    metrics: () => ({ revocation: feed.metrics() }),
+    close: () => feed.close(),
   } satisfies Guard);
 }
 
@@ -137,9 +147,20 @@ function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authoriza
   };
 }
 
-function judges(settings: GuardSettings) {
+function revocationFeed(settings: GuardSettings): RevocationFeed {
+  const { revocation, issuer, fetch, now, onRevocationFeed: onChange } = settings;
+  return revocation ? listenToFeed({ ...revocation, issuer, fetch }, { now, onChange }) : withoutFeed({ onChange });
+}
+
+function judges(settings: GuardSettings, feed: RevocationFeed) {
   const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
   const deps = { rules: { ...settings, audience: settings.resource }, keys, now: settings.now };
+
+  async function judge(token: string): Promise<TokenVerdict> {
+    const verdict = await verifyAccessToken(token, deps);
+    const refusal = verdict.ok ? await feed.judge(verdict.principal) : undefined;
+    return refusal === undefined ? verdict : { ok: false, refusal };
+  }
 
   function refuse(refusal: Refusal, request: Request): Response {
     settings.onRefusal(refusal, request);
@@ -163,7 +184,7 @@ function judges(settings: GuardSettings) {
       return refusal && refuse(refusal, request);
     },
     async verifyToken(token: string): Promise<TokenVerdict> {
-      const verdict = await verifyAccessToken(token, deps);
+      const verdict = await judge(token);
       if (!verdict.ok) settings.onRefusal(verdict.refusal);
       return verdict;
     },
@@ -172,7 +193,7 @@ function judges(settings: GuardSettings) {
       if (foreign !== undefined) return turned(foreign, request);
       const credentials = readCredentials(request);
       if (!credentials.ok) return turned(credentials.refusal, request);
-      const verdict = await verifyAccessToken(credentials.token, deps);
+      const verdict = await judge(credentials.token);
       return verdict.ok ? verdict : turned(verdict.refusal, request);
     },
   };

@@ -4,3 +4,4 @@ export { type Admission, type Authentication, createGuard, type Guard } from './
 export type { GuardOptions } from './options.ts';
 export type { Principal } from './principal.ts';
 export type { Refusal, TokenRefusal, TokenRefusalReason } from './refusal.ts';
+export type { RevocationFeedChange, RevocationMetrics } from './revocation-feed.ts';

@@ -59,6 +59,7 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
     case 'no_credentials':
       return { status: 401, description: 'An access token is needed.', scopes: baseline };
     case 'keys_unavailable':
+    case 'revocation_unknown':
       return {
         status: 503,
         error: 'temporarily_unavailable',
@@ -86,6 +87,7 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
     case 'not_yet_valid':
     case 'issued_in_future':
     case 'malformed_claims':
+    case 'revoked':
     case 'bound_token': {
       const description = 'The access token is not valid for this resource.';
       return { status: 401, error: 'invalid_token', description, scopes: baseline };

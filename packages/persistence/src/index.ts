@@ -56,6 +56,7 @@ export {
   type RevocationLog,
   recordRevocations,
 } from './revocation-log.ts';
+export type { RevocationSignal } from './revocation-signal.ts';
 export { createSigningKeyStore, type PrivateJwk, type SigningKey, type SigningKeyStore } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';

@@ -23,5 +23,7 @@ export type { RawAnswer, RawRequest } from './raw-request.ts';
 export { sendRaw } from './raw-request.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export { startStack } from './stack.ts';
+export type { TcpRelay } from './tcp-relay.ts';
+export { startTcpRelay } from './tcp-relay.ts';
 export type { TokenIssuer } from './token-issuer.ts';
 export { startTokenIssuer } from './token-issuer.ts';

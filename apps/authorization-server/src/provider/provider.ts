@@ -24,6 +24,7 @@ import { engineErrorPages, renderNotFound, renderServerFault } from './engine-er
 import { type IsPreRegistered, showErrorsFirst } from './error-answer.ts';
 import { interactionPrompts, loadExistingGrant } from './prompts.ts';
 import { resourceIndicators } from './resources.ts';
+import { answerForStructuredTokens, mayRevoke, type StructuredTokenAnswers } from './structured-tokens.ts';
 
 const DAY_SECONDS = 24 * 3600;
 
@@ -54,6 +55,8 @@ export type EngineOptions = {
   consents: ConsentStore;
   audit: AuditSink;
   clientAuthenticationLimit: FailureLimit;
+  /** What is answered about access tokens at the endpoints for introspection and revocation. */
+  accessTokens: StructuredTokenAnswers;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
@@ -85,6 +88,7 @@ export function createEngine(options: EngineOptions): Provider {
   logUnansweredFaults(provider, options.log);
   provider.use(finishAnswer(options));
   showErrorsFirst(provider, options.isPreRegistered);
+  answerForStructuredTokens(provider, options.accessTokens);
   return provider;
 }
 
@@ -145,6 +149,7 @@ function configuration(options: EngineOptions): Configuration {
       authorization: '/authorize',
       token: '/token',
       revocation: '/revoke',
+      introspection: '/introspect',
       jwks: '/jwks',
       end_session: '/session/end',
     },
@@ -162,7 +167,9 @@ function configuration(options: EngineOptions): Configuration {
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: mayRevoke },
+      // The engine's own answer is that no token is active: ours takes its place.
+      introspection: { enabled: true, allowedPolicy: async () => false },
       // Clients register at a route of our own.
       registration: { enabled: false },
       resourceIndicators: resourceIndicators(options),
@@ -243,6 +250,7 @@ function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers, d
     scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],
     client_id_metadata_document_supported: documents !== undefined,
+    revocation_events_endpoint: pageUrl(site, '/revocations'),
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
 }

@@ -71,6 +71,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     now: clock,
     clean: () => server.clean(),
     async close() {
+      server.close();
       await listening.close(100);
       await database.close();
     },
