@@ -1,8 +1,10 @@
-/** Secrets are kept from the process that has no use for them; each name also ends the names of its `_FILE` form. */
+/**
+ * Secrets are kept from the process that has no use for them; each name also ends the names of its `_FILE` form. The
+ * MCP server's own client secret goes to both: one proves with it who it is, the other one checks that.
+ */
 const AUTHORIZATION_SERVER_SECRETS =
   /^(PORTCULLIS_MASTER_KEY|DATABASE_URL|PORTCULLIS_MIGRATE_DATABASE_URL)(_FILE)?$|^PORTCULLIS_ADMIN_/;
-const MCP_SERVER_SECRETS =
-  /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN|CLIENT_\w+)$|^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)_FILE$/;
+const MCP_SERVER_SECRETS = /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)(_FILE)?$/;
 
 /**
  * The environment in which an address follows its port, where only the port is set: on this machine no proxy stands

@@ -10,6 +10,7 @@ import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } f
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
+import type { McpServerCredentials } from './setup/mcp-server-client.ts';
 import { type Site, siteOf } from './site.ts';
 
 /** Everything that the authorization server is told from outside. */
@@ -32,6 +33,8 @@ export type Config = Readonly<{
   trustedProxies: number;
   accessTokenTtlSeconds: number;
   firstAdministrator: { email: string; password: Secret } | undefined;
+  /** With what the bundled MCP server authenticates; undefined where it does not. */
+  mcpServer: McpServerCredentials | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
 }>;
 
@@ -68,6 +71,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
     accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
     firstAdministrator: firstAdministratorOf(read),
+    mcpServer: mcpServerCredentials(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   read.finish();
@@ -118,6 +122,13 @@ function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefine
     read.problem(`${name} must be a postgresql:// URL. Leave it unset to use SQLite in the data folder.`);
   }
   return secret;
+}
+
+function mcpServerCredentials(read: EnvironmentReader): Config['mcpServer'] {
+  const secret = read.secret('PORTCULLIS_MCP_CLIENT_SECRET');
+  if (secret !== undefined && secret.reveal().length < 32)
+    read.problem('PORTCULLIS_MCP_CLIENT_SECRET must have at least 32 characters, drawn at random.');
+  return secret && { clientId: read.string('PORTCULLIS_MCP_CLIENT_ID', 'mcp-server'), secret };
 }
 
 function firstAdministratorOf(read: EnvironmentReader): Config['firstAdministrator'] {

@@ -57,6 +57,7 @@ import { createRevocationFeed } from './revocation/revocation-feed.ts';
 import { revocationRouter } from './revocation/router.ts';
 import { createTokenRevocation } from './revocation/token-revocation.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
+import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
 
 export { type Config, readConfig } from './config.ts';
@@ -104,6 +105,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
   const standing = { clients, approvals, grants: createGrantStore(database), users, revocations };
+  await prepareMcpServerClient(config.mcpServer, { database, resource: resources[0], now: clock() });
 
   const provider = createEngine({
     site,

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
-import { createGuard, type Guard } from '@portcullis/guard';
+import { createGuard, type Guard, type GuardOptions, type RevocationFeedChange } from '@portcullis/guard';
 import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
@@ -41,6 +41,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
     const guard = deskGuard(config, deps);
+    opened.defer(() => guard.close());
     const transport = mcpTransport({
       ...{ tools, permissions: DESK_ROLE_PERMISSIONS, store, logger, now },
       insufficientScope: (request, required) => guard.insufficientScope({ request, required }),
@@ -68,9 +69,31 @@ function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
     scopes: { supported: ['desk:read'], baseline: ['desk:read'] },
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
+    ...listening(config),
+    onRevocationFeed: (change) => logRevocationFeed(change, logger),
     now,
     onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
   });
+}
+
+function listening(config: Config): Pick<GuardOptions, 'revocation'> {
+  const { clientId, clientSecret, whenFeedIsDown, failClosedAfterSeconds } = config;
+  if (clientSecret === undefined) return {};
+  return { revocation: { clientId, clientSecret: clientSecret.reveal(), whenFeedIsDown, failClosedAfterSeconds } };
+}
+
+function logRevocationFeed(change: RevocationFeedChange, logger: Logger): void {
+  switch (change.state) {
+    case 'until-expiry':
+      logger.info('revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once');
+      break;
+    case 'fresh':
+      logger.info('revocation: heard of at once');
+      break;
+    case 'interrupted':
+      logger.warn({ err: change.cause }, 'revocation: the feed is interrupted; trying again');
+      break;
+  }
 }
 
 type AppParts = { guard: Guard; transport: Transport; store: DeskStore; logger: Logger };

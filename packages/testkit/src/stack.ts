@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -116,7 +117,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 }
 
 async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl, issuerPath = '' }: StackOptions) {
-  const [port, mcpPort] = [await findFreePort(), await findFreePort()];
+  const givenPort = authorizationServer?.PORTCULLIS_PORT;
+  const [port, mcpPort] = [givenPort === undefined ? await findFreePort() : Number(givenPort), await findFreePort()];
   const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}${issuerPath}`;
   const mcpUrl = givenMcpUrl ?? `http://localhost:${mcpPort}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
@@ -126,6 +128,7 @@ async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcp
     PORTCULLIS_MCP_URL: mcpUrl,
     PORTCULLIS_DATA_DIR: dataDir,
     LOG_LEVEL: 'debug',
+    PORTCULLIS_MCP_CLIENT_SECRET: randomBytes(32).toString('base64url'),
     ...env,
   };
 

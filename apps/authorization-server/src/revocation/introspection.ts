@@ -3,7 +3,7 @@ import { type OwnTokens, readAccessToken } from './access-token-claims.ts';
 import { type StandingDeps, standingOf } from './token-standing.ts';
 
 /** What is said about a token; to whom it is none of their business, the same as for one that does not exist. */
-export type Introspection = { active: false } | ({ active: true } & Readonly<Record<string, unknown>>);
+type Introspection = { active: false } | ({ active: true } & Readonly<Record<string, unknown>>);
 
 /** Tells a client that has authenticated about a token. */
 export type Introspect = (token: string, clientId: string) => Promise<Introspection>;

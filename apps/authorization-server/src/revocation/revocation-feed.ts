@@ -10,7 +10,7 @@ export type FeedNews = {
 };
 
 /** Called after each good reading, with what is new or with nothing. */
-export type FeedListener = (news: FeedNews) => void;
+type FeedListener = (news: FeedNews) => void;
 
 /** Reads revocations for all streams of this process together. */
 export type RevocationFeed = {

@@ -29,6 +29,8 @@ const HEADERS = {
   'Cache-Control': 'no-store',
   // Proxies such as nginx would keep events back until they have collected enough of them.
   'X-Accel-Buffering': 'no',
+  // A connection that was kept after its stream would hold up the end of the server.
+  Connection: 'close',
 };
 
 /** `GET /revocations`: server-sent events for the server of a resource about the tokens for it. */

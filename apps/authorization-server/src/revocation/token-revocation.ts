@@ -9,10 +9,10 @@ import type { Clock } from '@portcullis/platform';
 import { type AccessTokenClaims, type OwnTokens, readAccessToken } from './access-token-claims.ts';
 
 /** Who asks for a revocation, and from where. */
-export type RevocationRequest = { clientId: string; address: string; correlationId: string };
+type RevocationRequest = { clientId: string; address: string; correlationId: string };
 
 /** Whether the token was ended, was worth nothing already, or belongs to somebody else. */
-export type TokenRevocation = 'ended' | 'nothing_to_end' | 'foreign';
+type TokenRevocation = 'ended' | 'nothing_to_end' | 'foreign';
 
 /** Ends an access token at the wish of its client. */
 export type RevokeAccessToken = (token: string, request: RevocationRequest) => Promise<TokenRevocation>;

@@ -31,6 +31,10 @@ export async function startDesk(
     dataDir: database.dataDir,
     databaseUrl: database.databaseUrl,
     allowedOrigins: [],
+    clientSecret: undefined,
+    clientId: 'mcp-server',
+    whenFeedIsDown: 'fail-closed-after',
+    failClosedAfterSeconds: 60,
     logLevel: 'silent',
     ...options.config,
   };
