@@ -4,10 +4,11 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addClientCommands } from './commands/clients.ts';
 import { addGrantCommands } from './commands/grants.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
+import { addResourceCommands } from './commands/resources.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
 import { addUserCommands } from './commands/users.ts';
 
-const INTRODUCTION = `Administers a Portcullis server: its users, apps and grants.
+const INTRODUCTION = `Administers a Portcullis server: its users, apps, protected servers and grants.
 
 Begin with \`portcullis login\`, which signs you in in your browser. It takes the role admin.`;
 
@@ -37,6 +38,7 @@ export function createProgram(deps: CliDeps): Command {
   addSignInCommands(program, deps);
   addUserCommands(program, deps);
   addClientCommands(program, deps);
+  addResourceCommands(program, deps);
   addGrantCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
   addAuditCommands(program, deps);

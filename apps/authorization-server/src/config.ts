@@ -8,6 +8,7 @@ import {
 } from '@portcullis/platform';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
+import { isOwnUrl } from './resource-url.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import type { McpServerCredentials } from './setup/mcp-server-client.ts';
@@ -47,6 +48,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const issuer = issuerOf(read);
   const mcpUrl = read.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp');
   const file = configurationFileOf(read);
+  const resources = resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file);
+  refuseOwnUrls(read, { resources, site: siteOf(issuer) });
   const masterKey = read.secret('PORTCULLIS_MASTER_KEY');
   if (masterKey === undefined && !isLoopbackHost(new URL(issuer).hostname)) {
     read.problem(
@@ -60,7 +63,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     site: siteOf(issuer),
     host: read.string('PORTCULLIS_HOST', '127.0.0.1'),
     port: read.port('PORTCULLIS_PORT', 4000),
-    resources: resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file),
+    resources,
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
@@ -114,6 +117,17 @@ function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Res
   const configured = Object.entries(file.resources).map(([url, resource]) => ({ url, ...resource }));
   const own = configured.find(({ url }) => url === mcpUrl);
   return [own ?? supportDesk(mcpUrl), ...configured.filter(({ url }) => url !== mcpUrl)];
+}
+
+function refuseOwnUrls(
+  read: EnvironmentReader,
+  { resources, site }: { resources: readonly Resource[]; site: Site },
+): void {
+  if (resources.some(({ url }) => isOwnUrl(url, site))) {
+    read.problem(
+      'No resource can have the URL of this server or of its administration: PORTCULLIS_MCP_URL and the configuration file.',
+    );
+  }
 }
 
 function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefined {

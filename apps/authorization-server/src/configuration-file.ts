@@ -1,46 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { errorCode } from '@portcullis/platform';
+import { checkScopeNames, errorCode, resourceFields, roleName, scopeName } from '@portcullis/platform';
 import { z } from 'zod';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
 import { registrationSchema } from './registration/policy.ts';
+import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
 
-/** Scopes that would grant everything: least privilege knows no such thing (SP-7). */
-const OMNIBUS_SCOPES = ['*', 'all', 'full-access', 'full_access'];
+const resource = z.strictObject(resourceFields).superRefine(checkScopeNames).describe('A protected MCP server.');
 
-const scopeName = z
-  .string()
-  .regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/, 'is no scope (RFC 6749 §3.3)')
-  .refine((name) => !OMNIBUS_SCOPES.includes(name), 'would grant everything; name one capability (SP-7)');
+const resourceUrl = z.string().superRefine((text, context) => {
+  const message = resourceUrlProblem(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 
-const scope = z
-  .strictObject({
-    description: z
-      .string()
-      .min(1)
-      .max(200)
-      .describe('What the scope allows, in plain words, as the consent page shows it.'),
-    sensitive: z.boolean().default(false).describe('Not ticked to begin with on the consent page.'),
-  })
-  .describe('One capability that a user can grant.');
-
-const resource = z
-  .strictObject({
-    name: z.string().min(1).max(80).describe('The name that the consent page shows.'),
-    scopes: z.record(scopeName, scope).refine((all) => Object.keys(all).length > 0, 'needs at least one scope'),
-    defaultScopes: z.array(scopeName).min(1).describe('What a request without scope gets.'),
-  })
-  .refine(
-    (value) => value.defaultScopes.every((name) => name in value.scopes),
-    'defaultScopes names a scope that scopes does not have',
-  )
-  .describe('A protected MCP server.');
-
-const resourceUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && !text.includes('#'),
-    'must be an absolute URL without a fragment (RFC 8707 §2, SP-20)',
-  );
+/** Two spellings of one URL would be one resource to a client (AS-15). */
+function checkDistinct(resources: object, context: z.RefinementCtx): void {
+  const identifiers = new Map<string | undefined, string>();
+  for (const url of Object.keys(resources)) {
+    const same = identifiers.get(resourceIdentifier(url));
+    if (same !== undefined)
+      context.addIssue({ code: 'custom', path: [url], message: `is the same resource as ${same}` });
+    identifiers.set(resourceIdentifier(url), url);
+  }
+}
 
 const domain = z
   .string()
@@ -108,10 +89,11 @@ const configurationFileSchema = z
     $schema: z.string().optional(),
     resources: z
       .record(resourceUrl, resource)
+      .superRefine(checkDistinct)
       .default({})
       .describe('Protected resources by their canonical URL, beside the built-in support desk.'),
     roles: z
-      .record(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/), z.array(z.union([scopeName, z.literal('admin:*')])))
+      .record(roleName, z.array(z.union([scopeName, z.literal('admin:*')])))
       .default({})
       .describe('Which scopes each role lets its holder grant.'),
     registration: registrationSchema.prefault({}),

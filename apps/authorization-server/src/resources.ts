@@ -1,3 +1,6 @@
+import { resourceIdentifier } from './resource-url.ts';
+import type { RolePermissions } from './roles.ts';
+
 /** A scope in the words that the consent page shows. */
 type ScopeDescription = { description: string; sensitive: boolean };
 
@@ -8,6 +11,8 @@ export type Resource = {
   scopes: Readonly<Record<string, ScopeDescription>>;
   /** What a request without `scope` gets. */
   defaultScopes: readonly string[];
+  /** Which of its scopes each role lets its holder grant here, beside what the role permits everywhere. */
+  roles?: RolePermissions | undefined;
   /** Set where only clients that were given the resource by name may ask for it. */
   reserved?: true;
 };
@@ -29,19 +34,12 @@ export function supportDesk(url: string): Resource {
 /**
  * Finds the resource that a `resource` parameter means.
  *
- * This is the one place where spellings are forgiven: case of scheme and host, a default port, and one trailing
- * slash (AS-15), because clients differ in them. What is stored and signed is always the canonical string.
+ * This is the one place where spellings are forgiven (AS-15), because clients differ in them. What is stored and
+ * signed is always the canonical string.
  */
 export function findResource(resources: readonly Resource[], identifier: string): Resource | undefined {
-  const wanted = comparable(identifier);
-  return wanted === undefined ? undefined : resources.find((resource) => comparable(resource.url) === wanted);
-}
-
-function comparable(identifier: string): string | undefined {
-  if (!URL.canParse(identifier) || identifier.includes('#')) return undefined;
-  const url = new URL(identifier);
-  if (url.username || url.password) return undefined;
-  return `${url.origin}${url.pathname.replace(/\/$/, '')}${url.search}`;
+  const wanted = resourceIdentifier(identifier);
+  return wanted === undefined ? undefined : resources.find((resource) => resourceIdentifier(resource.url) === wanted);
 }
 
 /**

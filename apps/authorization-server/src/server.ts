@@ -52,6 +52,7 @@ import { loadSigningKeys } from './provider/signing-keys.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
+import { createResourceCatalogue } from './resource-catalogue.ts';
 import { createIntrospection } from './revocation/introspection.ts';
 import { createRevocationFeed } from './revocation/revocation-feed.ts';
 import { revocationRouter } from './revocation/router.ts';
@@ -88,7 +89,8 @@ export type AuthorizationServer = {
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
   const { database, masterKey, clock, log } = deps;
   const { site, roles, registration, accessTokenTtlSeconds } = config;
-  const resources = [...config.resources, adminResource(site)] as const;
+  const fixedResources = [...config.resources, adminResource(site)] as const;
+  const catalogue = createResourceCatalogue(fixedResources, database);
   const envelope = createEnvelope(masterKey);
   const users = createUserStore(database);
   const clients = createClientStore(database);
@@ -105,11 +107,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
   const standing = { clients, approvals, grants: createGrantStore(database), users, revocations };
-  await prepareMcpServerClient(config.mcpServer, { database, resource: resources[0], now: clock() });
+  await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
 
   const provider = createEngine({
     site,
-    resources,
+    catalogue,
     roles,
     accessTokenTtlSeconds,
     registers: registration.policy !== 'off',
@@ -139,7 +141,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     provider,
     documents,
     site,
-    resources,
+    catalogue,
     roles,
     formTokens,
     permissionsOf,
@@ -157,13 +159,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     users,
     formTokens,
     audit,
-    mcpUrl: resources[0].url,
+    mcpUrl: catalogue.standard.url,
   });
 
   const registrations = registrationRouter({
     provider,
     site,
-    resources: config.resources,
+    catalogue,
     policy: registration,
     clients,
     tokens: createRegistrationTokenStore(database),
@@ -172,9 +174,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
-  const admin = adminApi({ site, database, resources, roles, signingKeys, permissionsOf, audit, clock, log });
   const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
   const events = revocationRouter({ clients, feed, log: revocations, clock, failures: clientAuthenticationLimit });
+  const admin = adminApi({ site, database, fixedResources, roles, signingKeys, permissionsOf, audit, clock, log });
 
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
@@ -185,7 +187,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(healthRouter(() => database.ready()).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
-  app.use(shapeRequest(site, resources));
+  app.use(shapeRequest(site, catalogue));
   app.use(assetsRouter().routes());
   app.use(registrationCors().routes());
   app.use(registrations.routes());

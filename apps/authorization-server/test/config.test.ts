@@ -95,6 +95,13 @@ describe('the configuration file', () => {
     expect(config.roles).toMatchObject({ writer: ['wiki:read'], lead: expect.any(Array) });
   });
 
+  test('says at a resource which role may grant what there', () => {
+    const roles = { agent: ['wiki:read'] };
+    const config = readConfig(withFile({ resources: { 'https://wiki.example/mcp': { ...resource, roles } } }));
+    expect(config.resources[1]).toMatchObject({ roles });
+    expect(config.roles.agent).not.toContain('wiki:read');
+  });
+
   test.each([
     ['no JSON', '{', /JSON/],
     ['an unknown key', { resurces: {} }, /resurces/],
@@ -109,6 +116,38 @@ describe('the configuration file', () => {
     ],
     ['SP-7: a role of everything', { roles: { king: ['full-access'] } }, /roles/],
     ['SP-20: a resource that is no absolute URL', { resources: { api: resource } }, /absolute URL/],
+    ['SP-20: a resource without https', { resources: { 'http://wiki.example/mcp': resource } }, /must use https/],
+    ['SP-20: a resource with a fragment', { resources: { 'https://wiki.example/mcp#a': resource } }, /fragment/],
+    ['a resource with a user name', { resources: { 'https://ada@wiki.example/mcp': resource } }, /no user name/],
+    [
+      'AS-15: a resource that is not in canonical form',
+      { resources: { 'https://Wiki.example:443/mcp': resource } },
+      /canonical form, which is https:\/\/wiki\.example\/mcp/,
+    ],
+    [
+      'AS-15: one resource in two spellings',
+      { resources: { 'https://wiki.example/mcp': resource, 'https://wiki.example/mcp/': resource } },
+      /same resource/,
+    ],
+    [
+      'SP-24: a resource that is the administration',
+      { resources: { 'http://localhost:4000/admin': resource } },
+      /administration/,
+    ],
+    [
+      'a scope of administration',
+      {
+        resources: {
+          'https://w.example': { ...resource, scopes: { 'admin:users': { description: 'x' } }, defaultScopes: [] },
+        },
+      },
+      /only the administration/,
+    ],
+    [
+      'a role of a resource with a scope of another',
+      { resources: { 'https://w.example': { ...resource, roles: { agent: ['desk:admin'] } } } },
+      /no such scope here: desk:admin/,
+    ],
     [
       'a default scope that does not exist',
       { resources: { 'https://w.example': { ...resource, defaultScopes: ['wiki:write'] } } },

@@ -3,7 +3,7 @@ import { networkOf } from '../src/http/failure-limit.ts';
 import { createFormTokens } from '../src/interactions/form-token.ts';
 import { createPasswordVerifier, hashPassword, passwordProblem } from '../src/passwords.ts';
 import { coversRequest, mayRememberConsent } from '../src/provider/prompts.ts';
-import { BUILT_IN_ROLES, permittedScopes } from '../src/roles.ts';
+import { BUILT_IN_ROLES, permissionsAt, permittedScopes } from '../src/roles.ts';
 
 describe('roles', () => {
   const desk = ['desk:read', 'desk:write', 'desk:admin'];
@@ -20,6 +20,19 @@ describe('roles', () => {
   test('SP-7: no role and an unknown role permit nothing', () => {
     expect(permitted([])).toEqual([]);
     expect(permitted(['owner', 'constructor', '__proto__'])).toEqual([]);
+  });
+
+  test('SP-7: what a resource says about roles holds there, beside what they permit everywhere', () => {
+    const notes = { roles: { agent: ['notes:read'], constructor: ['notes:write'] } };
+    const at = (resource: { roles?: Record<string, string[]> }, roles: string[]) =>
+      permittedScopes(['notes:read', 'notes:write', 'desk:read'], {
+        roles,
+        permissions: permissionsAt(resource, BUILT_IN_ROLES),
+      });
+    expect(at(notes, ['agent'])).toEqual(['notes:read', 'desk:read']);
+    expect(at({}, ['agent'])).toEqual(['desk:read']);
+    expect(at(notes, ['admin', 'toString'])).toEqual([]);
+    expect(BUILT_IN_ROLES.agent).not.toContain('notes:read');
   });
 });
 

@@ -79,7 +79,8 @@ export function untilSecondBefore(now: Date): Date {
   return new Date(Math.floor(now.getTime() / 1000) * 1000 - 1000);
 }
 
-function revocationsOf(
+/** The tokens of a grant, for each resource that it names. */
+export function revocationsOf(
   { id, resources }: Pick<Grant, 'id' | 'resources'>,
   issuedUntil: Date | undefined,
 ): Revocation[] {

@@ -49,6 +49,7 @@ export {
   type RemoteDocument,
   type RemoteDocumentStore,
 } from './remote-document-store.ts';
+export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
 export {
   createRevocationLog,
   type LoggedRevocation,

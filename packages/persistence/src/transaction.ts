@@ -1,4 +1,4 @@
-import { type Database, isWriteConflict } from './database.ts';
+import { type Database, isUniqueViolation, isWriteConflict } from './database.ts';
 import type { PrismaClient } from './generated/postgresql/client.ts';
 
 const ATTEMPTS = 5;
@@ -27,7 +27,8 @@ export async function inTransaction<T>(database: Database, work: (within: Databa
       if (announced) database.revocationSignal.announce();
       return result;
     } catch (cause) {
-      if (attempt === ATTEMPTS || !isWriteConflict(cause)) throw cause;
+      // A key that was free when it was looked for can be taken when it is written: seen again, it is there.
+      if (attempt === ATTEMPTS || !(isWriteConflict(cause) || isUniqueViolation(cause))) throw cause;
     }
   }
 }

@@ -9,6 +9,7 @@ import { createEngineAdapter } from '../src/engine-adapter/engine-adapter.ts';
 import { createEnvelope } from '../src/envelope.ts';
 import { machineGrantId } from '../src/grant-ending.ts';
 import { createGrantStore } from '../src/grant-store.ts';
+import { createResourceStore } from '../src/resource-store.ts';
 import { createRevocationLog, type Revocation, recordRevocations } from '../src/revocation-log.ts';
 import { inTransaction } from '../src/transaction.ts';
 import { createUserStore } from '../src/user-store.ts';
@@ -130,6 +131,26 @@ describe('what ends access tokens is written for resource servers (SP-12):', () 
     await users.setPassword({ userId, passwordHash: 'second', now });
     expect(await known()).toContainEqual(all(grant));
     expect(await database.prisma.grant.count({ where: { userId } })).toBe(0);
+  });
+
+  test('a removed resource: the grants for it, and what machines got for it until then', async () => {
+    const resources = createResourceStore(database);
+    const names = { identifier: NOTES, name: 'Notes', scopes: {}, defaultScopes: [], roles: {} };
+    await inTransaction(database, (within) =>
+      createResourceStore(within).add({ url: NOTES, ...names, createdAt: now }),
+    );
+    const metadata = { client_id: 'machine-of-notes', redirect_uris: [] };
+    const permissions = { allowedResources: [NOTES, DESK] };
+    await createClientStore(database).register({ metadata, registration: 'manual', permissions, now });
+    const [grant, other] = [await addGrant({ audiences: [NOTES] }), await addGrant({ audiences: [DESK] })];
+    await inTransaction(database, (within) => createResourceStore(within).remove({ url: NOTES, now }));
+    const machine = machineGrantId('machine-of-notes', NOTES);
+    expect(await known(NOTES)).toEqual(
+      expect.arrayContaining([all(grant, NOTES), { ...all(machine, NOTES), issuedUntil: later(10) }]),
+    );
+    expect(await known(DESK)).toEqual([]);
+    expect(await createGrantStore(database).find({ id: other, now })).toBeDefined();
+    expect(await resources.list()).toEqual([]);
   });
 
   test('together with the change or not at all', async () => {

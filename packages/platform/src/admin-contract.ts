@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { checkScopeNames, resourceFields } from './resource-definition.ts';
 
 /** The areas of administration; each is a scope of the resource `<issuer>/admin`, in the words of the consent page. */
 export const ADMIN_SCOPES = {
   'admin:users': 'Add, change and disable users, and read who they are',
   'admin:clients': 'Register, change and remove apps',
+  'admin:resources': 'Add and remove protected servers, and give them credentials',
   'admin:grants': 'See what users have allowed, and end it',
   'admin:registration-tokens': 'Issue and revoke tokens with which apps register',
   'admin:audit': 'Read the audit trail',
@@ -124,6 +126,30 @@ const client = z.object({
   lastUsedAt: moment.nullable(),
   expiresAt: moment.nullable().describe('When it is removed unless it is used; null for one that stays.'),
 });
+
+const resource = z.object({
+  url: z.string(),
+  name: z.string(),
+  source: z
+    .enum(['configuration', 'administrator'])
+    .describe('`configuration` for one that stands in the settings of the server, and cannot be removed here.'),
+  scopes: z.record(z.string(), z.object({ description: z.string(), sensitive: z.boolean() })),
+  defaultScopes: z.array(z.string()),
+  roles: z.record(z.string(), z.array(z.string())).describe('What each role lets its holder grant.'),
+  clientId: z.string().nullable().describe('The client that its server is here; null while it has none.'),
+  createdAt: moment.nullable().describe('When it was added; null for one of the configuration.'),
+});
+
+/** How the server of a resource is to authenticate. */
+const serverAuthentication = {
+  authentication: z
+    .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+    .default('client_secret_basic')
+    .describe('How the server of the resource authenticates when it asks about tokens.'),
+  jwks: keySet.optional().describe('The public keys of a server that authenticates with private_key_jwt.'),
+};
+
+const issuedSecret = z.string().optional().describe('It is shown in this answer only.');
 
 const limits = {
   scopes: z.array(scopeToken).min(1).max(100).optional().describe('The only scopes that it may ask for.'),
@@ -342,6 +368,50 @@ export const ADMIN_OPERATIONS = {
     scope: 'admin:clients',
     summary: 'Removes an app with all its grants.',
     response: z.object({ client, grants: z.number().int() }),
+  },
+  listResources: {
+    ...defaults,
+    method: 'GET',
+    path: '/resources',
+    scope: 'admin:resources',
+    summary: 'Lists protected servers: those of the configuration first, then those that were added, by URL.',
+    query: z.strictObject(paging),
+    response: pageOf(resource),
+  },
+  addResource: {
+    ...defaults,
+    method: 'POST',
+    path: '/resources',
+    scope: 'admin:resources',
+    summary: 'Adds a protected server, with the client that it is here. A secret is shown in this answer only.',
+    body: z
+      .strictObject({
+        url: z.string().min(1).max(2048).describe('Its canonical URL: the audience of its tokens.'),
+        ...resourceFields,
+        ...serverAuthentication,
+      })
+      .superRefine(checkScopeNames),
+    status: 201,
+    response: z.object({ resource, clientSecret: issuedSecret }),
+  },
+  removeResource: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/resources/{resource}',
+    scope: 'admin:resources',
+    summary: 'Removes a protected server that was added, its client, and all grants for it.',
+    response: z.object({ resource, grants: z.number().int() }),
+  },
+  issueResourceCredentials: {
+    ...defaults,
+    method: 'POST',
+    path: '/resources/{resource}/credentials',
+    scope: 'admin:resources',
+    summary:
+      'Makes the client that a protected server is here, where it has none. A secret is shown in this answer only.',
+    body: z.strictObject(serverAuthentication),
+    status: 201,
+    response: z.object({ resource, clientSecret: issuedSecret }),
   },
   listRegistrationTokens: {
     ...defaults,

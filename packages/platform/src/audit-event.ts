@@ -30,6 +30,9 @@ export const AUDIT_EVENT_TYPES = [
   'client.rejected',
   'registration_token.issued',
   'registration_token.revoked',
+  'resource.added',
+  'resource.removed',
+  'resource.credentials_issued',
   'admin.refused',
 ] as const;
 

@@ -27,5 +27,6 @@ export { type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';
+export { checkScopeNames, resourceFields, roleName, scopeName } from './resource-definition.ts';
 export { Secret } from './secret.ts';
 export { StartupError } from './startup-error.ts';

@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import type { Middleware } from 'koa';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
-import type { Resource } from '../resources.ts';
+import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
 import { createAdminGuard } from './admin-guard.ts';
@@ -12,6 +12,7 @@ import { auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
+import { resourceHandlers } from './resources.ts';
 import { adminMetadata, adminRouter } from './router.ts';
 import { statusHandler } from './status.ts';
 import { userHandlers } from './users.ts';
@@ -20,7 +21,7 @@ import { userHandlers } from './users.ts';
 export type AdminApiOptions = {
   site: Site;
   database: Database;
-  resources: readonly Resource[];
+  fixedResources: FixedResources;
   roles: RolePermissions;
   signingKeys: readonly JWK[];
   permissionsOf: PermissionsOf;
@@ -42,6 +43,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...statusHandler(options.site),
       ...userHandlers(options),
       ...clientHandlers(options),
+      ...resourceHandlers(options),
       ...grantHandlers(database),
       ...auditHandlers(options.audit),
       ...registrationTokenHandlers(database),

@@ -113,7 +113,14 @@ function adminProblems({ machine, authentication, scopes, resources }: Registrat
   ];
 }
 
-function keyProblems({ authentication, jwks }: Registration): FieldProblem[] {
+/** What is wrong with the keys of a client, or the lack of them. */
+export function keyProblems({
+  authentication,
+  jwks,
+}: {
+  authentication: string;
+  jwks?: object | undefined;
+}): FieldProblem[] {
   if (authentication === 'private_key_jwt' && !jwks)
     return [{ field: 'jwks', problem: 'private_key_jwt needs the public keys' }];
   if (authentication !== 'private_key_jwt' && jwks)

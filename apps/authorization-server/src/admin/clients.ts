@@ -2,8 +2,8 @@ import { type ClientStore, createClientStore, type Database, type RegisteredClie
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
 import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import { createClientSecret } from '../resource-server-client.ts';
-import type { Resource } from '../resources.ts';
 import {
   handedOnProblems,
   hasSecret,
@@ -18,7 +18,7 @@ import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
 /** What administering clients needs. */
-export type ClientAdministration = { database: Database; resources: readonly Resource[] };
+export type ClientAdministration = { database: Database; fixedResources: FixedResources };
 
 type ClientOperation =
   | 'listClients'
@@ -36,7 +36,7 @@ const positionSchema = z.tuple([z.coerce.date(), z.string()]);
 
 /** The operations on clients. */
 export function clientHandlers(deps: ClientAdministration): AdminHandlers<ClientOperation> {
-  const { database } = deps;
+  const { database, fixedResources } = deps;
   return {
     async listClients({ query: { cursor, limit, state }, now }) {
       const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
@@ -95,6 +95,9 @@ export function clientHandlers(deps: ClientAdministration): AdminHandlers<Client
         const clients = createClientStore(within);
         const key = { id: call.params.client ?? '', now: call.now };
         const client = await clients.find(key);
+        const served = client?.resourceServer;
+        if (served !== undefined && (await createResourceCatalogue(fixedResources, within).find(served)))
+          return refuse(SERVES_A_RESOURCE);
         const deleted = await clients.delete(key);
         if (!client || !deleted) return refuse(UNKNOWN_CLIENT);
         return {
@@ -113,14 +116,19 @@ const SERVER_OF_A_RESOURCE: AdminRefusal = {
   reason: 'conflict',
   detail: 'This client is the server of a resource: it asks for no tokens, so that only its name can be changed.',
 };
+const SERVES_A_RESOURCE: AdminRefusal = {
+  reason: 'conflict',
+  detail: 'This client is the server of a resource. Remove the resource, rotate the secret or disable the client.',
+};
 const NOT_OURS: AdminRefusal = {
   reason: 'conflict',
   detail: 'This client registered itself: its name and addresses are its own to change. It can be limited or disabled.',
 };
 
-function registerClient(call: AdminCall<'registerClient'>, { database, resources }: ClientAdministration) {
+async function registerClient(call: AdminCall<'registerClient'>, { database, fixedResources }: ClientAdministration) {
+  const resources = await createResourceCatalogue(fixedResources, database).list();
   const judged = judgeRegistration(call.body, { resources, held: call.by.scopes });
-  if (!judged.ok) return Promise.resolve(refuse({ reason: 'invalid_request', errors: judged.errors }));
+  if (!judged.ok) return refuse({ reason: 'invalid_request', errors: judged.errors });
   const { metadata, permissions } = judged;
   const clientSecret = judged.hasSecret ? createClientSecret() : undefined;
   return recordedChange(database, call, async (within) => {
@@ -144,7 +152,7 @@ function registerClient(call: AdminCall<'registerClient'>, { database, resources
   });
 }
 
-function updateClient(call: AdminCall<'updateClient'>, { database, resources }: ClientAdministration) {
+function updateClient(call: AdminCall<'updateClient'>, { database, fixedResources }: ClientAdministration) {
   const { name, redirectUris, scopes, resources: allowed, firstParty } = call.body;
   return recordedChange(database, call, async (within): Promise<ChangeOutcome<{ client: ShownClient }>> => {
     const clients = createClientStore(within);
@@ -153,6 +161,7 @@ function updateClient(call: AdminCall<'updateClient'>, { database, resources }: 
     if ((name !== undefined || redirectUris) && client.registration === 'dynamic') return refuse(NOT_OURS);
     if (client.resourceServer !== undefined && Object.keys(call.body).some((field) => field !== 'name'))
       return refuse(SERVER_OF_A_RESOURCE);
+    const resources = await createResourceCatalogue(fixedResources, within).list();
     const redirects = redirectUris && judgeRedirectUris(redirectUris);
     const admin = resources.some(({ reserved, url }) => reserved && client.allowedResources?.includes(url));
     const errors = [

@@ -4,7 +4,7 @@ import type { AdminCall, AdminOutcome } from './handler.ts';
 import type { AdminRefusal } from './problem.ts';
 
 /** What of an audit event a change knows itself. */
-type ChangeEvent = Pick<AuditEvent, 'type'> & Pick<Partial<AuditEvent>, 'client' | 'detail'>;
+type ChangeEvent = Pick<AuditEvent, 'type'> & Pick<Partial<AuditEvent>, 'client' | 'resource' | 'detail'>;
 
 /** What a change comes to: its answer and what is recorded of it, or a refusal that undoes whatever was written. */
 export type ChangeOutcome<Answer> =

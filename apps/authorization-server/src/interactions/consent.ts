@@ -9,7 +9,7 @@ import { sendPage } from '../http/send-page.ts';
 import { consentPage } from '../pages/consent.ts';
 import { CONSENT_TTL_SECONDS, coversRequest, mayRememberConsent } from '../provider/prompts.ts';
 import { redirectTarget } from '../redirect-uri.ts';
-import { permittedScopes, type RolePermissions } from '../roles.ts';
+import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { formOf } from './form.ts';
 import { EXPIRED, type Step } from './step.ts';
 
@@ -89,7 +89,7 @@ async function decisionOf(step: Step, { users, consents, roles, clock }: Consent
   return {
     userId: user.id,
     email: user.email,
-    offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: roles }),
+    offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: permissionsAt(resource, roles) }),
     remembered: remembered?.scopes ?? [],
   };
 }

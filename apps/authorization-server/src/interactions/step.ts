@@ -1,6 +1,7 @@
 import type { default as Provider } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
-import { findResource, type Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
+import type { Resource } from '../resources.ts';
 import { pageUrl } from '../site.ts';
 import type { FormTokens } from './form-token.ts';
 import { findRequestingClient, type RequestingClient, type RequestingClientDeps } from './requesting-client.ts';
@@ -21,14 +22,14 @@ export type Step = RequestingClient & {
 };
 
 /** What describing a step needs. */
-export type StepDeps = RequestingClientDeps & { resources: readonly Resource[]; formTokens: FormTokens };
+export type StepDeps = RequestingClientDeps & { catalogue: ResourceCatalogue; formTokens: FormTokens };
 
 /** Gathers what a step's page needs from the engine's interaction. */
 export async function describeStep(interaction: Interaction, deps: StepDeps): Promise<Step> {
   const { uid, prompt, params, session } = interaction;
-  const { site, resources, formTokens } = deps;
+  const { site, catalogue, formTokens } = deps;
   const client = await findRequestingClient(params, deps);
-  const resource = findResource(resources, String([params.resource].flat()[0] ?? ''));
+  const resource = await catalogue.find(String([params.resource].flat()[0] ?? ''));
   if (!client || !resource) throw new PageProblem(EXPIRED);
   return {
     prompt: prompt.name,

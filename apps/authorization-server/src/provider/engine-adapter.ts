@@ -2,7 +2,7 @@ import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as 
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { canonicaliseTokenResource } from './resources.ts';
@@ -10,7 +10,7 @@ import { canonicaliseTokenResource } from './resources.ts';
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = {
   store: AdapterFactory;
-  resources: readonly Resource[];
+  catalogue: ResourceCatalogue;
   clientAuthenticationLimit: FailureLimit;
   /** Clients that name themselves by a URL; undefined when there are none. */
   documents?: ClientDocuments | undefined;
@@ -22,14 +22,14 @@ export type EngineAdapterOptions = {
  * looking up the code or refresh token are its first steps, and both come before anything is consumed.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, resources, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
       return withFind(adapter, async (id) => {
         const ctx = tokenRequest();
-        if (ctx) canonicaliseTokenResource(ctx, resources);
+        if (ctx) await canonicaliseTokenResource(ctx, catalogue);
         return adapter.find(id);
       });
     }

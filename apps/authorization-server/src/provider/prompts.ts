@@ -4,7 +4,7 @@ import { type Grant, interactionPolicy, type KoaContextWithOIDC } from 'oidc-pro
 import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { redirectTarget } from '../redirect-uri.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { documentOf } from './document-clients.ts';
 
 /** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
@@ -14,13 +14,13 @@ export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
  * The engine's prompts, with two more reasons to ask for the password: the session's user is gone or disabled, and
  * administration is asked for by somebody who signed in longer than five minutes ago.
  */
-export function interactionPrompts({ resources, clock }: { resources: readonly Resource[]; clock: Clock }) {
+export function interactionPrompts({ catalogue, clock }: { catalogue: ResourceCatalogue; clock: Clock }) {
   const policy = interactionPolicy.base();
   const { Check } = interactionPolicy;
   const { checks } = policy.get('login') ?? {};
   checks?.add(
     new Check('stale_sign_in', 'administration takes a fresh sign-in', 'login_required', ({ oidc }) => {
-      if (!isForReserved(oidc.params?.resource, resources) || oidc.result?.login) return Check.NO_NEED_TO_PROMPT;
+      if (!isForReserved(oidc.params?.resource, catalogue) || oidc.result?.login) return Check.NO_NEED_TO_PROMPT;
       const signedInAt = oidc.session?.loginTs ?? 0;
       const isFresh = clock().getTime() / 1000 - signedInAt <= FRESH_SIGN_IN_SECONDS;
       return isFresh ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
@@ -36,8 +36,8 @@ export function interactionPrompts({ resources, clock }: { resources: readonly R
   return policy;
 }
 
-function isForReserved(asked: unknown, resources: readonly Resource[]): boolean {
-  return [asked].flat().some((url) => resources.some((resource) => resource.reserved && resource.url === url));
+function isForReserved(asked: unknown, catalogue: ResourceCatalogue): boolean {
+  return [asked].flat().some((url) => typeof url === 'string' && catalogue.isReserved(url));
 }
 
 /** Whether a decision may be remembered: not where the redirect proves nothing about who receives the code (PX-14). */

@@ -11,7 +11,7 @@ import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { redirectTarget } from '../redirect-uri.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
@@ -43,7 +43,7 @@ export const GRANT_TTL_SECONDS = TTL.refreshTokenAbsolute;
 /** What the engine is built from. */
 export type EngineOptions = {
   site: Site;
-  resources: readonly [Resource, ...Resource[]];
+  catalogue: ResourceCatalogue;
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   /** Whether any client can register itself. */
@@ -141,7 +141,7 @@ function configuration(options: EngineOptions): Configuration {
         refreshTokenTtl({
           firstIssuedAt: iiat,
           now: Math.floor(options.clock().getTime() / 1000),
-          absoluteSeconds: isReserved(resource, options.resources) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
+          absoluteSeconds: isReserved(resource, options.catalogue) ? ADMIN_REFRESH_SECONDS : TTL.refreshTokenAbsolute,
         }),
     },
     cookies: cookies(site),
@@ -191,8 +191,8 @@ function refreshTokenTtl({
   return Math.max(1, Math.min(TTL.refreshTokenIdle, absoluteSeconds - sinceSignIn));
 }
 
-function isReserved(identifier: string | string[] | undefined, resources: readonly Resource[]): boolean {
-  return resources.some(({ reserved, url }) => reserved && [identifier].flat().includes(url));
+function isReserved(identifier: string | string[] | undefined, catalogue: ResourceCatalogue): boolean {
+  return [identifier ?? []].flat().some((url) => catalogue.isReserved(url));
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
@@ -237,15 +237,18 @@ function finishAnswer(options: EngineOptions) {
     }
     const route: string | undefined = ctx.oidc?.route;
     if (route === 'jwks' || route === 'discovery') ctx.set('Cache-Control', 'public, max-age=300');
-    if (route === 'discovery') describeServer(ctx, options);
+    if (route === 'discovery') await describeServer(ctx, options);
     if (ctx.status === 404 && !ctx.body) renderNotFound(ctx);
   };
 }
 
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
-function describeServer(ctx: KoaContextWithOIDC, { site, resources, registers, documents }: EngineOptions): void {
+async function describeServer(
+  ctx: KoaContextWithOIDC,
+  { site, catalogue, registers, documents }: EngineOptions,
+): Promise<void> {
   if (typeof ctx.body !== 'object') return;
-  const open = resources.filter(({ reserved }) => !reserved);
+  const open = (await catalogue.list()).filter(({ reserved }) => !reserved);
   Object.assign(ctx.body ?? {}, {
     scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],

@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { effectiveScopes, findResource, type Resource } from '../resources.ts';
 import type { Site } from '../site.ts';
 
@@ -72,16 +73,21 @@ export function isAuthorizationRequest(method: string, path: string): boolean {
 }
 
 /** Strips the issuer's path from a request, so that routes are written once, and shapes authorization requests. */
-export function shapeRequest(site: Site, resources: readonly [Resource, ...Resource[]]): Middleware {
+export function shapeRequest(site: Site, catalogue: ResourceCatalogue): Middleware {
   return async (ctx, next) => {
     const path = enginePath(ctx.path, site.basePath);
     if (path === undefined) return;
     const query = isAuthorizationRequest(ctx.method, path)
-      ? shapeAuthorizationQuery(new URLSearchParams(ctx.querystring), resources).toString()
+      ? await shaped(new URLSearchParams(ctx.querystring), catalogue)
       : ctx.querystring;
     ctx.req.url = query ? `${path}?${query}` : path;
     // The engine finds the path under which it is mounted by comparing these two.
     Object.assign(ctx.req, { originalUrl: `${site.basePath}${ctx.req.url}` });
     await next();
   };
+}
+
+async function shaped(query: URLSearchParams, catalogue: ResourceCatalogue): Promise<string> {
+  const asked = await catalogue.findAll(query.getAll('resource'));
+  return shapeAuthorizationQuery(query, [catalogue.standard, ...asked]).toString();
 }

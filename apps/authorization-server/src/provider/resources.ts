@@ -1,26 +1,27 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
-import { findResource, type Resource } from '../resources.ts';
-import { permittedScopes, type RolePermissions } from '../roles.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
+import type { Resource } from '../resources.ts';
+import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
 import { type ClientPermissions, mayNameResource, type PermissionsOf } from './client-permissions.ts';
 
 /** What the engine is told about resources. */
 export type ResourceOptions = {
-  resources: readonly [Resource, ...Resource[]];
+  catalogue: ResourceCatalogue;
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
   permissionsOf: PermissionsOf;
 };
 
 /** The engine's `resourceIndicators` feature: known resources only, canonical audience, RFC 9068 tokens (RFC 8707). */
-export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, permissionsOf }: ResourceOptions) {
+export function resourceIndicators({ catalogue, roles, accessTokenTtlSeconds, permissionsOf }: ResourceOptions) {
   return {
     enabled: true,
     defaultResource(ctx: KoaContextWithOIDC, _client: unknown, oneOf?: readonly string[]) {
       // A machine acts on its own word alone; it has to say where.
       if (ctx.oidc.params?.grant_type === 'client_credentials')
         throw new errors.InvalidTarget('name the resource that the token is for');
-      return oneOf?.[0] ?? resources[0].url;
+      return oneOf?.[0] ?? catalogue.standard.url;
     },
     useGrantedResource: () => true,
     async getResourceServerInfo(
@@ -29,13 +30,13 @@ export function resourceIndicators({ resources, roles, accessTokenTtlSeconds, pe
       { clientId }: Client,
     ): Promise<ResourceServer> {
       refuseSeveralResources(ctx);
-      const resource = findResource(resources, identifier);
-      if (!resource) throw unknownResource(resources);
+      const resource = await catalogue.find(identifier);
+      if (!resource) throw await unknownResource(catalogue);
       const permissions = await permissionsOf(clientId);
       if (!mayNameResource({ clientId, permissions }, resource)) {
         // A reserved resource is not even confirmed to a stranger.
         throw resource.reserved
-          ? unknownResource(resources)
+          ? await unknownResource(catalogue)
           : new errors.InvalidTarget('this client was not registered for that resource');
       }
       refuseForeignScopes(ctx, permissions);
@@ -57,9 +58,12 @@ function refuseSeveralResources(ctx: KoaContextWithOIDC): void {
   if (Array.isArray(asked) && new Set(asked).size > 1) throw new errors.InvalidTarget('ask for one resource at a time');
 }
 
-function unknownResource(resources: readonly Resource[]): Error {
-  const known = resources.filter(({ reserved }) => !reserved).map(({ url }) => url);
-  return new errors.InvalidTarget(`unknown resource; this server knows ${known.join(', ')}`);
+const MOST_NAMED = 5;
+
+async function unknownResource(catalogue: ResourceCatalogue): Promise<Error> {
+  const known = (await catalogue.list()).filter(({ reserved }) => !reserved).map(({ url }) => url);
+  const named = [...known.slice(0, MOST_NAMED), ...(known.length > MOST_NAMED ? ['others'] : [])];
+  return new errors.InvalidTarget(`unknown resource; this server knows ${named.join(', ')}`);
 }
 
 /** Says which scope is too much, instead of a consent page without it. */
@@ -88,7 +92,7 @@ function grantableScopes(
 ): string[] {
   const scopes = Object.keys(resource.scopes).filter((scope) => permissions?.scopes?.includes(scope) ?? true);
   const held = ctx.oidc.account && rolesOf(ctx.oidc.account);
-  return held ? permittedScopes(scopes, { roles: held, permissions: roles }) : scopes;
+  return held ? permittedScopes(scopes, { roles: held, permissions: permissionsAt(resource, roles) }) : scopes;
 }
 
 /**
@@ -96,10 +100,10 @@ function grantableScopes(
  * The engine compares strings, and only after the code is gone: a stray slash would cost the user the sign-in.
  * @throws {errors.InvalidTarget} when the resource is unknown.
  */
-export function canonicaliseTokenResource(ctx: KoaContextWithOIDC, resources: readonly Resource[]): void {
+export async function canonicaliseTokenResource(ctx: KoaContextWithOIDC, catalogue: ResourceCatalogue): Promise<void> {
   const asked: unknown = ctx.oidc.params?.resource;
   if (typeof asked !== 'string' || !ctx.oidc.params) return;
-  const resource = findResource(resources, asked);
+  const resource = await catalogue.find(asked);
   if (!resource) throw new errors.InvalidTarget('unknown resource');
   ctx.oidc.params.resource = resource.url;
 }

@@ -39,7 +39,7 @@ export async function registerClient(ctx: Context, deps: RegistrationHandlerDeps
       return;
     case 'repeated':
       await deps.records.repetition(ctx, outcome.client.id);
-      send(ctx, deps, {
+      await send(ctx, deps, {
         ...outcome.metadata,
         client_id: outcome.client.id,
         client_id_issued_at: outcome.client.metadata.client_id_issued_at,
@@ -57,7 +57,7 @@ export async function registerClient(ctx: Context, deps: RegistrationHandlerDeps
           ...(registrationToken && { registrationToken }),
         },
       });
-      send(ctx, deps, { ...client.metadata, ...credentials(deps.site, outcome) });
+      await send(ctx, deps, { ...client.metadata, ...credentials(deps.site, outcome) });
     }
   }
 }
@@ -139,8 +139,13 @@ export function credentials(
   };
 }
 
-function send(ctx: Context, { resources }: RegistrationHandlerDeps, answer: Record<string, unknown>): void {
-  const known = new Set(resources.flatMap(({ scopes }) => Object.keys(scopes)));
+async function send(
+  ctx: Context,
+  { catalogue }: RegistrationHandlerDeps,
+  answer: Record<string, unknown>,
+): Promise<void> {
+  const open = (await catalogue.list()).filter(({ reserved }) => !reserved);
+  const known = new Set(open.flatMap(({ scopes }) => Object.keys(scopes)));
   const body = jsonBodyOf(ctx);
   const scope = body.ok ? knownScopes(body.body.scope, known) : undefined;
   ctx.status = 201;

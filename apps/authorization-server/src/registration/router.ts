@@ -4,7 +4,7 @@ import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { Context, Middleware } from 'koa';
 import type { default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
-import type { Resource } from '../resources.ts';
+import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { Site } from '../site.ts';
 import { deleteClient, readClient, updateClient } from './management.ts';
 import type { RegistrationPolicy } from './policy.ts';
@@ -17,7 +17,7 @@ import { acceptJson } from './request-body.ts';
 export type RegistrationDeps = {
   provider: Provider;
   site: Site;
-  resources: readonly Resource[];
+  catalogue: ResourceCatalogue;
   policy: RegistrationPolicy;
   clients: ClientStore;
   tokens: RegistrationTokenStore;

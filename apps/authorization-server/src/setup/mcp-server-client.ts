@@ -20,12 +20,8 @@ export async function prepareMcpServerClient(
   { database, resource, now }: { database: Database; resource: Resource; now: Date },
 ): Promise<void> {
   if (!credentials) return;
-  const prepare = () => inTransaction(database, (within) => prepareWithin(within, { credentials, resource, now }));
-  // Of several replicas that start at once one registers the client; the others see it the second time they look.
-  await prepare().catch((cause: unknown) => {
-    if (cause instanceof StartupError) throw cause;
-    return prepare();
-  });
+  // Of several replicas that start at once one registers the client; the others see it when they look again.
+  await inTransaction(database, (within) => prepareWithin(within, { credentials, resource, now }));
 }
 
 async function prepareWithin(

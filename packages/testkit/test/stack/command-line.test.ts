@@ -94,6 +94,21 @@ async function aGrant(): Promise<string> {
   return row.id;
 }
 
+/** The URL of a resource that an administrator added. */
+async function aResource(): Promise<string> {
+  const url = `https://${unique()}.example/mcp`;
+  const added = await admin.run(['resources', 'add', url, '--name', 'Notes', '--scope', 'notes:read=Read notes']);
+  if (added.code !== 0) throw new Error(added.err);
+  return url;
+}
+
+/** The same, but without its client. */
+async function aResourceWithoutClient(): Promise<string> {
+  const url = await aResource();
+  await server.database.prisma.client.deleteMany({ where: { resourceServer: url } });
+  return url;
+}
+
 async function aRegistrationToken(): Promise<string> {
   const { id } = await createRegistrationTokenStore(server.database).issue({
     name: 'partner',
@@ -228,6 +243,33 @@ const ROWS: Row[] = [
     wrong: ['somebody'],
     shows: /Deleted Portal; grants ended: 0/,
     refused: () => ['nobody', '--yes'],
+  },
+  {
+    command: 'resources list',
+    right: () => aResource().then(() => []),
+    wrong: ['--limit', '0'],
+    shows: /Support desk +the configuration +desk:read desk:write desk:admin[\s\S]*Notes +an administrator +notes:read/,
+  },
+  {
+    command: 'resources add',
+    right: () => [`https://${unique()}.example/mcp`, '--name', 'Notes', '--scope', 'notes:read=Read notes'],
+    wrong: ['https://notes.example/mcp', '--name', 'Notes', '--scope', 'notes:read'],
+    shows: /client_id +[0-9a-f-]{36}\nclient_secret +[\w-]{43}\n/,
+    refused: () => ['javascript:alert(1)', '--name', 'Evil', '--scope', 'notes:read=Read notes'],
+  },
+  {
+    command: 'resources remove',
+    right: async () => [await aResource(), '--yes'],
+    wrong: ['https://notes.example/mcp'],
+    shows: /Removed Notes; grants ended: 0/,
+    refused: () => [server.mcpUrl, '--yes'],
+  },
+  {
+    command: 'resources credentials',
+    right: async () => [await aResourceWithoutClient()],
+    wrong: [],
+    shows: /client_id +[0-9a-f-]{36}\nclient_secret +[\w-]{43}\n/,
+    refused: async () => [await aResource()],
   },
   {
     command: 'grants list',

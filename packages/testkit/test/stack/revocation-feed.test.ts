@@ -33,6 +33,7 @@ import {
   type ServerCredentials,
 } from './support/listening-guard.ts';
 import { OWNER_ENV } from './support/owner.ts';
+import { addedResource, notesAt, resourceAdministration } from './support/resources.ts';
 
 const NOTES = 'https://notes.example/mcp';
 const configuration = {
@@ -111,12 +112,13 @@ async function newClient(metadata: Record<string, unknown> = {}): Promise<TestCl
   return registerClient(target, { client_name: `Client ${clients}`, ...metadata });
 }
 
-/** Signs the owner in, or `who`, with a client of its own. */
-async function signIn(of: Target = target, client?: TestClient, who = person) {
-  const used = client ?? (await newClient());
-  const changes = { scope: of === notes ? 'notes:read' : 'desk:read' };
-  const tokens = tokensOf(await redeem(of, used, { code: await obtainCode(of, used, { person: who, changes }) }));
-  return { ...tokens, client: used, gid: String(readToken(tokens.access).claims.gid) };
+/** Signs the owner in, with a client of its own. */
+async function signIn(of: Target = target, { scope = of === notes ? 'notes:read' : 'desk:read' } = {}) {
+  const client = await newClient();
+  const tokens = tokensOf(
+    await redeem(of, client, { code: await obtainCode(of, client, { person, changes: { scope } }) }),
+  );
+  return { ...tokens, client, gid: String(readToken(tokens.access).claims.gid) };
 }
 
 function revoke(token: string, client: TestClient, at = issuer.origin) {
@@ -245,6 +247,18 @@ describe('what ends an access token reaches the resource server (SP-12):', () =>
     expect(await guard.verdict(next)).toBe('taken');
     await administer('POST', `/clients/${machine.clientId}/disable`);
     expect(await guard.untilRefused(next)).toBe('revoked');
+  });
+
+  test('the resource is removed, and its server with it', async () => {
+    const resources = resourceAdministration(issuer.origin, (await administrator()).access);
+    const added = addedResource(await resources.add(notesAt()));
+    const revocation = { clientId: added.clientId, clientSecret: added.secret };
+    const guard = await listeningGuard({ issuer: issuer.origin, resource: added.url, revocation });
+    guards.push(guard);
+    const { access } = await signIn({ ...target, mcpUrl: added.url }, { scope: 'notes:read' });
+    expect(await guard.verdict(access)).toBe('taken');
+    expect(await resources.remove(added.url)).toMatchObject({ status: 200 });
+    expect(await guard.untilRefused(access)).toBe('revoked');
   });
 
   test('a token of somebody else is not ended: 200 for a public client, 400 for another', async () => {

@@ -3,7 +3,8 @@ import { bearer, createHttpPerson, sendJson } from '../../../src/index.ts';
 import { obtainCode, redeem, type Target, type TestClient, tokensOf } from './authorization.ts';
 
 /** Every scope of the admin API that there is. */
-export const ALL_ADMIN_SCOPES = 'admin:users admin:clients admin:grants admin:registration-tokens admin:audit';
+export const ALL_ADMIN_SCOPES =
+  'admin:users admin:clients admin:resources admin:grants admin:registration-tokens admin:audit';
 
 /** The command line as a client. */
 export const COMMAND_LINE: TestClient = {
