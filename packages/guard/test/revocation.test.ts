@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isClosed } from '../src/feed-freshness.ts';
 import type { Guard, GuardOptions, RevocationFeedChange } from '../src/index.ts';
 import { createRevokedGrants } from '../src/revoked-grants.ts';
+import { listeningGuard } from './examples/revocation.ts';
 import { startFeed, type TestFeed, until } from './support/feed.ts';
 import { guarded, later, message } from './support/guarded.ts';
-import { NOON, startIssuer, type TestIssuer } from './support/issuer.ts';
+import { NOON, RESOURCE, startIssuer, type TestIssuer } from './support/issuer.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -172,6 +173,13 @@ describe('a guard with credentials', () => {
     expect(await judge(token)).toBe('revoked');
     expect(feed.requests).toHaveLength(requests);
   });
+});
+
+test('the README’s example listens', async () => {
+  issuer.interfere(() => false);
+  const guard = listeningGuard(issuer.url, RESOURCE, 'a secret');
+  guards.push(guard);
+  expect(guard.metrics().revocation).toMatchObject({ mode: 'feed', fresh: false });
 });
 
 describe('a feed that is silent', () => {
