@@ -84,9 +84,17 @@ describe('a guard with credentials', () => {
   });
 
   test('lets its first token wait until the issuer has told what it has to tell', async () => {
-    const { judge, connected } = listening();
-    const judged = issuer.sign().then(judge);
+    const { guard, judge, connected } = listening();
+    const token = await issuer.sign();
+    await guard.keysAvailable();
     await connected();
+    let isJudged = false;
+    const judged = judge(token).finally(() => {
+      isJudged = true;
+    });
+    // Much longer than verifying a token takes.
+    for (let fetches = 0; fetches < 20; fetches += 1) await fetch(`${issuer.url}/jwks`);
+    expect(isJudged).toBe(false);
     await until(() => {
       feed.revoke({ gid: 'grant-1' });
       feed.beat();

@@ -119,6 +119,18 @@ describe('introspection (RFC 7662)', () => {
     expect((await asDesk(expired.access)).json).toEqual({ active: false });
     await users.setDisabled({ userId: owner.id, disabled: false, now: now() });
 
+    // Also where nobody wrote down that tokens have ended.
+    const [user, app] = [await signIn(), await signIn()];
+    const { prisma } = server.database;
+    await prisma.client.update({ where: { id: app.client.id }, data: { disabledAt: now() } });
+    expect((await asDesk(app.access)).json).toEqual({ active: false });
+    expect((await asDesk(user.access)).json).toMatchObject({ active: true });
+    await prisma.user.update({ where: { id: owner.id }, data: { disabledAt: now() } });
+    expect((await asDesk(user.access)).json).toEqual({ active: false });
+    await prisma.user.update({ where: { id: owner.id }, data: { disabledAt: null } });
+    await prisma.grant.deleteMany({ where: { id: String(readToken(user.access).claims.gid) } });
+    expect((await asDesk(user.access)).json).toEqual({ active: false });
+
     server.pass(30);
     const last = await signIn();
     expect((await asDesk(last.access)).json).toMatchObject({ active: true });
