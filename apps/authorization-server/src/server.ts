@@ -175,7 +175,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     log,
   });
   const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
-  const events = revocationRouter({ clients, feed, log: revocations, clock, failures: clientAuthenticationLimit });
+  const events = revocationRouter({
+    clients,
+    feed,
+    log: revocations,
+    clock,
+    audit,
+    failures: clientAuthenticationLimit,
+  });
   const admin = adminApi({ site, database, fixedResources, roles, signingKeys, permissionsOf, audit, clock, log });
 
   const app = new Koa();

@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { ClientStore, RevocationLog } from '@portcullis/persistence';
-import type { Clock } from '@portcullis/platform';
+import type { AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -16,6 +16,7 @@ export type RevocationRouterDeps = {
   log: RevocationLog;
   clock: Clock;
   failures: FailureLimit;
+  audit: AuditSink;
 };
 
 /** The route, and how to end the streams that are open. */
@@ -85,12 +86,18 @@ async function authenticate(ctx: Context, deps: RevocationRouterDeps): Promise<C
   const credentials = basicCredentials(ctx.get('authorization'));
   if (!credentials) return void refuse(ctx);
   // Counted as at the token endpoint, by client and network: a stranger's failures elsewhere never count against it.
-  const key = `${credentials.id} ${networkOf(requestContext(ctx).address)}`;
+  const { address, correlationId } = requestContext(ctx);
+  const key = `${credentials.id} ${networkOf(address)}`;
   const allowance = await deps.failures.check(key);
   if (!allowance.allowed) return void tooManyFailures(ctx, allowance.retryAfterSeconds);
   const resource = await resourceOf(credentials, deps);
   if (resource !== undefined) return { ...credentials, resource };
-  if (await deps.clients.find({ id: credentials.id, now: deps.clock() })) await deps.failures.take(key);
+  const client = await deps.clients.find({ id: credentials.id, now: deps.clock() });
+  if (client) {
+    await deps.failures.take(key);
+    const event = { type: 'client.authentication_failed', outcome: 'denied' } as const;
+    await deps.audit.record({ ...event, time: deps.clock(), client: client.id, address, correlationId });
+  }
   return void refuse(ctx);
 }
 

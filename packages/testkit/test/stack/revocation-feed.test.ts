@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { createClientStore, createUserStore } from '@portcullis/persistence';
+import { createClientStore, createUserStore, inTransaction, recordRevocations } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import {
   createHttpPerson,
@@ -346,6 +347,8 @@ describe('a resource server', () => {
       statuses.push((await sendRaw(`${issuer.origin}/revocations`, { headers })).status);
     }
     expect([statuses[0], statuses.at(-1)]).toEqual([401, 429]);
+    const where = { client: server.clientId, type: 'client.authentication_failed', outcome: 'denied' } as const;
+    expect(await replica('first').database.prisma.auditEvent.count({ where })).toBe(20);
   });
 
   test('loses its stream when its client is disabled, or its secret is replaced', async () => {
@@ -381,6 +384,42 @@ describe('a resource server', () => {
       },
       { what: 'room for a stream' },
     );
+  });
+
+  test('gets a stream that no proxy keeps back, caches or compresses', async () => {
+    const { status, headers } = await sendRaw(`${issuer.origin}/revocations`, {
+      method: 'HEAD',
+      headers: { ...basicAuthorization(credentials.desk), 'accept-encoding': 'gzip' },
+    });
+    expect({ status, headers }).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+    });
+    expect(headers).not.toHaveProperty('content-encoding');
+  });
+
+  test('that does not read loses its stream, and costs the others nothing', async () => {
+    const { database, port } = replica('first');
+    const url = 'https://flooded.example/mcp';
+    const server = await registerResourceServer(database, url);
+    const reader = openStream(server);
+    await reader.untilBeating();
+    const idle = await idleReader(port, server);
+    await idle.untilBeating();
+
+    const flood = Array.from({ length: 5000 }, (_, index) => ({
+      ...{ grantId: `flood-${index}-${'x'.repeat(4000)}`, resource: url, issuedUntil: undefined },
+    }));
+    await inTransaction(database, (within) => recordRevocations(within, { revocations: flood, now: new Date() }));
+    await idle.untilEnded();
+    expect(idle.received()).toBeLessThan(flood.length * 4000);
+
+    // A guard that is cut off by the same flood connects again, and is told page by page what it missed.
+    const late = openStream(server);
+    await late.until('flood-4999-');
+    await late.untilBeating();
+    late.end();
+    reader.end();
   });
 
   test('resumes where it was, and is told everything again by a position that was never ours', async () => {
@@ -498,6 +537,45 @@ async function newUser(roles: string[]) {
       const back = await createHttpPerson().authorize(url, { email, password });
       const code = { code: back.searchParams.get('code') ?? '', verifier };
       return { ...tokensOf(await redeem(target, client, { code })), client };
+    },
+  };
+}
+
+/** A resource server that reads up to the first heartbeat, and then no more until the test asks how it went. */
+async function idleReader(port: number, server: ServerCredentials) {
+  const socket = connect(port, '127.0.0.1');
+  let [text, ended] = ['', false];
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+    if (text.includes('event: heartbeat')) socket.pause();
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    ended = true;
+  });
+  const { authorization } = basicAuthorization(server);
+  const { host } = new URL(issuer.origin);
+  socket.write(`GET /revocations HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\n\r\n`);
+  return {
+    received: () => text.length,
+    untilBeating: () => pollUntil(() => text.includes('event: heartbeat'), { what: 'a heartbeat' }),
+    async untilEnded() {
+      // Not before the server has something to say that it does not read.
+      await pollUntil(
+        () =>
+          replica('first')
+            .database.prisma.revocation.count()
+            .then((rows) => rows > 5000),
+        {
+          what: 'the flood',
+        },
+      );
+      socket.removeAllListeners('data');
+      socket.on('data', (bytes) => {
+        text += bytes.toString('latin1');
+      });
+      socket.resume();
+      await pollUntil(() => ended, { what: 'the end of the stream' });
     },
   };
 }
