@@ -21,6 +21,7 @@ const secrets = {
   'migrate-database-url': `postgresql://portcullis_owner:${owner}@postgresql:5432/portcullis`,
   'database-url': `postgresql://portcullis:${server}@postgresql:5432/portcullis`,
   'mcp-database-url': `postgresql://desk:${desk}@postgresql:5432/desk`,
+  'mcp-client-secret': randomBytes(32).toString('base64url'),
   'master-key': randomBytes(32).toString('base64url'),
 };
 

@@ -1,11 +1,12 @@
 import { root } from './prepare/root.mjs';
 import { main } from './prepare/step.mjs';
 import { prepare } from './prepare.mjs';
+import { withMcpClientSecret } from './start/mcp-client-secret.mjs';
 import { authorizationServer, mcpServer, withAddresses } from './start/servers.mjs';
 import { superviseServers } from './start/supervise.mjs';
 
 await main(async () => {
   const runtime = await prepare();
-  const env = withAddresses(process.env);
+  const env = withMcpClientSecret(withAddresses(process.env), root);
   return superviseServers({ runtime, root, servers: [authorizationServer(env), mcpServer(env)] });
 });

@@ -1,4 +1,7 @@
-/** Secrets are kept from the process that has no use for them; each name also ends the names of its `_FILE` form. */
+/**
+ * Secrets are kept from the process that has no use for them; each name also ends the names of its `_FILE` form. The
+ * MCP server's own client secret goes to both: one proves with it who it is, the other one checks that.
+ */
 const AUTHORIZATION_SERVER_SECRETS =
   /^(PORTCULLIS_MASTER_KEY(_PREVIOUS)?|DATABASE_URL|PORTCULLIS_MIGRATE_DATABASE_URL)(_FILE)?$|^PORTCULLIS_ADMIN_/;
 const MCP_SERVER_SECRETS =

@@ -42,7 +42,7 @@ describe('docker-compose.yml', () => {
   });
 
   test('the MCP server is given none of the authorization server’s secrets', () => {
-    expect(compose.services['mcp-server'].secrets).toEqual(['mcp-database-url']);
+    expect(compose.services['mcp-server'].secrets).toEqual(['mcp-database-url', 'mcp-client-secret']);
     expect(compose.services['authorization-server'].secrets).not.toContain('mcp-database-url');
   });
 });

@@ -1,4 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { withMcpClientSecret } from '../start/mcp-client-secret.mjs';
 import { authorizationServer, mcpServer, withAddresses } from '../start/servers.mjs';
 
 const env = {
@@ -18,6 +22,7 @@ const env = {
   PORTCULLIS_MCP_DATABASE_URL: 'postgresql://desk',
   PORTCULLIS_MCP_DATABASE_URL_FILE: '/run/secrets/desk',
   PORTCULLIS_MCP_TOKEN: 'pct_secret',
+  PORTCULLIS_MCP_CLIENT_SECRET_FILE: '/run/secrets/mcp-client',
 };
 
 describe('each server is started without the other’s secrets', () => {
@@ -25,6 +30,7 @@ describe('each server is started without the other’s secrets', () => {
     expect(Object.keys(mcpServer(env).env).sort()).toEqual([
       'PATH',
       'PORTCULLIS_ISSUER',
+      'PORTCULLIS_MCP_CLIENT_SECRET_FILE',
       'PORTCULLIS_MCP_DATABASE_URL',
       'PORTCULLIS_MCP_DATABASE_URL_FILE',
       'PORTCULLIS_MCP_TOKEN',
@@ -34,7 +40,10 @@ describe('each server is started without the other’s secrets', () => {
 
   test('the authorization server', () => {
     const names = Object.keys(authorizationServer(env).env);
-    expect(names.filter((name) => name.startsWith('PORTCULLIS_MCP_'))).toEqual(['PORTCULLIS_MCP_URL']);
+    expect(names.filter((name) => name.startsWith('PORTCULLIS_MCP_'))).toEqual([
+      'PORTCULLIS_MCP_URL',
+      'PORTCULLIS_MCP_CLIENT_SECRET_FILE',
+    ]);
     expect(names).toContain('PORTCULLIS_MASTER_KEY');
     expect(names).toContain('PORTCULLIS_MASTER_KEY_PREVIOUS');
   });
@@ -49,6 +58,32 @@ test.each([
   [{ PORTCULLIS_HOST: '10.0.0.7' }, 'http://10.0.0.7:4000/readyz'],
 ])('with %p it is asked at %s', (settings, url) => {
   expect(authorizationServer(settings).readyUrl).toBe(url);
+});
+
+describe('the secret of the MCP server’s own client', () => {
+  const name = 'PORTCULLIS_MCP_CLIENT_SECRET';
+
+  test('is made once, in the data folder, for its owner’s eyes', () => {
+    const root = mkdtempSync(join(tmpdir(), 'portcullis-start-'));
+    try {
+      const { [`${name}_FILE`]: file } = withMcpClientSecret({ PORTCULLIS_DATA_DIR: 'own' }, root);
+      expect(file).toBe(join(root, 'own', 'mcp-client-secret'));
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(statSync(join(root, 'own')).mode & 0o777).toBe(0o700);
+      const secret = readFileSync(file, 'utf8');
+      expect(secret).toMatch(/^[\w-]{43}$/);
+      withMcpClientSecret({ PORTCULLIS_DATA_DIR: 'own' }, root);
+      expect(readFileSync(file, 'utf8')).toBe(secret);
+      const elsewhere = withMcpClientSecret({}, root);
+      expect(readFileSync(elsewhere[`${name}_FILE`], 'utf8')).not.toBe(secret);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
+  test.each([{ [name]: 'given' }, { [`${name}_FILE`]: '/run/secrets/mcp-client' }])('is left as it is: %p', (env) => {
+    expect(withMcpClientSecret(env, '/nowhere')).toEqual(env);
+  });
 });
 
 describe('an address that is not set', () => {

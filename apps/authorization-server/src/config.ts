@@ -17,6 +17,7 @@ import type { RegistrationPolicy } from './registration/policy.ts';
 import { isOwnUrl } from './resource-url.ts';
 import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
+import type { McpServerCredentials } from './setup/mcp-server-client.ts';
 import { type Site, siteOf } from './site.ts';
 
 /** Everything that the authorization server is told from outside. */
@@ -50,6 +51,8 @@ export type Config = Readonly<{
   /** Where the metrics are listened for; undefined for nowhere. */
   metrics: { host: string; port: number } | undefined;
   firstAdministrator: { email: string; password: Secret } | undefined;
+  /** With what the bundled MCP server authenticates; undefined where it does not. */
+  mcpServer: McpServerCredentials | undefined;
   logLevel: (typeof LOG_LEVELS)[number];
 }>;
 
@@ -95,6 +98,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     refreshGraceSeconds: read.integer('PORTCULLIS_REFRESH_GRACE', { fallback: 120, min: 0, max: 600 }),
     metrics: metricsOf(read),
     firstAdministrator: firstAdministratorOf(read),
+    mcpServer: mcpServerCredentials(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   refuseUnprovableResources(read, config);
@@ -196,6 +200,13 @@ function databaseUrlOf(read: EnvironmentReader, name: string): Secret | undefine
     read.problem(`${name} must be a postgresql:// URL. Leave it unset to use SQLite in the data folder.`);
   }
   return secret;
+}
+
+function mcpServerCredentials(read: EnvironmentReader): Config['mcpServer'] {
+  const secret = read.secret('PORTCULLIS_MCP_CLIENT_SECRET');
+  if (secret !== undefined && secret.reveal().length < 32)
+    read.problem('PORTCULLIS_MCP_CLIENT_SECRET must have at least 32 characters, drawn at random.');
+  return secret && { clientId: read.string('PORTCULLIS_MCP_CLIENT_ID', 'mcp-server'), secret };
 }
 
 function firstAdministratorOf(read: EnvironmentReader): Config['firstAdministrator'] {

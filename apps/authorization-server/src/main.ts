@@ -71,6 +71,7 @@ async function start(): Promise<Running> {
       clearInterval(cleaning);
       clearInterval(keeping);
       clearInterval(forgetting);
+      server.close();
       await listening.close();
       await metrics?.close();
       await database.close();

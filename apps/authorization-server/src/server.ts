@@ -13,6 +13,7 @@ import {
   createRedemptionStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
+  createRevocationLog,
   createSignInStore,
   createUserStore,
   type Database,
@@ -64,7 +65,12 @@ import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { createResourceCatalogue } from './resource-catalogue.ts';
+import { createIntrospection } from './revocation/introspection.ts';
+import { createRevocationFeed } from './revocation/revocation-feed.ts';
+import { revocationRouter } from './revocation/router.ts';
+import { createTokenRevocation } from './revocation/token-revocation.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
+import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
 
 export { type Config, readConfig } from './config.ts';
@@ -96,6 +102,8 @@ export type AuthorizationServer = {
   /** Forgets the answers to refreshes whose grace is over; returns how many. */
   forgetAnswers(): Promise<number>;
   metrics: Metrics;
+  /** Ends what would not end by itself: streams that are open. */
+  close(): void;
 };
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
@@ -125,6 +133,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const redemptions = createRedemptionStore(database);
   const metrics = createMetrics();
   const isAway = (cause: unknown) => isUnavailable(database, cause);
+  const revocations = createRevocationLog(database);
+  const tokens = { issuer: site.issuer, keys: () => keyRing.current().keys };
+  const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
+  const approvals = createClientApprovalStore(database);
+  const standing = { clients, approvals, grants, users, revocations };
+  await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
 
   const engineOptions = {
     site,
@@ -146,7 +160,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     refusals: createTokenRefusals(database, audit),
     metrics,
     isUnavailable: isAway,
-    clientAuthenticationLimit: createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT),
+    clientAuthenticationLimit,
+    accessTokens: {
+      introspect: createIntrospection({ tokens, standing, clock }),
+      revokeAccessToken: createTokenRevocation({ tokens, database, clock }),
+    },
     documents,
     isPreRegistered: trustedClients(database),
     documentFetchLimit,
@@ -227,6 +245,15 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     log,
   });
+  const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
+  const events = revocationRouter({
+    clients,
+    feed,
+    log: revocations,
+    clock,
+    audit,
+    failures: clientAuthenticationLimit,
+  });
   const { signingKeys } = config;
   const keyDeps = { keyRing, envelope, signingKeys };
   const admin = adminApi({
@@ -260,6 +287,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
+  app.use(events.router.routes());
   app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 
@@ -275,6 +303,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     forgetAnswers: () => redemptions.forgetAnswers(clock()),
     keepKeys: () => keyRing.keep(),
     metrics,
+    close() {
+      events.close();
+      feed.close();
+    },
   };
 }
 

@@ -7,6 +7,8 @@ import {
   type Secret,
 } from '@portcullis/platform';
 
+const FEED_POLICIES = ['fail-closed-after', 'until-expiry'] as const;
+
 /** Everything that an operator can set, checked and frozen. */
 export type Config = {
   /** The authorization server's issuer, exactly as its metadata writes it. */
@@ -25,6 +27,12 @@ export type Config = {
   readonly proofOfPossession: 'dpop' | 'certificate' | undefined;
   /** How the proxy that terminates TLS passes its clients' certificates. */
   readonly certificateProxy: CertificateProxy | undefined;
+  /** With what this server hears of revocations; without it a revoked token is taken until it expires. */
+  readonly clientSecret: Secret | undefined;
+  readonly clientId: string;
+  /** What becomes of requests when nothing was heard of revocations for `failClosedAfterSeconds`. */
+  readonly whenFeedIsDown: (typeof FEED_POLICIES)[number];
+  readonly failClosedAfterSeconds: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
@@ -44,6 +52,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     allowedOrigins: origins(reader),
     proofOfPossession: proofOfPossession(reader),
     certificateProxy: readCertificateProxy(reader, certificateProxyProblems),
+    clientSecret: reader.secret('PORTCULLIS_MCP_CLIENT_SECRET'),
+    clientId: reader.string('PORTCULLIS_MCP_CLIENT_ID', 'mcp-server'),
+    whenFeedIsDown: reader.oneOf('PORTCULLIS_MCP_WHEN_FEED_IS_DOWN', FEED_POLICIES, 'fail-closed-after'),
+    failClosedAfterSeconds: reader.integer('PORTCULLIS_MCP_FAIL_CLOSED_AFTER', { fallback: 60, min: 6, max: 3600 }),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   if (config.proofOfPossession === 'certificate' && !config.certificateProxy) {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
-import { createGuard, type Guard } from '@portcullis/guard';
+import { createGuard, type Guard, type GuardOptions, type RevocationFeedChange } from '@portcullis/guard';
 import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
 import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
@@ -42,6 +42,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
     const guard = deskGuard(config, deps);
+    opened.defer(() => guard.close());
     const transport = mcpTransport({
       ...{ tools, permissions: DESK_ROLE_PERMISSIONS, store, logger, now },
       insufficientScope: (request, required) => guard.insufficientScope({ request, required }),
@@ -70,6 +71,8 @@ function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
     ...(config.proofOfPossession && { proofOfPossession: config.proofOfPossession }),
+    ...listening(config),
+    onRevocationFeed: (change) => logRevocationFeed(change, logger),
     now,
     onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
   });
@@ -78,6 +81,26 @@ function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
 /** Clients' certificates come from the proxy that terminates TLS, where there is one; nothing here does. */
 function certificateSource({ certificateProxy }: Config): CertificateSource {
   return certificateProxy ? certificateFromProxy(certificateProxy) : certificateOfConnection;
+}
+
+function listening(config: Config): Pick<GuardOptions, 'revocation'> {
+  const { clientId, clientSecret, whenFeedIsDown, failClosedAfterSeconds } = config;
+  if (clientSecret === undefined) return {};
+  return { revocation: { clientId, clientSecret: clientSecret.reveal(), whenFeedIsDown, failClosedAfterSeconds } };
+}
+
+function logRevocationFeed(change: RevocationFeedChange, logger: Logger): void {
+  switch (change.state) {
+    case 'until-expiry':
+      logger.info('revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once');
+      break;
+    case 'fresh':
+      logger.info('revocation: heard of at once');
+      break;
+    case 'interrupted':
+      logger.warn({ err: change.cause }, 'revocation: the feed is interrupted; trying again');
+      break;
+  }
 }
 
 type AppParts = {

@@ -14,6 +14,9 @@ describe('configuration', () => {
       dataDir: './data',
       databaseUrl: undefined,
       allowedOrigins: [],
+      clientSecret: undefined,
+      whenFeedIsDown: 'fail-closed-after',
+      failClosedAfterSeconds: 60,
       logLevel: 'info',
     });
   });

@@ -12,6 +12,7 @@ import type { Refusal } from './refusal.ts';
 import { refusalResponse } from './refusal-response.ts';
 import { bufferBody, judgeAnnouncedLength, judgeBodyHeaders } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
+import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
 
 /** Who is calling (`headers` belong on the answer), or why nobody is let in, with the answer to send. */
 export type Authentication =
@@ -32,7 +33,10 @@ export type Admission =
   | { admitted: true; principal: Principal; headers: Readonly<Record<string, string>> }
   | { admitted: false; response: Response };
 
-/** Protects one MCP server. Holds no state but the issuer's public keys and metadata, and which proofs were used. */
+/**
+ * Protects one MCP server. Holds no state but the issuer's public keys and metadata, which grants it revoked, and which
+ * proofs were used.
+ */
 export type Guard = Readonly<{
   /** The audience that tokens must have. */
   resource: string;
@@ -58,12 +62,13 @@ export type Guard = Readonly<{
    * Judges `Host`, `Origin` and the access token of one request, and whether the caller holds the key or certificate
    * that the token is bound to. The token is verified anew each time; a DPoP proof is used up.
    *
-   * Not checked: whether the token was revoked, whether its scopes are enough for what is asked, and the body.
+   * Whether the token was revoked is checked with what is known by then; without `revocation` credentials it is not.
+   * Not checked: whether its scopes are enough for what is asked, and the body.
    */
   authenticate(request: Request, connection?: Connection): Promise<Authentication>;
   /**
-   * Verifies a bearer token that came by another way; a bound one is refused. Not checked: `Host`, `Origin`,
-   * revocation, scopes.
+   * Verifies a bearer token that came by another way, its revocation included; a bound one is refused. Not checked:
+   * `Host`, `Origin`, scopes.
    */
   verifyToken(token: string): Promise<TokenVerdict>;
   /**
@@ -91,17 +96,23 @@ export type Guard = Readonly<{
     handler: (request: Request, principal: Principal) => Promise<Response> | Response,
     connection?: Connection,
   ): Promise<Response>;
+  /** What an operator may want to measure. */
+  metrics(): Readonly<{ revocation: RevocationMetrics }>;
+  /** Ends the connection to the revocation feed. Requests are still judged, by what is known. */
+  close(): void;
 }>;
 
 /**
- * Makes a guard. Nothing is fetched before the first token comes.
+ * Makes a guard. With `revocation` credentials it connects to the issuer and stays connected until it is closed;
+ * without them nothing is fetched before the first token comes.
  *
  * @throws TypeError when the options cannot work
  */
 export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options);
   const { metadata, authorizationServerMetadata } = documents(settings);
-  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings);
+  const feed = revocationFeed(settings);
+  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, feed);
 
   function preflight(request: Request): Response | undefined {
     if (request.method !== 'OPTIONS') return undefined;
@@ -144,6 +155,8 @@ export function createGuard(options: GuardOptions): Guard {
       if (!body.ok) return refuse(body.refusal, request);
       return withHeaders(await handler(body.request, admission.principal), admission.headers);
     },
+    metrics: () => ({ revocation: feed.metrics() }),
+    close: () => feed.close(),
   } satisfies Guard);
 }
 
@@ -163,9 +176,20 @@ function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authoriza
   };
 }
 
-function judges(settings: GuardSettings) {
+function revocationFeed(settings: GuardSettings): RevocationFeed {
+  const { revocation, issuer, fetch, now, onRevocationFeed: onChange } = settings;
+  return revocation ? listenToFeed({ ...revocation, issuer, fetch }, { now, onChange }) : withoutFeed({ onChange });
+}
+
+function judges(settings: GuardSettings, feed: RevocationFeed) {
   const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
   const deps = { rules: { ...settings, audience: settings.resource }, keys, now: settings.now };
+
+  async function judge(token: string): Promise<TokenVerdict> {
+    const verdict = await verifyAccessToken(token, deps);
+    const refusal = verdict.ok ? await feed.judge(verdict.principal) : undefined;
+    return refusal === undefined ? verdict : { ok: false, refusal };
+  }
 
   function refuse(refusal: Refusal, request: Request): Response {
     settings.onRefusal(refusal, request);
@@ -189,7 +213,7 @@ function judges(settings: GuardSettings) {
       return refusal && refuse(refusal, request);
     },
     async verifyToken(token: string): Promise<TokenVerdict> {
-      const verdict = judgeBearer(await verifyAccessToken(token, deps), settings);
+      const verdict = judgeBearer(await judge(token), settings);
       if (!verdict.ok) settings.onRefusal(verdict.refusal);
       return verdict;
     },
@@ -198,7 +222,7 @@ function judges(settings: GuardSettings) {
       if (foreign !== undefined) return turned(foreign, request);
       const credentials = readCredentials(request);
       if (!credentials.ok) return turned(credentials.refusal, request);
-      const verdict = await verifyAccessToken(credentials.token, deps);
+      const verdict = await judge(credentials.token);
       if (!verdict.ok) return turned(verdict.refusal, request);
       const { principal } = verdict;
       const unproven = await judgePossession(

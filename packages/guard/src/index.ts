@@ -8,3 +8,4 @@ export type { PossessionRefusal } from './possession.ts';
 export type { Principal } from './principal.ts';
 export type { Refusal, TokenRefusal, TokenRefusalReason } from './refusal.ts';
 export { createReplayMemory, type ProofUse, type ReplayStore } from './replay-store.ts';
+export type { RevocationFeedChange, RevocationMetrics } from './revocation-feed.ts';

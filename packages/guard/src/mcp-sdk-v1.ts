@@ -16,7 +16,7 @@ export function tokenVerifier(guard: Guard): { verifyAccessToken(token: string):
     async verifyAccessToken(token) {
       const verdict = await guard.verifyToken(token);
       if (verdict.ok) return authInfo(guard, verdict.principal);
-      if (verdict.refusal.reason === 'keys_unavailable') {
+      if ('retryAfterSeconds' in verdict.refusal) {
         throw new TemporarilyUnavailableError('The access token cannot be checked at the moment.');
       }
       throw new InvalidTokenError('The access token is not valid for this resource.');

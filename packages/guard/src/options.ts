@@ -1,8 +1,10 @@
 import { QUOTABLE } from './challenge.ts';
 import { createNonces } from './dpop-nonce.ts';
+import type { FeedPolicy } from './feed-freshness.ts';
 import type { PossessionRules } from './possession.ts';
 import type { Refusal } from './refusal.ts';
 import { createReplayMemory, type ReplayStore } from './replay-store.ts';
+import type { RevocationFeedChange } from './revocation-feed.ts';
 import { canonicalHost, isProtected } from './web-address.ts';
 
 /** What a guard is told once, at the start. */
@@ -85,6 +87,27 @@ export type GuardOptions = {
   };
   /** Makes the requests to the issuer. Default: the runtime's own. */
   fetch?: typeof globalThis.fetch;
+  /**
+   * How the guard hears of revocations: with credentials it keeps a connection to the issuer open from the start, and
+   * refuses tokens of a revoked grant at once. It has to be closed then. Default: none, and a revoked token is taken
+   * until it expires.
+   */
+  revocation?: {
+    /** The client that this resource server is at the issuer. */
+    clientId: string;
+    clientSecret: string;
+    /**
+     * When nothing was heard for too long: `fail-closed-after` answers 503 with `Retry-After`, never 401, which would
+     * make clients throw good tokens away; `until-expiry` goes on with what is known. Default: `fail-closed-after`.
+     */
+    whenFeedIsDown?: 'fail-closed-after' | 'until-expiry';
+    /** How long that is: 6 to 3600 seconds. Default: 60. A guard that just started counts from its start. */
+    failClosedAfterSeconds?: number;
+    /** Where the feed is. Default: `revocation_events_endpoint` of the issuer's metadata. */
+    eventsUrl?: string;
+  };
+  /** Told how the revocation feed is, whenever that changes; a guard without credentials says so at the start. */
+  onRevocationFeed?: (change: RevocationFeedChange) => void;
   /** The clock. Default: the system's. */
   now?: () => Date;
   /** Told of every refusal, for a log or a counter. What it throws, the guard throws. */
@@ -114,6 +137,10 @@ export type GuardSettings = Readonly<{
     maxAgeMs: number;
     maxStaleMs: number;
   }>;
+  revocation:
+    | Readonly<{ clientId: string; clientSecret: string; eventsUrl: string | undefined; policy: FeedPolicy }>
+    | undefined;
+  onRevocationFeed: (change: RevocationFeedChange) => void;
   fetch: typeof globalThis.fetch;
   now: () => Date;
   onRefusal: (refusal: Refusal, request?: Request) => void;
@@ -155,6 +182,8 @@ export function readOptions(options: GuardOptions): GuardSettings {
       maxAgeMs: options.jwks?.maxAgeMs ?? 600_000,
       maxStaleMs: options.jwks?.maxStaleMs ?? 3_600_000,
     },
+    revocation: options.revocation && feedSettings(options.revocation),
+    onRevocationFeed: options.onRevocationFeed ?? (() => undefined),
     fetch: options.fetch ?? globalThis.fetch,
     now: options.now ?? (() => new Date()),
     onRefusal: options.onRefusal ?? (() => undefined),
@@ -172,8 +201,18 @@ function possessionRules({ resource, proofOfPossession, dpop = {} }: GuardOption
   };
 }
 
-function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks }: GuardOptions): string[] {
+function feedSettings(revocation: NonNullable<GuardOptions['revocation']>): GuardSettings['revocation'] {
+  const { clientId, clientSecret, eventsUrl, whenFeedIsDown, failClosedAfterSeconds = 60 } = revocation;
+  const policy: FeedPolicy =
+    whenFeedIsDown === 'until-expiry'
+      ? { whenFeedIsDown }
+      : { whenFeedIsDown: 'fail-closed-after', failClosedAfterSeconds };
+  return { clientId, clientSecret, eventsUrl, policy };
+}
+
+function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks, revocation }: GuardOptions): string[] {
   const keysUrl = jwks?.url;
+  const feedUrl = revocation?.eventsUrl;
   return [
     ...(isIdentifier(issuer) ? [] : ['issuer must be an https URL (or http on loopback) without query and fragment']),
     ...(isIdentifier(resource) && isCanonical(resource)
@@ -182,6 +221,12 @@ function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks 
     ...(keysUrl === undefined || (URL.canParse(keysUrl) && isProtected(new URL(keysUrl)))
       ? []
       : ['jwks.url must be an https URL (or http on loopback)']),
+    ...(feedUrl === undefined || (URL.canParse(feedUrl) && isProtected(new URL(feedUrl)))
+      ? []
+      : ['revocation.eventsUrl must be an https URL (or http on loopback)']),
+    ...(revocation && !(revocation.clientId && revocation.clientSecret)
+      ? ['revocation needs a clientId and a clientSecret']
+      : []),
     ...(allowedHosts ?? []).flatMap((host) =>
       canonicalHost(host, 'https:') === undefined ? [`allowedHosts: ${host} is no host`] : [],
     ),
@@ -205,7 +250,7 @@ function algorithmProblems(option: string, algorithms: readonly string[] | undef
   return (algorithms ?? []).flatMap((name) => (ASYMMETRIC.has(name) ? [] : [`${option}: ${name} is not asymmetric`]));
 }
 
-function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks }: GuardOptions): string[] {
+function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks, revocation }: GuardOptions): string[] {
   return [
     outside('clockToleranceSeconds', clockToleranceSeconds, [0, 60]),
     outside('bodyLimitBytes', bodyLimitBytes, [1, 64 * 1024 * 1024]),
@@ -215,6 +260,7 @@ function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks }: G
     outside('jwks.timeoutMs', jwks?.timeoutMs, [100, 60_000]),
     outside('jwks.maxAgeMs', jwks?.maxAgeMs, [1000, DAY_MS]),
     outside('jwks.maxStaleMs', jwks?.maxStaleMs, [0, DAY_MS]),
+    outside('revocation.failClosedAfterSeconds', revocation?.failClosedAfterSeconds, [6, 3600]),
   ].flatMap((problem) => problem ?? []);
 }
 

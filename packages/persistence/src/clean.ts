@@ -50,6 +50,10 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.grant.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.revocation.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.revocation.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expiresAt) => ids(await prisma.consent.findMany({ where: { expiresAt }, select, take })),
       remove: (keys, expiresAt) => prisma.consent.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },

@@ -1,7 +1,9 @@
 import type { ClientPosition } from './client-store.ts';
 import type { Database } from './database.ts';
 import type { ClientApproval as ClientApprovalRow } from './generated/postgresql/client.ts';
+import { endTokens, untilRequestsEnd } from './grant-ending.ts';
 import { hashToken } from './token-hash.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A client that an administrator is asked about. */
 export type ClientApproval = { clientId: string; approved: boolean | undefined; createdAt: Date };
@@ -12,7 +14,7 @@ export type ClientApprovalStore = {
   find(clientId: string): Promise<boolean | undefined>;
   /** Puts a client on the list of those to decide about, for as long as it keeps asking. */
   ask(o: { clientId: string; now: Date; forgetAt: Date }): Promise<void>;
-  /** Decides, and remembers that for good. */
+  /** Decides, and remembers that for good. Resource servers refuse the tokens of a client that is turned away. */
   decide(o: { clientId: string; approved: boolean; now: Date }): Promise<void>;
   /** A client that is, or was, asked about. */
   findAsked(o: { clientId: string; now: Date }): Promise<ClientApproval | undefined>;
@@ -26,7 +28,8 @@ export type ClientApprovalStore = {
 };
 
 /** {@link ClientApprovalStore} over the database. */
-export function createClientApprovalStore({ prisma }: Database): ClientApprovalStore {
+export function createClientApprovalStore(database: Database): ClientApprovalStore {
+  const { prisma } = database;
   return {
     find: async (clientId) => {
       const row = await prisma.clientApproval.findUnique({ where: { id: hashToken(clientId) } });
@@ -41,15 +44,17 @@ export function createClientApprovalStore({ prisma }: Database): ClientApprovalS
       });
       await prisma.clientApproval.updateMany({ where: { id, approved: null }, data: { expiresAt: forgetAt } });
     },
-    decide: async ({ clientId, approved, now }) => {
-      const id = hashToken(clientId);
-      const decision = { approved, decidedAt: now, expiresAt: null };
-      await prisma.clientApproval.upsert({
-        where: { id },
-        create: { id, clientId, createdAt: now, ...decision },
-        update: decision,
-      });
-    },
+    decide: ({ clientId, approved, now }) =>
+      inTransaction(database, async (within) => {
+        const id = hashToken(clientId);
+        const decision = { approved, decidedAt: now, expiresAt: null };
+        await within.prisma.clientApproval.upsert({
+          where: { id },
+          create: { id, clientId, createdAt: now, ...decision },
+          update: decision,
+        });
+        if (!approved) await endTokens(within, { grants: { clientId }, issuedUntil: untilRequestsEnd(now), now });
+      }),
     findAsked: async ({ clientId, now }) => {
       const row = await prisma.clientApproval.findUnique({ where: { id: hashToken(clientId) } });
       return row && (row.expiresAt === null || row.expiresAt > now) ? toApproval(row) : undefined;

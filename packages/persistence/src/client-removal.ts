@@ -14,13 +14,3 @@ export async function entomb(
   const columns = { name, removal, removedAt: now, expiresAt: secondsAfter(now, ttlSeconds) };
   await prisma.clientTombstone.upsert({ where: { id }, create: { id, ...columns }, update: columns });
 }
-
-/** Ends all grants of a client and forgets what users had agreed to. Returns how many grants there were. */
-export async function endGrantsOf(prisma: Database['prisma'], clientId: string): Promise<number> {
-  // The grants first: without them the engine takes none of their tokens.
-  const { count } = await prisma.grant.deleteMany({ where: { clientId } });
-  await prisma.refreshToken.deleteMany({ where: { clientId } });
-  await prisma.authorizationCode.deleteMany({ where: { clientId } });
-  await prisma.consent.deleteMany({ where: { clientId } });
-  return count;
-}

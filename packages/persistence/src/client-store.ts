@@ -1,6 +1,6 @@
 import type { AdapterPayload } from 'oidc-provider';
 import { CLIENT_LIFETIMES, secondsAfter } from './client-lifetimes.ts';
-import { endGrantsOf, entomb } from './client-removal.ts';
+import { entomb } from './client-removal.ts';
 import { type Database, isUniqueViolation } from './database.ts';
 import {
   currentSecretHashes,
@@ -11,7 +11,10 @@ import {
 } from './engine-adapter/client-columns.ts';
 import { jsonOrNull, parseOptional } from './engine-adapter/payload-form.ts';
 import type { Client as ClientRow, Prisma } from './generated/postgresql/client.ts';
+import { endGrants, endTokens, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
+import { recordRevocations } from './revocation-log.ts';
 import { clientSecretMatches, hashToken } from './token-hash.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Metadata by the names of RFC 7591, section 2; `client_id` among it. */
 export type ClientMetadata = AdapterPayload;
@@ -118,7 +121,7 @@ export type ClientStore = {
   approve(o: { id: string; now: Date }): Promise<boolean>;
   /** Turns a client away that waits. False for any other. */
   reject(o: { id: string; now: Date }): Promise<boolean>;
-  /** False when there is no such client. */
+  /** Disables a client, and has resource servers refuse its tokens; or enables it. False when there is none. */
   setDisabled(o: { id: string; disabled: boolean; now: Date }): Promise<boolean>;
   /** Removes a client with its grants; its id stays known for a while. Undefined when there is none. */
   delete(o: { id: string; now: Date }): Promise<{ grants: number } | undefined>;
@@ -131,7 +134,8 @@ export type ClientStore = {
 const hourSeconds = 60 * 60;
 
 /** Clients, for administrators and for registration; the engine sees them through its adapter. */
-export function createClientStore({ prisma }: Database): ClientStore {
+export function createClientStore(database: Database): ClientStore {
+  const { prisma } = database;
   const changeWhere = async (where: Prisma.ClientWhereInput, data: Prisma.ClientUpdateManyMutationInput) =>
     (await prisma.client.updateMany({ where, data })).count > 0;
   const findRow = async (id: string, now: Date): Promise<ClientRow | undefined> => {
@@ -238,15 +242,24 @@ export function createClientStore({ prisma }: Database): ClientStore {
         { id, review: 'pending' },
         { review: 'rejected', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used), updatedAt: now },
       ),
-    setDisabled: ({ id, disabled, now }) => changeWhere({ id }, { disabledAt: disabled ? now : null, updatedAt: now }),
-    delete: async ({ id, now }) => {
-      const row = await findRow(id, now);
-      if (!row) return undefined;
-      await entomb(prisma, row, { removal: 'deleted', now });
-      const { count } = await prisma.client.deleteMany({ where: { id } });
-      const grants = await endGrantsOf(prisma, id);
-      return count > 0 ? { grants } : undefined;
-    },
+    setDisabled: ({ id, disabled, now }) =>
+      inTransaction(database, async (within) => {
+        const { count } = await within.prisma.client.updateMany({
+          where: { id },
+          data: { disabledAt: disabled ? now : null, updatedAt: now },
+        });
+        if (count > 0 && disabled) await endTokensOf(within, { id, now });
+        return count > 0;
+      }),
+    delete: ({ id, now }) =>
+      inTransaction(database, async (within) => {
+        const row = id.includes('\0') ? null : await within.prisma.client.findUnique({ where: { id } });
+        if (!row || !isLive(row, now)) return undefined;
+        await entomb(within.prisma, row, { removal: 'deleted', now });
+        await within.prisma.client.deleteMany({ where: { id } });
+        await recordRevocations(within, { revocations: machineRevocations(row, undefined), now });
+        return { grants: await endGrants(within, { grants: { clientId: id }, now }) };
+      }),
     noteUse: async ({ id, now }) => {
       const row = await findRow(id, now);
       const due = secondsAfter(now, -hourSeconds);
@@ -268,6 +281,14 @@ export function createClientStore({ prisma }: Database): ClientStore {
       return { state: tombstone.removal, name: tombstone.name ?? undefined };
     },
   };
+}
+
+/** Has resource servers refuse the tokens that a client has; later ones are good, should it be enabled again. */
+async function endTokensOf(within: Database, { id, now }: { id: string; now: Date }): Promise<void> {
+  const issuedUntil = untilRequestsEnd(now);
+  await endTokens(within, { grants: { clientId: id }, issuedUntil, now });
+  const row = await within.prisma.client.findUniqueOrThrow({ where: { id } });
+  await recordRevocations(within, { revocations: machineRevocations(row, issuedUntil), now });
 }
 
 function newRow({

@@ -1,12 +1,17 @@
 import { StartupError } from '@portcullis/platform';
 import { Prisma, type PrismaClient } from './generated/postgresql/client.ts';
 import { openPostgresql } from './postgresql.ts';
+import { createLocalSignal, createPostgresqlSignal, type RevocationSignal } from './revocation-signal.ts';
 import { openSqlite } from './sqlite.ts';
 
 /** An open, migrated database. */
 export type Database = {
   readonly kind: 'sqlite' | 'postgresql';
   readonly prisma: PrismaClient;
+  /** Whether what is done here is part of a transaction that is open. */
+  readonly isTransaction: boolean;
+  /** Tells who waits for revocations that there may be new ones. */
+  readonly revocationSignal: RevocationSignal;
   /** Resolves when the database answers; rejects with the driver's error when it does not. */
   ready(): Promise<void>;
   /** Ends all connections. The database cannot be used afterwards. */
@@ -28,13 +33,19 @@ export type DatabaseOptions = {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { kind, prisma } = await connect(options);
+  const revocationSignal = kind === 'sqlite' ? createLocalSignal() : createPostgresqlSignal(options.url);
   return {
     kind,
     prisma,
+    isTransaction: false,
+    revocationSignal,
     ready: async () => {
       await prisma.$queryRaw`SELECT 1`;
     },
-    close: () => prisma.$disconnect(),
+    close: async () => {
+      await revocationSignal.close();
+      await prisma.$disconnect();
+    },
   };
 }
 

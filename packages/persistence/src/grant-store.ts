@@ -1,5 +1,7 @@
 import type { Database } from './database.ts';
 import type { Grant as GrantRow } from './generated/postgresql/client.ts';
+import { endGrants, endTokens, untilSecondBefore } from './grant-ending.ts';
+import { inTransaction } from './transaction.ts';
 
 /** What one user lets one client do, since one authorization. */
 export type RecordedGrant = {
@@ -36,7 +38,7 @@ export type GrantStore = {
   find(o: { id: string; now: Date }): Promise<RecordedGrant | undefined>;
   /**
    * Ends a grant, its codes and its refresh tokens, and forgets what the user had agreed to for that client, so that
-   * the client has to ask again. False when there is no such grant.
+   * the client has to ask again. Resource servers refuse its access tokens. False when there is no such grant.
    */
   revoke(o: { id: string; now: Date }): Promise<boolean>;
   /** Revokes all grants of a user, or those for one client. Returns which they were. */
@@ -47,9 +49,15 @@ export type GrantStore = {
   }): Promise<{ id: string; clientId: string }[]>;
   /**
    * Leaves a grant no more than `scopes` of what it has for a resource, and its codes and refresh tokens likewise; it
-   * never gets more. What the user had agreed to is forgotten, so that the client has to ask again (SP-16).
+   * never gets more. Resource servers refuse the access tokens that are out. What the user had agreed to is forgotten, so that the client has to ask again (SP-16).
    */
-  narrow(o: { id: string; userId: string; resource: string; scopes: readonly string[] }): Promise<NarrowResult>;
+  narrow(o: {
+    id: string;
+    userId: string;
+    resource: string;
+    scopes: readonly string[];
+    now: Date;
+  }): Promise<NarrowResult>;
   /** Notes that a grant led to a token, at most once a minute. */
   noteUse(o: { id: string; now: Date }): Promise<void>;
 };
@@ -62,7 +70,8 @@ export type NarrowResult =
 const MINUTE_MS = 60_000;
 
 /** Grants as administrators and their users see them. */
-export function createGrantStore({ prisma }: Database): GrantStore {
+export function createGrantStore(database: Database): GrantStore {
+  const { prisma } = database;
   const described = async (rows: GrantRow[]): Promise<RecordedGrant[]> => {
     const [users, clients] = await Promise.all([
       prisma.user.findMany({
@@ -87,15 +96,8 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       documentVersion: row.documentVersion ?? undefined,
     }));
   };
-  const revoke: GrantStore['revoke'] = async ({ id }) => {
-    const row = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
-    if (!row) return false;
-    await prisma.consent.deleteMany({ where: row });
-    const { count } = await prisma.grant.deleteMany({ where: { id } });
-    await prisma.refreshToken.deleteMany({ where: { grantId: id } });
-    await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
-    return count > 0;
-  };
+  const revoke: GrantStore['revoke'] = ({ id, now }) =>
+    inTransaction(database, async (within) => (await endGrants(within, { grants: { id }, now })) > 0);
   return {
     list: async ({ userId, clientId, after, limit, now }) => {
       const rows = await prisma.grant.findMany({
@@ -118,28 +120,31 @@ export function createGrantStore({ prisma }: Database): GrantStore {
       return (await described([row]))[0];
     },
     revoke,
-    revokeAll: async ({ userId, clientId, now }) => {
-      const where = { userId, ...(clientId !== undefined && { clientId }) };
-      const grants = await prisma.grant.findMany({ where, select: { id: true, clientId: true } });
-      for (const { id } of grants) await revoke({ id, now });
-      await prisma.consent.deleteMany({ where });
-      return grants;
-    },
-    narrow: async ({ id, userId, resource, scopes }) => {
-      const row = await prisma.grant.findFirst({ where: { id, userId } });
-      const granted = row && scopesByResource(row)[resource];
-      if (!granted) return { ok: false, refusal: { reason: 'unknown_grant' } };
-      const kept = granted.filter((scope) => scopes.includes(scope));
-      if (kept.length === 0) return { ok: false, refusal: { reason: 'nothing_left' } };
-      const removed = granted.filter((scope) => !kept.includes(scope));
-      const { clientId } = row;
-      if (removed.length === 0) return { ok: true, kept, removed, clientId };
-      const resources = JSON.stringify({ ...parseScopes(row), [resource]: kept.join(' ') });
-      await prisma.grant.updateMany({ where: { id }, data: { resources } });
-      await narrowTokens(prisma, { grantId: id, removed });
-      await prisma.consent.deleteMany({ where: { userId, clientId } });
-      return { ok: true, kept, removed, clientId };
-    },
+    revokeAll: ({ userId, clientId, now }) =>
+      inTransaction(database, async (within) => {
+        const where = { userId, ...(clientId !== undefined && { clientId }) };
+        const grants = await within.prisma.grant.findMany({ where, select: { id: true, clientId: true } });
+        for (const { id } of grants) await endGrants(within, { grants: { id }, now });
+        await within.prisma.consent.deleteMany({ where });
+        return grants;
+      }),
+    narrow: ({ id, userId, resource, scopes, now }) =>
+      inTransaction(database, async (within) => {
+        const row = await within.prisma.grant.findFirst({ where: { id, userId } });
+        const granted = row && scopesByResource(row)[resource];
+        if (!granted) return { ok: false, refusal: { reason: 'unknown_grant' } };
+        const kept = granted.filter((scope) => scopes.includes(scope));
+        if (kept.length === 0) return { ok: false, refusal: { reason: 'nothing_left' } };
+        const removed = granted.filter((scope) => !kept.includes(scope));
+        const { clientId } = row;
+        if (removed.length === 0) return { ok: true, kept, removed, clientId };
+        const resources = JSON.stringify({ ...parseScopes(row), [resource]: kept.join(' ') });
+        await within.prisma.grant.updateMany({ where: { id }, data: { resources } });
+        await endTokens(within, { grants: { id }, issuedUntil: untilSecondBefore(now), now });
+        await narrowTokens(within.prisma, { grantId: id, removed });
+        await within.prisma.consent.deleteMany({ where: { userId, clientId } });
+        return { ok: true, kept, removed, clientId };
+      }),
     noteUse: async ({ id, now }) => {
       const due = new Date(now.getTime() - MINUTE_MS);
       await prisma.grant.updateMany({

@@ -28,6 +28,7 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
+export { machineGrantId } from './grant-ending.ts';
 export {
   createGrantStore,
   type GrantPosition,
@@ -68,6 +69,14 @@ export {
 } from './remote-document-store.ts';
 export { resealUnderMasterKey } from './reseal.ts';
 export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
+export {
+  createRevocationLog,
+  type LoggedRevocation,
+  type Revocation,
+  type RevocationLog,
+  recordRevocations,
+} from './revocation-log.ts';
+export type { RevocationSignal } from './revocation-signal.ts';
 export { createSignInStore, type SignIn, type SignInStore } from './sign-in-store.ts';
 export {
   createSigningKeyStore,

@@ -1,6 +1,6 @@
 import type { Database } from './database.ts';
 import type { Resource as ResourceRow } from './generated/postgresql/client.ts';
-import { endGrantsAt } from './resource-removal.ts';
+import { endGrantsAt, endMachineTokensAt } from './resource-removal.ts';
 
 /** A protected resource that an administrator added. */
 export type AddedResource = {
@@ -29,18 +29,20 @@ export type ResourceStore = {
   /** Resources in the order of their URL, of those that come after `after`. */
   list(o?: { after?: string | undefined; limit?: number }): Promise<AddedResource[]>;
   /**
-   * Removes a resource, the grants for it with their codes and refresh tokens, and what users had agreed to there.
+   * Removes a resource, the grants for it with their codes and refresh tokens, and what users had agreed to there; its
+   * server refuses the tokens that are out.
    * Undefined when there is no such resource. Call it in a transaction.
    */
-  remove(url: string): Promise<{ grants: number } | undefined>;
+  remove(o: { url: string; now: Date }): Promise<{ grants: number } | undefined>;
 };
 
 /** The resources that administrators add, beside those of the configuration. */
-export function createResourceStore({ prisma }: Database): ResourceStore {
+export function createResourceStore(database: Database): ResourceStore {
+  const { prisma } = database;
   return {
     add: async ({ url, identifier, scopes, defaultScopes, roles, proofOfPossession, ...columns }) => {
       if (await prisma.resource.findUnique({ where: { identifier }, select: { url: true } })) return false;
-      await endGrantsAt(prisma, url);
+      await endGrantsAt(database, { resource: url, now: columns.createdAt });
       await prisma.resource.create({
         data: {
           url,
@@ -64,10 +66,12 @@ export function createResourceStore({ prisma }: Database): ResourceStore {
       });
       return rows.map(toResource);
     },
-    remove: async (url) => {
+    remove: async ({ url, now }) => {
       // The resource first: from here on nobody is given a token for it, whatever grants are still there.
       const { count } = await prisma.resource.deleteMany({ where: { url } });
-      return count > 0 ? { grants: await endGrantsAt(prisma, url) } : undefined;
+      if (count === 0) return undefined;
+      await endMachineTokensAt(database, { resource: url, now });
+      return { grants: await endGrantsAt(database, { resource: url, now }) };
     },
   };
 }

@@ -16,6 +16,7 @@ export function inOneCommit<T>(database: Database, work: (within: Database) => P
 /**
  * Does several writes as one: all of them or none. What `work` reads stays true until the writes are done, as if
  * nobody else wrote at the same time; where two collide, one of them is done over, at most five times in all.
+ * Inside a transaction it joins that one.
  *
  * @param work gets the database to read and write with; it must use no other, and wait for nothing else
  */
@@ -28,13 +29,21 @@ async function repeated<T>(
   work: (within: Database) => Promise<T>,
   options: { isolationLevel?: 'Serializable' },
 ): Promise<T> {
+  if (database.isTransaction) return work(database);
   for (let attempt = 1; ; attempt++) {
+    let announced = false;
+    const announce = () => {
+      announced = true;
+    };
+    const revocationSignal = { ...database.revocationSignal, announce };
     try {
-      return await database.prisma.$transaction(
+      const result = await database.prisma.$transaction(
         // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
-        (prisma) => work({ ...database, prisma: prisma as PrismaClient }),
+        (prisma) => work({ ...database, revocationSignal, prisma: prisma as PrismaClient, isTransaction: true }),
         options,
       );
+      if (announced) database.revocationSignal.announce();
+      return result;
     } catch (cause) {
       // A key that was free when it was looked for can be taken when it is written: seen again, it is there.
       if (attempt === ATTEMPTS || !(isWriteConflict(cause) || isUniqueViolation(cause))) throw cause;

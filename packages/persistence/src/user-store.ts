@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, isUniqueViolation } from './database.ts';
+import { endGrants, endTokens, untilRequestsEnd, untilSecondBefore } from './grant-ending.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A person who can sign in. */
 export type User = {
@@ -34,15 +36,18 @@ export type UserStore = {
   create(o: { email: string; roles: readonly string[]; now: Date }): Promise<CreateUserResult>;
   findById(id: string): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
-  /** False when there is no such user. */
+  /** Sets a password; where there was another, all that the user let apps do ends (SP-12). False for no such user. */
   setPassword(o: { userId: string; passwordHash: string; now: Date }): Promise<boolean>;
-  /** False when there is no such user. */
+  /** Disables a user, and has resource servers refuse the user's tokens; or enables one. False for no such user. */
   setDisabled(o: { userId: string; disabled: boolean; now: Date }): Promise<boolean>;
   /** Whether anybody can sign in, or could with a password. */
   hasAny(): Promise<boolean>;
   /** By e-mail address, at most `limit`, of those that come after the address `after`. */
   list(o: { after?: string | undefined; limit: number }): Promise<User[]>;
-  /** Changes what is given; the roles are replaced as a whole. */
+  /**
+   * Changes what is given; the roles are replaced as a whole. Resource servers refuse tokens that still name a role
+   * that was taken.
+   */
   update(o: { userId: string; email?: string; roles?: readonly string[]; now: Date }): Promise<UpdateUserResult>;
   /** How many users hold a role and may sign in. */
   countActive(role: string): Promise<number>;
@@ -51,7 +56,8 @@ export type UserStore = {
 const firstAdministratorRoles = ['admin', 'lead'];
 
 /** Users and their roles. */
-export function createUserStore({ prisma }: Database): UserStore {
+export function createUserStore(database: Database): UserStore {
+  const { prisma } = database;
   const withRoles = { roles: { select: { role: true }, orderBy: { role: 'asc' } } } as const;
 
   return {
@@ -83,35 +89,45 @@ export function createUserStore({ prisma }: Database): UserStore {
       if (email.includes('\0')) return undefined;
       return optionalUser(await prisma.user.findUnique({ where: { email: comparable(email) }, include: withRoles }));
     },
-    setPassword: async ({ userId, passwordHash, now }) => {
-      const { count } = await prisma.user.updateMany({ where: { id: userId }, data: { passwordHash, updatedAt: now } });
-      return count > 0;
-    },
-    setDisabled: async ({ userId, disabled, now }) => {
-      const { count } = await prisma.user.updateMany({
-        where: { id: userId },
-        data: { disabledAt: disabled ? now : null, updatedAt: now },
-      });
-      return count > 0;
-    },
+    setPassword: ({ userId, passwordHash, now }) =>
+      inTransaction(database, async (within) => {
+        const before = await within.prisma.user.findUnique({ where: { id: userId }, select: { passwordHash: true } });
+        if (!before) return false;
+        await within.prisma.user.update({ where: { id: userId }, data: { passwordHash, updatedAt: now } });
+        if (before.passwordHash !== null) await endGrants(within, { grants: { userId }, now });
+        return true;
+      }),
+    setDisabled: ({ userId, disabled, now }) =>
+      inTransaction(database, async (within) => {
+        const { count } = await within.prisma.user.updateMany({
+          where: { id: userId },
+          data: { disabledAt: disabled ? now : null, updatedAt: now },
+        });
+        if (count > 0 && disabled) {
+          await endTokens(within, { grants: { userId }, issuedUntil: untilRequestsEnd(now), now });
+        }
+        return count > 0;
+      }),
     list: async ({ after, limit }) => {
       const where = after === undefined ? {} : { email: { gt: after } };
       const rows = await prisma.user.findMany({ where, include: withRoles, orderBy: { email: 'asc' }, take: limit });
       return rows.map(toUser);
     },
     update: async ({ userId, email, roles, now }) => {
-      if (!(await prisma.user.findUnique({ where: { id: userId }, select: { id: true } })))
-        return { ok: false, refusal: { reason: 'unknown_user' } };
+      const before = await prisma.user.findUnique({ where: { id: userId }, include: withRoles });
+      if (!before) return { ok: false, refusal: { reason: 'unknown_user' } };
+      const loses = roles !== undefined && before.roles.some(({ role }) => !roles.includes(role));
       const data = {
         updatedAt: now,
         ...(email !== undefined && { email: comparable(email) }),
         ...(roles && { roles: { deleteMany: {}, create: roles.map((role) => ({ role })) } }),
       };
       try {
-        return {
-          ok: true,
-          user: toUser(await prisma.user.update({ where: { id: userId }, data, include: withRoles })),
-        };
+        const user = await inTransaction(database, async (within) => {
+          if (loses) await endTokens(within, { grants: { userId }, issuedUntil: untilSecondBefore(now), now });
+          return within.prisma.user.update({ where: { id: userId }, data, include: withRoles });
+        });
+        return { ok: true, user: toUser(user) };
       } catch (error) {
         if (isUniqueViolation(error)) return { ok: false, refusal: { reason: 'email_taken' } };
         throw error;

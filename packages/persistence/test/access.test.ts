@@ -135,7 +135,7 @@ describe('changing a password', () => {
 
 describe('narrowing a grant', () => {
   const narrow = (on: Database, o: { id: string; userId: string; scopes: string[] }) =>
-    inTransaction(on, (within) => createGrantStore(within).narrow({ ...o, resource }));
+    inTransaction(on, (within) => createGrantStore(within).narrow({ ...o, resource, now }));
 
   test('by eight at once, on two connections, leaves what all of them leave, and never gives back', async () => {
     for (let round = 0; round < rounds(50); round++) {

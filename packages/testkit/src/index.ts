@@ -25,5 +25,7 @@ export { recordedClients } from './recorded-clients/all.ts';
 export type { RecordedClient, RecordedShape, WayIn } from './recorded-clients/recorded-client.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export { startStack } from './stack.ts';
+export type { TcpRelay } from './tcp-relay.ts';
+export { startTcpRelay } from './tcp-relay.ts';
 export type { TokenIssuer } from './token-issuer.ts';
 export { startTokenIssuer } from './token-issuer.ts';

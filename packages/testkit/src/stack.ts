@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -127,6 +128,7 @@ async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcp
     PORTCULLIS_MCP_URL: mcpUrl,
     PORTCULLIS_DATA_DIR: dataDir,
     LOG_LEVEL: 'debug',
+    PORTCULLIS_MCP_CLIENT_SECRET: randomBytes(32).toString('base64url'),
     ...env,
   };
 

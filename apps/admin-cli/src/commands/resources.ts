@@ -198,7 +198,10 @@ function showResource({ out, terminal, issuer }: CommandContext, answer: Answer)
 }
 
 /** What to write in the server; see the guide of the guard for the whole. */
-function guardSnippet(issuer: string, { url, name, scopes, defaultScopes, proofOfPossession }: Resource): string {
+function guardSnippet(
+  issuer: string,
+  { url, name, scopes, defaultScopes, proofOfPossession, clientId }: Resource,
+): string {
   const options = {
     issuer,
     resource: url,
@@ -210,7 +213,10 @@ function guardSnippet(issuer: string, { url, name, scopes, defaultScopes, proofO
 Next, in that server (npm install @portcullis/guard):
 
   import { createGuard } from '@portcullis/guard';
-  const guard = createGuard(${JSON.stringify(options)});
+  const guard = createGuard({
+    ...${JSON.stringify(options)},
+    revocation: { clientId: '${clientId}', clientSecret: process.env.CLIENT_SECRET },
+  });
   export default { fetch: (request) => guard.protect(request, (admitted, principal) => yourServer(admitted, principal)) };
 `;
 }

@@ -109,7 +109,7 @@ export function narrow(
   { database, userId, now }: ConnectionChange,
 ): Promise<NarrowResult> {
   return inTransaction(database, async (within) => {
-    const result = await createGrantStore(within).narrow({ ...asked, userId });
+    const result = await createGrantStore(within).narrow({ ...asked, userId, now });
     if (!result.ok || result.removed.length === 0) return result;
     const { address, correlationId } = requestContext(ctx);
     await createAuditLog(within).record({

@@ -142,7 +142,7 @@ async function removeResource(
   if (configured) return refuse(fromConfiguration(configured, deps));
   const store = createResourceStore(within);
   const [resource] = await store.findAll([resourceIdentifier(params.resource ?? '') ?? '']);
-  const removed = resource && (await store.remove(resource.url));
+  const removed = resource && (await store.remove({ url: resource.url, now }));
   if (!resource || !removed) return refuse(UNKNOWN_RESOURCE);
   const clients = createClientStore(within);
   const client = await clients.findResourceServer({ url: resource.url, now });

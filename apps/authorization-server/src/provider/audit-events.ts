@@ -62,6 +62,13 @@ export function recordEngineEvents(
     record(ctx, { type, outcome: 'denied', detail: { error: error.message } }, refusals);
     if (unauthenticated) defer(ctx, onClientAuthenticationFailed(ctx));
   });
+  const refusedElsewhere = (ctx: KoaContextWithOIDC, error: Error) => {
+    if (error.message !== 'invalid_client') return;
+    record(ctx, { type: 'client.authentication_failed', outcome: 'denied', detail: { error: error.message } });
+    defer(ctx, onClientAuthenticationFailed(ctx));
+  };
+  provider.on('introspection.error', refusedElsewhere);
+  provider.on('revocation.error', refusedElsewhere);
   provider.on('grant.revoked', (ctx, grantId) => {
     const reused = ctx.oidc.route === 'token';
     if (reused) {

@@ -19,7 +19,7 @@ function keyOf(ctx: KoaContextWithOIDC, clientId: string): string {
   return `${clientId} ${networkOf(requestContext(ctx).address)}`;
 }
 
-/** Stops a confidential client at the token endpoint before its secret is looked at. */
+/** Stops a confidential client before its secret is looked at. */
 export async function refuseExhaustedClient(
   ctx: KoaContextWithOIDC,
   { clientId, limit }: { clientId: string; limit: FailureLimit },

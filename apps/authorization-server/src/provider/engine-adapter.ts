@@ -59,7 +59,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
           documentClient && looksLikeClientIdUrl(clientId)
             ? await documentClient(clientId)
             : await adapter.find(clientId);
-        const ctx = tokenRequest();
+        const ctx = authenticatingRequest();
         if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
@@ -81,6 +81,13 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
 function tokenRequest(): KoaContextWithOIDC | undefined {
   const ctx = Provider.ctx;
   return ctx?.oidc.route === 'token' ? ctx : undefined;
+}
+
+const AUTHENTICATING_ROUTES: readonly (string | undefined)[] = ['token', 'introspection', 'revocation'];
+
+function authenticatingRequest(): KoaContextWithOIDC | undefined {
+  const ctx = Provider.ctx;
+  return AUTHENTICATING_ROUTES.includes(ctx?.oidc.route) ? ctx : undefined;
 }
 
 function withFind(adapter: Adapter, find: Adapter['find']): Adapter {

@@ -4,7 +4,7 @@ import {
   type ClientStore,
   type ConsentStore,
   type GrantStore,
-  hashToken,
+  machineGrantId,
   type RedemptionStore,
   type SignInStore,
   type UserStore,
@@ -44,6 +44,7 @@ import { dpopFeature, PROOF_ALGORITHMS } from './proof-of-possession.ts';
 import { resourceIndicators } from './resources.ts';
 import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
 import { recordSignIns } from './sign-ins.ts';
+import { answerForStructuredTokens, mayRevoke, type StructuredTokenAnswers } from './structured-tokens.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
 /** How long things live, in seconds. */
@@ -74,6 +75,8 @@ export type EngineOptions = {
   audit: AuditSink;
   refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
+  /** What is answered about access tokens at the endpoints for introspection and revocation. */
+  accessTokens: StructuredTokenAnswers;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
@@ -118,6 +121,7 @@ export function createEngine(options: EngineOptions): Provider {
   provider.use(endingRedemption);
   provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);
+  answerForStructuredTokens(provider, options.accessTokens);
   return provider;
 }
 
@@ -149,7 +153,8 @@ function configuration(options: EngineOptions): Configuration {
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;
-      const gid = grantId ?? (token.kind === 'ClientCredentials' ? machineGrantId(token) : undefined);
+      const isMachine = token.kind === 'ClientCredentials';
+      const gid = grantId ?? (isMachine ? machineGrantId(String(token.clientId), String(token.aud)) : undefined);
       return { ...(gid && { gid }), ...(ctx.oidc.account && { roles: rolesOf(ctx.oidc.account) }) };
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -180,6 +185,7 @@ function configuration(options: EngineOptions): Configuration {
       authorization: '/authorize',
       token: '/token',
       revocation: '/revoke',
+      introspection: '/introspect',
       jwks: '/jwks',
       end_session: '/session/end',
     },
@@ -204,7 +210,9 @@ function configuration(options: EngineOptions): Configuration {
       mTLS: mutualTlsFeature(options.clientCertificates, options.clock),
       pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: mayRevoke },
+      // The engine's own answer is that no token is active: ours takes its place.
+      introspection: { enabled: true, allowedPolicy: async () => false },
       // Clients register at a route of our own.
       registration: { enabled: false },
       resourceIndicators: resourceIndicators({ ...options, signing: () => keySet.signing(options.clock()) }),
@@ -220,17 +228,6 @@ function clientAuthMethods({ clientCertificates }: EngineOptions) {
 
 function isReserved(identifier: string | string[] | undefined, catalogue: ResourceCatalogue): boolean {
   return [identifier ?? []].flat().some((url) => catalogue.isReserved(url));
-}
-
-/** A machine has no grant of a user's; what stands in its place is the same for one client and resource. */
-function machineGrantId({
-  clientId,
-  aud,
-}: {
-  clientId?: string | undefined;
-  aud?: string | string[] | undefined;
-}): string {
-  return `m-${hashToken(JSON.stringify([clientId, aud])).slice(0, 22)}`;
 }
 
 /** Browsers hold `__Host-` and `__Secure-` cookies to https; on plain-http loopback they would reject them (SP-21). */
@@ -315,6 +312,7 @@ async function describeServer(
     scopes_supported: [...new Set(open.flatMap(({ scopes }) => Object.keys(scopes)))],
     response_modes_supported: ['query'],
     client_id_metadata_document_supported: documents !== undefined,
+    revocation_events_endpoint: pageUrl(site, '/revocations'),
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
 }

@@ -33,6 +33,10 @@ export async function startDesk(
     allowedOrigins: [],
     proofOfPossession: undefined,
     certificateProxy: undefined,
+    clientSecret: undefined,
+    clientId: 'mcp-server',
+    whenFeedIsDown: 'fail-closed-after',
+    failClosedAfterSeconds: 60,
     logLevel: 'silent',
     ...options.config,
   };

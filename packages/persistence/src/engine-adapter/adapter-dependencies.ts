@@ -11,4 +11,4 @@ export type EngineAdapterOptions = {
 };
 
 /** What each model's part of the adapter works with. */
-export type AdapterDependencies = EngineAdapterOptions & { prisma: Database['prisma'] };
+export type AdapterDependencies = EngineAdapterOptions & { database: Database; prisma: Database['prisma'] };

@@ -13,8 +13,8 @@ import { replayedIdentifiersAdapter } from './replayed-identifiers.ts';
  * of several who consume one thing at once one wins and the others get `invalid_grant`. Codes and refresh tokens cannot
  * be consumed through it: that and what is issued for them is one write, which a `RedemptionStore` makes.
  */
-export function createEngineAdapter({ prisma }: Database, options: EngineAdapterOptions): AdapterFactory {
-  return (model) => adapterFor(model, { ...options, prisma });
+export function createEngineAdapter(database: Database, options: EngineAdapterOptions): AdapterFactory {
+  return (model) => adapterFor(model, { ...options, database, prisma: database.prisma });
 }
 
 function adapterFor(model: string, dependencies: AdapterDependencies): Adapter {

@@ -1,4 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { endGrantsAlone } from '../grant-ending.ts';
+import { inTransaction } from '../transaction.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
 import {
@@ -14,9 +16,10 @@ import {
 
 /**
  * Grants. Their id is no secret (access tokens carry it as `gid`), so it is stored as it is.
- * With a grant go its codes and refresh tokens, and what its user had agreed to for the client (SP-16).
+ * With a grant go its codes and refresh tokens, and what its user had agreed to for the client (SP-16); resource servers
+ * are told to refuse its access tokens in the same transaction.
  */
-export function grantsAdapter({ prisma, clock }: AdapterDependencies): Adapter {
+export function grantsAdapter({ database, prisma, clock }: AdapterDependencies): Adapter {
   return adapterOf('Grant', {
     upsert: async (id, payload, expiresIn) => {
       const columns = toColumns(payload, expiresIn, clock());
@@ -37,13 +40,11 @@ export function grantsAdapter({ prisma, clock }: AdapterDependencies): Adapter {
       } as AdapterPayload);
     },
     destroy: async (id) => {
-      // The grant first: without it the engine takes none of its tokens. One statement at a time, so that
-      // the engine's own revocation of the same rows, which runs beside this, cannot lock against it.
-      const whose = await prisma.grant.findUnique({ where: { id }, select: { userId: true, clientId: true } });
-      await prisma.grant.deleteMany({ where: { id } });
+      await inTransaction(database, (within) => endGrantsAlone(within, { grants: { id }, now: clock() }));
+      // One statement at a time, so that the engine's own revocation of the same rows, which runs beside this, cannot
+      // lock against it. Without the grant the engine takes none of them.
       await prisma.refreshToken.deleteMany({ where: { grantId: id } });
       await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
-      if (whose) await prisma.consent.deleteMany({ where: whose });
     },
   });
 }

@@ -85,7 +85,7 @@ describe('a server of one’s own, protected by the command line alone', () => {
     expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining(`resource         ${notesUrl}`) });
     expect(out).toMatch(/roles +lead \(notes:read notes:write\), agent \(notes:read\)/);
     expect(out).toContain("import { createGuard } from '@portcullis/guard';");
-    expect(out).toContain(`createGuard({"issuer":"${stack.issuer}","resource":"${notesUrl}"`);
+    expect(out).toContain(`createGuard({\n    ...{"issuer":"${stack.issuer}","resource":"${notesUrl}"`);
     const [, clientId = '', secret = ''] = /client_id +(\S+)\nclient_secret +(\S+)\n/.exec(out) ?? [];
     const listed = await admin.run(['resources', 'list']);
     expect(listed.out).toContain(clientId);

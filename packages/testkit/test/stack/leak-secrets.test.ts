@@ -27,6 +27,7 @@ import {
 } from '../../src/index.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import { authorizationRequest, codeExchange, registerClient, targetOf, tokensOf } from './support/authorization.ts';
+import { basicAuthorization } from './support/listening-guard.ts';
 import { callTool } from './support/mcp-message.ts';
 
 const OWNER = { email: 'owner@example.com', password: 'the-first-password-of-the-owner' };
@@ -108,8 +109,9 @@ async function driveEverything(): Promise<void> {
 
   const client = await registerClient(target);
   const { access, refresh } = tokensOf(await signInAs(createHttpPerson(), client, OWNER));
-  await refreshAndRevoke(client, refresh);
   await useTheTools(access);
+  await askAsTheDesk(access);
+  await refreshAndRevoke(client, refresh);
   await misplaceSecrets(client, access);
   await loseAnAnswer(client);
 
@@ -166,6 +168,17 @@ async function useTheTools(token: string): Promise<void> {
   }
   await call('no_such_tool', { token });
   await call('search_tickets', { unknown: token });
+}
+
+/** The desk listens by itself; here its secret, and a wrong one, go to the other place that takes them. */
+async function askAsTheDesk(token: string): Promise<void> {
+  const secret = keep('client secret', stack.env.mcpServer.PORTCULLIS_MCP_CLIENT_SECRET ?? '');
+  for (const clientSecret of [secret, keep('wrong client secret', `wrong-${crypto.randomUUID()}`)]) {
+    const headers = basicAuthorization({ clientId: 'mcp-server', clientSecret });
+    keep('basic credentials', headers.authorization.split(' ')[1] ?? '');
+    await sendJson(`${stack.issuer}/introspect`, { body: new URLSearchParams({ token }), headers });
+    await sendRaw(`${stack.issuer}/revocations?client_secret=${clientSecret}`, { method: 'HEAD', headers });
+  }
 }
 
 /** Clients that put secrets where they do not belong: into addresses, headers and fields that end up in logs. */

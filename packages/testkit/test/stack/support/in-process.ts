@@ -87,6 +87,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     forgetAnswers: () => server.forgetAnswers(),
     metrics: () => server.metrics.text(),
     async close() {
+      server.close();
       await listening.close(100);
       await database.close();
     },

@@ -1,0 +1,33 @@
+import type { Clock } from '@portcullis/platform';
+import { type OwnTokens, readAccessToken } from './access-token-claims.ts';
+import { type StandingDeps, standingOf } from './token-standing.ts';
+
+/** What is said about a token; to whom it is none of their business, the same as for one that does not exist. */
+type Introspection = { active: false } | ({ active: true } & Readonly<Record<string, unknown>>);
+
+/** Tells a client that has authenticated about a token. */
+export type Introspect = (token: string, clientId: string) => Promise<Introspection>;
+
+/** What introspection asks. */
+export type IntrospectionDeps = { tokens: OwnTokens; standing: StandingDeps; clock: Clock };
+
+const INACTIVE: Introspection = { active: false };
+
+/**
+ * Introspection: only for the server of the resource that the token is for, and with what is true now.
+ *
+ * @see RFC 7662 sections 2.2 and 4
+ */
+export function createIntrospection({ tokens, standing, clock }: IntrospectionDeps): Introspect {
+  return async (token, clientId) => {
+    const now = clock();
+    const caller = await standing.clients.find({ id: clientId, now });
+    if (caller?.resourceServer === undefined) return INACTIVE;
+    // Tokens that are no JWTs are told apart here, by their prefix.
+    const claims = await readAccessToken(token, { ...tokens, now });
+    if (claims?.audience !== caller.resourceServer) return INACTIVE;
+    const judged = await standingOf(claims, { deps: standing, now });
+    if (!judged.ok) return INACTIVE;
+    return { ...claims.payload, active: true, scope: judged.scopes.join(' '), token_type: 'Bearer' };
+  };
+}

@@ -1,0 +1,135 @@
+import Router from '@koa/router';
+import type { ClientStore, RevocationLog } from '@portcullis/persistence';
+import type { AuditSink, Clock } from '@portcullis/platform';
+import type { Context } from 'koa';
+import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
+import { requestContext } from '../http/request-context.ts';
+import { positionOf } from './event-stream.ts';
+import { basicCredentials, type ClientCredentials, resourceOf } from './resource-server.ts';
+import type { RevocationFeed } from './revocation-feed.ts';
+import { streamRevocations } from './revocation-stream.ts';
+
+/** What the route works with. */
+export type RevocationRouterDeps = {
+  clients: ClientStore;
+  feed: RevocationFeed;
+  log: RevocationLog;
+  clock: Clock;
+  failures: FailureLimit;
+  audit: AuditSink;
+};
+
+/** The route, and how to end the streams that are open. */
+export type RevocationRouter = { router: Router; close(): void };
+
+/** Enough for the replicas of a resource server, and few enough for one that keeps opening streams. */
+const STREAMS_PER_CLIENT = 32;
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  // Proxies such as nginx would keep events back until they have collected enough of them.
+  'X-Accel-Buffering': 'no',
+  // A connection that was kept after its stream would hold up the end of the server.
+  Connection: 'close',
+};
+
+/** `GET /revocations`: server-sent events for the server of a resource about the tokens for it. */
+export function revocationRouter(deps: RevocationRouterDeps): RevocationRouter {
+  const closing = new AbortController();
+  const streams = new Map<string, number>();
+  const router = new Router({ strict: true, sensitive: true });
+  router.get('/revocations', async (ctx) => {
+    const caller = await authenticate(ctx, deps);
+    if (!caller) return;
+    if (ctx.method === 'HEAD') {
+      ctx.set(HEADERS);
+      ctx.status = 200;
+      return;
+    }
+    const open = streams.get(caller.id) ?? 0;
+    if (open >= STREAMS_PER_CLIENT) return tooManyStreams(ctx);
+    if (closing.signal.aborted) return shuttingDown(ctx);
+    streams.set(caller.id, open + 1);
+    try {
+      await stream(ctx, { caller, signal: closing.signal, deps });
+    } finally {
+      streams.set(caller.id, (streams.get(caller.id) ?? 1) - 1);
+    }
+  });
+  return { router, close: () => closing.abort() };
+}
+
+type Caller = ClientCredentials & { resource: string };
+
+async function stream(
+  ctx: Context,
+  { caller, signal, deps }: { caller: Caller; signal: AbortSignal; deps: RevocationRouterDeps },
+): Promise<void> {
+  ctx.status = 200;
+  ctx.set(HEADERS);
+  ctx.respond = false;
+  ctx.flushHeaders();
+  await streamRevocations(
+    {
+      response: ctx.res,
+      resource: caller.resource,
+      resumeAt: positionOf(ctx.get('last-event-id') || undefined),
+      mayListen: async () => (await resourceOf(caller, deps)) === caller.resource,
+      signal,
+    },
+    deps,
+  );
+}
+
+async function authenticate(ctx: Context, deps: RevocationRouterDeps): Promise<Caller | undefined> {
+  const credentials = basicCredentials(ctx.get('authorization'));
+  if (!credentials) return void refuse(ctx);
+  // Counted as at the token endpoint, by client and network: a stranger's failures elsewhere never count against it.
+  const { address, correlationId } = requestContext(ctx);
+  const key = `${credentials.id} ${networkOf(address)}`;
+  const allowance = await deps.failures.check(key);
+  if (!allowance.allowed) return void tooManyFailures(ctx, allowance.retryAfterSeconds);
+  const resource = await resourceOf(credentials, deps);
+  if (resource !== undefined) return { ...credentials, resource };
+  const client = await deps.clients.find({ id: credentials.id, now: deps.clock() });
+  if (client) {
+    await deps.failures.take(key);
+    const event = { type: 'client.authentication_failed', outcome: 'denied' } as const;
+    await deps.audit.record({ ...event, time: deps.clock(), client: client.id, address, correlationId });
+  }
+  return void refuse(ctx);
+}
+
+function refuse(ctx: Context): void {
+  ctx.status = 401;
+  ctx.set('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
+  ctx.body = {
+    error: 'invalid_client',
+    error_description: 'send the id and secret of the client that is the server of a resource (HTTP Basic)',
+  };
+}
+
+function tooManyFailures(ctx: Context, retryAfterSeconds: number): void {
+  ctx.status = 429;
+  ctx.set('Retry-After', String(retryAfterSeconds));
+  ctx.body = {
+    error: 'temporarily_unavailable',
+    error_description: 'too many failed client authentications; wait before the next try',
+  };
+}
+
+function tooManyStreams(ctx: Context): void {
+  ctx.status = 429;
+  ctx.set('Retry-After', '10');
+  ctx.body = {
+    error: 'temporarily_unavailable',
+    error_description: `this client has ${STREAMS_PER_CLIENT} streams open here already`,
+  };
+}
+
+function shuttingDown(ctx: Context): void {
+  ctx.status = 503;
+  ctx.set('Retry-After', '1');
+  ctx.body = { error: 'temporarily_unavailable', error_description: 'this server is about to stop' };
+}

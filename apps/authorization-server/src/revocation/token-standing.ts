@@ -1,0 +1,42 @@
+import type { ClientApprovalStore, ClientStore, GrantStore, RevocationLog, UserStore } from '@portcullis/persistence';
+import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import type { AccessTokenClaims } from './access-token-claims.ts';
+
+/** What is asked about a token's standing. */
+export type StandingDeps = {
+  clients: ClientStore;
+  approvals: ClientApprovalStore;
+  grants: GrantStore;
+  users: UserStore;
+  revocations: RevocationLog;
+};
+
+/** The scopes that a verified access token is still worth. */
+export type Standing = { ok: true; scopes: string[] } | { ok: false };
+
+const ENDED: Standing = { ok: false };
+
+/** Judges, at this moment, what a verified token stands on: no revocation, its client, and the user's grant. */
+export async function standingOf(
+  claims: AccessTokenClaims,
+  { deps, now }: { deps: StandingDeps; now: Date },
+): Promise<Standing> {
+  const { grantId, audience, issuedAt, clientId, subject } = claims;
+  if (await deps.revocations.covers({ grantId, resource: audience, issuedAt, now })) return ENDED;
+  if (!(await mayAct(clientId, { deps, now }))) return ENDED;
+  const scopes = scopesOf(claims);
+  if (subject === clientId) return { ok: true, scopes };
+  const [grant, user] = await Promise.all([deps.grants.find({ id: grantId, now }), deps.users.findById(subject)]);
+  const granted = grant?.userId === subject && grant.clientId === clientId ? grant.resources[audience] : undefined;
+  if (!granted || !user || user.disabledAt) return ENDED;
+  return { ok: true, scopes: scopes.filter((scope) => granted.includes(scope)) };
+}
+
+async function mayAct(clientId: string, { deps, now }: { deps: StandingDeps; now: Date }): Promise<boolean> {
+  if (looksLikeClientIdUrl(clientId)) return (await deps.approvals.find(clientId)) !== false;
+  return (await deps.clients.standing({ id: clientId, now })).state === 'active';
+}
+
+function scopesOf({ payload: { scope } }: AccessTokenClaims): string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];
+}
