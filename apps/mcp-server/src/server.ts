@@ -29,6 +29,7 @@ export type McpServerDeps = {
 export type McpServer = { port: number; close(): Promise<void> };
 
 const RECEIVE_TIMEOUT_MS = 30_000;
+const UNTIL_EXPIRY = 'revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once';
 
 /**
  * Opens the database and listens. The authorization server need not be up: its keys are fetched when they are first needed.
@@ -54,6 +55,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
+    if (guard.metrics().revocation.mode === 'until-expiry') logger.info(UNTIL_EXPIRY);
     const running = opened.move();
     return { port: listening.port, close: () => running.disposeAsync() };
   } catch (cause) {
@@ -72,7 +74,7 @@ function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
     mirrorIssuerMetadata: true,
     ...(config.proofOfPossession && { proofOfPossession: config.proofOfPossession }),
     ...listening(config),
-    onRevocationFeed: (change) => logRevocationFeed(change, logger),
+    onRevocationFeed: revocationLog(logger),
     now,
     onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
   });
@@ -89,18 +91,25 @@ function listening(config: Config): Pick<GuardOptions, 'revocation'> {
   return { revocation: { clientId, clientSecret: clientSecret.reveal(), whenFeedIsDown, failClosedAfterSeconds } };
 }
 
-function logRevocationFeed(change: RevocationFeedChange, logger: Logger): void {
-  switch (change.state) {
-    case 'until-expiry':
-      logger.info('revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once');
-      break;
-    case 'fresh':
-      logger.info('revocation: heard of at once');
-      break;
-    case 'interrupted':
-      logger.warn({ err: change.cause }, 'revocation: the feed is interrupted; trying again');
-      break;
-  }
+/** Both servers start at once, so that the first connection may well be refused: that alone worries nobody. */
+function revocationLog(logger: Logger): (change: RevocationFeedChange) => void {
+  let heard = false;
+  return (change) => {
+    switch (change.state) {
+      case 'until-expiry':
+        // Said once the server listens: a start that fails says what is wrong and nothing else.
+        break;
+      case 'fresh':
+        heard = true;
+        logger.info('revocation: heard of at once');
+        break;
+      case 'interrupted':
+        if (!heard && change.cause instanceof TypeError)
+          logger.info('revocation: waiting for the authorization server');
+        else logger.warn({ err: change.cause }, 'revocation: the feed is interrupted; trying again');
+        break;
+    }
+  };
 }
 
 type AppParts = {

@@ -72,6 +72,7 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange }: De
   let heardAt: Date | undefined;
   let lastEventId: string | undefined;
   let isFresh = false;
+  let told: string | undefined;
 
   function hear(event: FeedEvent): void {
     if (event.type === 'revocations') revoked.add(event.revocations, now());
@@ -82,12 +83,16 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange }: De
     first.resolve();
     if (!isFresh) onChange({ state: 'fresh' });
     isFresh = true;
+    told = undefined;
   }
 
-  function interrupted(cause: unknown, failures: number): void {
+  function interrupted(cause: unknown): void {
     first.resolve();
-    if (failures === 1) onChange({ state: 'interrupted', cause });
     isFresh = false;
+    // The same cause is told once, however often it stops us.
+    if (String(cause) === told) return;
+    told = String(cause);
+    onChange({ state: 'interrupted', cause });
   }
 
   async function listen(): Promise<void> {
@@ -101,7 +106,7 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange }: De
       } catch (cause) {
         if (closing.signal.aborted) return;
         failures += 1;
-        interrupted(cause, failures);
+        interrupted(cause);
       }
       await pause(retryDelayMs(failures), closing.signal);
     }

@@ -138,6 +138,18 @@ describe('a guard with credentials', () => {
     expect(isFresh()).toBe(false);
   });
 
+  test('tells of another cause when there is one, and of the same cause once', async () => {
+    feed.refuseWith(500);
+    const { changes, connected } = listening();
+    await connected(2);
+    feed.refuseWith(401);
+    await until(() => changes.length === 2);
+    expect(changes.map((change) => String(change.state === 'interrupted' && change.cause))).toEqual([
+      expect.stringContaining('status 500'),
+      expect.stringContaining('check the client id and secret'),
+    ]);
+  });
+
   test.each([401, 404, 429, 500, 302])('goes on trying at status %i, with pauses', async (status) => {
     feed.refuseWith(status);
     const { judge, changes, connected, ready } = listening();
