@@ -184,6 +184,29 @@ test('SP-10: refreshes, retries, lost answers, deaths, waits and revocations in 
   );
 }, 600_000);
 
+test('SP-10: a request that lost the race while the successor was used already is refused, and ends nothing', async () => {
+  const { refresh: first } = await beginFamily(target, client, { person });
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = new Promise<void>((resolve) => {
+    aroundTransaction = async (run) => {
+      aroundTransaction = (others) => others();
+      resolve();
+      await released;
+      return run();
+    };
+  });
+  const late = present(first);
+  await held;
+  const { refresh: second } = tokensOf(await present(first));
+  const { refresh: third } = tokensOf(await present(second));
+  release();
+  expect((await late).status).toBe(400);
+  expect(tokensOf(await present(second)).refresh).toBe(third);
+});
+
 /** What requests and a revocation do at once; the scheduler decides whose commit comes when. */
 type Actor = 'refreshes' | 'retries' | 'dies' | 'revokes';
 
