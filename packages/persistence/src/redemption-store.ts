@@ -161,13 +161,7 @@ async function redeem(
 ): Promise<RedemptionResult> {
   try {
     await inOneCommit(database, async (within) => {
-      // Writing the row locks it: who revokes the grant either comes before, and nothing is issued any more, or waits,
-      // and finds what was issued.
-      const grant = await within.prisma.grant.updateMany({
-        where: { id: grantId, expiresAt: { gt: now } },
-        data: { id: grantId },
-      });
-      if (grant.count === 0) throw new Refused('grant_ended');
+      if (!(await holdGrant(within, { grantId, now }))) throw new Refused('grant_ended');
       if (!(await consume(within))) throw new Refused('already_redeemed');
       await createAuditLog(within).record(event);
     });
@@ -176,6 +170,20 @@ async function redeem(
     if (cause instanceof Refused) return { ok: false, refusal: { reason: cause.reason } };
     throw cause;
   }
+}
+
+/**
+ * Keeps a grant from ending before the transaction does: whoever revokes it either came before, and nothing is issued
+ * any more, or waits, and finds what was issued. A SQLite transaction has the database to itself anyway. The row is
+ * locked and not written, or else refreshes without a pause could make a serializable revocation fail again and again.
+ */
+async function holdGrant(
+  { kind, prisma }: Database,
+  { grantId, now }: { grantId: string; now: Date },
+): Promise<boolean> {
+  if (kind === 'postgresql') await prisma.$queryRaw`SELECT 1 FROM "Grant" WHERE "id" = ${grantId} FOR UPDATE`;
+  const grant = await prisma.grant.findUnique({ where: { id: grantId }, select: { expiresAt: true } });
+  return grant !== null && grant.expiresAt > now;
 }
 
 async function store({ prisma }: Database, issued: IssuedRefreshToken, now: Date): Promise<void> {

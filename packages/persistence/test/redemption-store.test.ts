@@ -9,6 +9,7 @@ import { createEngineAdapter } from '../src/engine-adapter/engine-adapter.ts';
 import { createEnvelope } from '../src/envelope.ts';
 import { createGrantStore } from '../src/grant-store.ts';
 import { createRedemptionStore, type RedemptionStore, type Rotation } from '../src/redemption-store.ts';
+import { inTransaction } from '../src/transaction.ts';
 import { atOnce, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
@@ -123,6 +124,34 @@ describe('a rotation', () => {
       if (!rotated.ok) expect(rotated.refusal.reason).toMatch(/grant_ended|already_redeemed/);
       expect(await database.db.prisma.refreshToken.count({ where: { grantId: begun.grantId } })).toBe(0);
     }
+  });
+
+  test('after another, without a pause, does not hold up the revocation of the grant (SP-12)', async () => {
+    const { grantId, token } = await family();
+    let value = token;
+    let rotations = 0;
+    let over = false;
+    const refreshing = async () => {
+      while (!over) {
+        const step = rotation({ grantId, token: value });
+        const { ok } = await store().rotate(step);
+        if (!ok) continue;
+        value = step.successor.value;
+        rotations += 1;
+      }
+    };
+    const attack = Promise.all(Array.from({ length: 4 }, refreshing));
+    while (rotations < 10) await database.db.ready();
+    const revocation = inTransaction(database.db, async ({ prisma }) => {
+      await prisma.grant.findUnique({ where: { id: grantId } });
+      for (let statement = 0; statement < 5; statement++) await prisma.user.count();
+      return prisma.grant.deleteMany({ where: { id: grantId } });
+    });
+    await revocation.finally(() => {
+      over = true;
+      return attack;
+    });
+    expect(await revocation).toEqual({ count: 1 });
   });
 
   test('of a grant that has ended is refused, and changes nothing', async () => {

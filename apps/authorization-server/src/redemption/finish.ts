@@ -49,9 +49,12 @@ type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: Redemp
 export function finishRedemption(deps: FinishDeps) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {
     const redemption = redemptionOf(ctx);
-    const grantId = ctx.oidc?.entities.Grant?.jti;
-    if (!redemption?.event || grantId === undefined) return;
-    const finished: Finished = { ...redemption, event: redemption.event, grantId };
+    if (!redemption || ctx.status !== 200) return;
+    const { consumed, event } = redemption;
+    const grantId = ctx.oidc.entities.Grant?.jti;
+    // Tokens that are not written down would be given for the same code again and again.
+    if (!consumed || !event || grantId === undefined) throw new TypeError('a redemption cannot be written down');
+    const finished: Finished = { ...redemption, event, grantId };
     const outcome = await (finished.kind === 'code' ? redeemCode(ctx, finished, deps) : refresh(ctx, finished, deps));
     if (!outcome.ok) refuse(ctx, outcome.refusal);
     else if (outcome.answer) ctx.body = outcome.answer;

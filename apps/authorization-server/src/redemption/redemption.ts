@@ -30,6 +30,7 @@ export function beginRedemption(
   { req }: { req: IncomingMessage },
   found: Pick<Redemption, 'kind' | 'value'> & Partial<Pick<Redemption, 'isReplay' | 'refusal'>>,
 ): void {
+  endRedemption({ req });
   const { now, all } = presenting.get(found.value) ?? { now: 0, all: 0 };
   presenting.set(found.value, { now: now + 1, all: all + 1 });
   redemptions.set(req, {

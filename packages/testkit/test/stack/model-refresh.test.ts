@@ -150,8 +150,11 @@ class Run {
     const verdict =
       dies && parallel === 1 && fate === 'dies_before_commit' ? undefined : presentToModel(this.model, this.known);
     const good = answers.filter(({ status }) => status === 200);
-    expect(answers.filter(({ status }) => status === 500)).toHaveLength(dies ? 1 : 0);
-    expect(good).toHaveLength(verdict === 'refused' ? 0 : parallel - (dies ? 1 : 0));
+    const dead = answers.filter(({ status }) => status === 500);
+    // Of several, the one that is to die after its commit may be none that commits.
+    const maySurvive = fate === 'dies_after_commit' && parallel > 1;
+    if (!dies || !maySurvive) expect(dead).toHaveLength(dies ? 1 : 0);
+    expect(good).toHaveLength(verdict === 'refused' ? 0 : parallel - dead.length);
     for (const answer of good) this.learn(this.known + 1, answer);
     if (good.length > 0 && fate !== 'lost') this.known += 1;
   }
@@ -180,6 +183,29 @@ test('SP-10: refreshes, retries, lost answers, deaths, waits and revocations in 
     { numRuns: rounds(200) },
   );
 }, 600_000);
+
+test('SP-10: a request that lost the race while the successor was used already is refused, and ends nothing', async () => {
+  const { refresh: first } = await beginFamily(target, client, { person });
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = new Promise<void>((resolve) => {
+    aroundTransaction = async (run) => {
+      aroundTransaction = (others) => others();
+      resolve();
+      await released;
+      return run();
+    };
+  });
+  const late = present(first);
+  await held;
+  const { refresh: second } = tokensOf(await present(first));
+  const { refresh: third } = tokensOf(await present(second));
+  release();
+  expect((await late).status).toBe(400);
+  expect(tokensOf(await present(second)).refresh).toBe(third);
+});
 
 /** What requests and a revocation do at once; the scheduler decides whose commit comes when. */
 type Actor = 'refreshes' | 'retries' | 'dies' | 'revokes';

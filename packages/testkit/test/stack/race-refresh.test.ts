@@ -30,7 +30,7 @@ describe.each([
       token = tokens[0]?.refresh ?? '';
     }
     expect(await countTokens(database, family.grantId)).toEqual({ all: played + 1, heads: 1 });
-  });
+  }, 600_000);
 });
 
 describe.each([
@@ -52,5 +52,5 @@ describe.each([
       expect(losers.map(verdictOf)).toEqual(Array(CONTENDERS - 1).fill([400, 'invalid_grant']));
       expect((await countTokens(database, grantId)).heads).toBeLessThanOrEqual(1);
     }
-  });
+  }, 600_000);
 });
