@@ -2,6 +2,7 @@ import type { AuditEvent } from '@portcullis/platform';
 import type { AdapterPayload } from 'oidc-provider';
 import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
+import { fromEpoch, toEpoch } from './engine-adapter/payload-form.ts';
 import { refreshTokenColumns } from './engine-adapter/refresh-tokens.ts';
 import { openAnswer, sealAnswer } from './sealed-answer.ts';
 import { hashToken } from './token-hash.ts';
@@ -190,7 +191,9 @@ async function store({ prisma }: Database, issued: IssuedRefreshToken, now: Date
   const { value, payload, expiresInSeconds } = issued;
   // The server's clock, not the engine's, says when it ends: the same clock asks later.
   const { exp, ...rest } = payload;
+  // Lives count in whole seconds from whole seconds, or the last one would outlive the cap by a fraction.
+  const second = fromEpoch(toEpoch(now));
   await prisma.refreshToken.create({
-    data: { id: hashToken(value), ...refreshTokenColumns(rest, expiresInSeconds, now) },
+    data: { id: hashToken(value), ...refreshTokenColumns(rest, expiresInSeconds, second) },
   });
 }

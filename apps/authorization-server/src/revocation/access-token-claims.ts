@@ -7,6 +7,8 @@ export type AccessTokenClaims = Readonly<{
   audience: string;
   grantId: string;
   issuedAt: Date;
+  /** Whether it is worth nothing without a proof of the key that it is bound to (RFC 9449). */
+  isDpopBound: boolean;
   /** The claims as they stand in the token. */
   payload: JWTPayload;
 }>;
@@ -35,10 +37,11 @@ export async function readAccessToken(
 }
 
 function claimsOf(payload: JWTPayload): AccessTokenClaims | undefined {
-  const { sub, client_id: clientId, aud, gid, iat } = payload;
+  const { sub, client_id: clientId, aud, gid, iat, cnf } = payload;
   if (typeof sub !== 'string' || typeof clientId !== 'string' || typeof aud !== 'string') return undefined;
   if (typeof gid !== 'string' || iat === undefined) return undefined;
-  return { subject: sub, clientId, audience: aud, grantId: gid, issuedAt: new Date(iat * 1000), payload };
+  const isDpopBound = typeof cnf === 'object' && cnf !== null && 'jkt' in cnf;
+  return { subject: sub, clientId, audience: aud, grantId: gid, issuedAt: new Date(iat * 1000), isDpopBound, payload };
 }
 
 function publicPart({ kty, crv, x, y, n, e, kid, alg, use }: JWK): JWK {

@@ -28,6 +28,7 @@ export function createIntrospection({ tokens, standing, clock }: IntrospectionDe
     if (claims?.audience !== caller.resourceServer) return INACTIVE;
     const judged = await standingOf(claims, { deps: standing, now });
     if (!judged.ok) return INACTIVE;
-    return { ...claims.payload, active: true, scope: judged.scopes.join(' '), token_type: 'Bearer' };
+    const type = claims.isDpopBound ? 'DPoP' : 'Bearer';
+    return { ...claims.payload, active: true, scope: judged.scopes.join(' '), token_type: type };
   };
 }

@@ -113,7 +113,6 @@ async function driveEverything(): Promise<void> {
   await askAsTheDesk(access);
   await refreshAndRevoke(client, refresh);
   await misplaceSecrets(client, access);
-  await loseAnAnswer(client);
 
   const confidential = await confidentialClient('client_secret_post');
   await signInAs(createHttpPerson(), confidential, OWNER);
@@ -127,7 +126,8 @@ async function driveEverything(): Promise<void> {
     client_secret: wrong,
   });
 
-  await setPassword();
+  // A new password ends all that was allowed before it.
+  await loseAnAnswer(client, await setPassword());
 }
 
 async function refreshAndRevoke(client: TestClient, first: string): Promise<void> {
@@ -145,8 +145,8 @@ async function refreshAndRevoke(client: TestClient, first: string): Promise<void
 }
 
 /** Leaves an answer behind that may be given again. */
-async function loseAnAnswer(client: TestClient): Promise<void> {
-  const { refresh: token } = tokensOf(await signInAs(createHttpPerson(), client, OWNER));
+async function loseAnAnswer(client: TestClient, account: typeof OWNER): Promise<void> {
+  const { refresh: token } = tokensOf(await signInAs(createHttpPerson(), client, account));
   const params = { grant_type: 'refresh_token', refresh_token: token, client_id: client.id };
   const lost = tokensOf(await requestToken(target.server, params));
   expect(tokensOf(await requestToken(target.server, params))).toEqual(lost);
@@ -220,7 +220,7 @@ async function misplaceSecrets(client: TestClient, access: string): Promise<void
 }
 
 /** A new user's way in: a one-time link and a password of their own. */
-async function setPassword(): Promise<void> {
+async function setPassword(): Promise<typeof OWNER> {
   const database = await openDatabase({ url: stack.databases.authorizationServer });
   const user = await createUserStore(database).findByEmail(OWNER.email);
   if (!user) throw new Error('no owner');
@@ -237,6 +237,7 @@ async function setPassword(): Promise<void> {
     password,
   });
   keep('code', back.searchParams.get('code') ?? '');
+  return { ...OWNER, password };
 }
 
 /** The keys that the server made for itself. */
