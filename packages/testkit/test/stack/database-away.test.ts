@@ -48,7 +48,7 @@ async function takeAway(): Promise<() => Promise<void>> {
     await cluster.kill();
     return restart;
   }
-  const other = new DatabaseSync(fileURLToPath(stack.databases.authorizationServer));
+  const other = new DatabaseSync(fileURLToPath(stack.databases.authorizationServer), { timeout: 10_000 });
   other.exec('BEGIN IMMEDIATE');
   return async () => {
     other.exec('ROLLBACK');
@@ -98,7 +98,8 @@ test('a database that is away for seconds, under load: 503 with Retry-After, the
     expect([status, headers['retry-after'], json?.error]).toEqual([503, '5', 'temporarily_unavailable']);
     expect(text).not.toMatch(/127\.0\.0\.1|postgres|prisma|sqlite|ECONN/i);
   }
-  if (!cluster) expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+  // A statement waits up to ten seconds for a locked file; then the request is asked to come back.
+  if (!cluster && AWAY_MS < 10_000) expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
   for (const { grantId, refresh: token } of families) {
     expect((await refresh(target, client, { token })).status).toBe(200);
     expect((await countTokens(database, grantId)).heads).toBe(1);
