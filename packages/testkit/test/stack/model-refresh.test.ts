@@ -141,7 +141,8 @@ class Run {
 
   private async refresh({ parallel, fate }: { parallel: number; fate: Fate }): Promise<void> {
     const wasHead = !this.model.revoked && this.known === this.model.rotatedAt.length;
-    aroundTransaction = firstCommit(fate);
+    // A rotation is to die; where there is none, reuse is judged, whose commit is another matter.
+    aroundTransaction = firstCommit(wasHead ? fate : 'answered');
     const token = this.tokens[this.known] ?? '';
     const answers = await Promise.all(Array.from({ length: parallel }, () => present(token)));
     aroundTransaction = (run) => run();
