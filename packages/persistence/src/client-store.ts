@@ -238,10 +238,15 @@ export function createClientStore(database: Database): ClientStore {
         { review: 'approved', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.underReview), updatedAt: now },
       ),
     reject: ({ id, now }) =>
-      changeWhere(
-        { id, review: 'pending' },
-        { review: 'rejected', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used), updatedAt: now },
-      ),
+      inTransaction(database, async (within) => {
+        const { count } = await within.prisma.client.updateMany({
+          where: { id, review: 'pending' },
+          data: { review: 'rejected', expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used), updatedAt: now },
+        });
+        // One that changed itself waits for review with the tokens that it had before.
+        if (count > 0) await endTokensOf(within, { id, now });
+        return count > 0;
+      }),
     setDisabled: ({ id, disabled, now }) =>
       inTransaction(database, async (within) => {
         const { count } = await within.prisma.client.updateMany({

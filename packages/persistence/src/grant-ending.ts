@@ -5,8 +5,8 @@ import type { Client, Grant } from './generated/postgresql/client.ts';
 import { type Revocation, recordRevocations } from './revocation-log.ts';
 import { hashToken } from './token-hash.ts';
 
-/** One grant, or all of a client or of a user. */
-export type GrantSelection = { id: string } | { clientId: string } | { userId: string };
+/** One grant, or all of a client, of a user, or of a user's with a client. */
+export type GrantSelection = { id: string } | { clientId: string } | { userId: string; clientId?: string };
 
 /**
  * Ends grants with their codes and refresh tokens, forgets what was agreed to for them (SP-16), and has resource

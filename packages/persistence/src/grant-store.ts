@@ -124,8 +124,7 @@ export function createGrantStore(database: Database): GrantStore {
       inTransaction(database, async (within) => {
         const where = { userId, ...(clientId !== undefined && { clientId }) };
         const grants = await within.prisma.grant.findMany({ where, select: { id: true, clientId: true } });
-        for (const { id } of grants) await endGrants(within, { grants: { id }, now });
-        await within.prisma.consent.deleteMany({ where });
+        await endGrants(within, { grants: where, now });
         return grants;
       }),
     narrow: ({ id, userId, resource, scopes, now }) =>

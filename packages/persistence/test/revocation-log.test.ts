@@ -99,6 +99,17 @@ describe('what ends access tokens is written for resource servers (SP-12):', () 
     expect(await known(NOTES)).toEqual([{ ...all(machine, NOTES), issuedUntil: later(10) }]);
   });
 
+  test('a client that changed itself, waits for review with its tokens, and is turned away', async () => {
+    const clients = createClientStore(database);
+    const metadata = { client_id: 'changed', redirect_uris: [] };
+    await clients.register({ metadata, registration: 'dynamic', underReview: true, now });
+    const grant = await addGrant({ clientId: 'changed' });
+    expect(await clients.reject({ id: 'changed', now })).toBe(true);
+    expect(await known()).toEqual([{ ...all(grant), issuedUntil: later(10) }]);
+    expect(await clients.reject({ id: 'changed', now })).toBe(false);
+    expect(await known()).toHaveLength(1);
+  });
+
   test('a client with a metadata document that is turned away', async () => {
     const clientId = 'https://app.example/client.json';
     const grant = await addGrant({ clientId });

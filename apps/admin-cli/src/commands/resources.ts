@@ -50,7 +50,7 @@ export function addResourceCommands(program: Command, deps: CliDeps): void {
       await confirm(`Remove ${url}, its client and all grants for it?`);
       const answer = await api.call('removeResource', { params: { resource: url } });
       out.done(
-        `Removed ${answer.resource.name}; grants ended: ${answer.grants}. Access tokens that are out end with their time.`,
+        `Removed ${answer.resource.name}; grants ended: ${answer.grants}. Access tokens that are out are refused by a guard that listens, and end with their time otherwise.`,
         answer,
       );
     });

@@ -1,4 +1,4 @@
-import { createGuard, type Guard } from '@portcullis/guard';
+import { createGuard, createReplayMemory, type Guard, type ReplayStore } from '@portcullis/guard';
 import { ADMIN_SCOPES, adminResourceUrl, type Clock } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import { type KeyRing, type KeySet, perKeySet } from '../keys/key-ring.ts';
@@ -18,11 +18,16 @@ export type AdminGuard = Pick<
  * none but those that are published at this moment.
  */
 export function createAdminGuard({ site, keyRing, clock }: AdminGuardOptions): AdminGuard {
-  const guard = perKeySet(keyRing, (keySet) => guardWith(keySet, { site, clock }));
+  // Each key set gets a guard of its own; which proofs were used must not be forgotten with it.
+  const replays = createReplayMemory();
+  const guard = perKeySet(keyRing, (keySet) => guardWith(keySet, { site, replays, clock }));
   return { ...guard(), authenticate: (request) => guard().authenticate(request) };
 }
 
-function guardWith({ keys }: KeySet, { site, clock }: Pick<AdminGuardOptions, 'site' | 'clock'>): Guard {
+function guardWith(
+  { keys }: KeySet,
+  { site, replays, clock }: Pick<AdminGuardOptions, 'site' | 'clock'> & { replays: ReplayStore },
+): Guard {
   return createGuard({
     issuer: site.issuer,
     resource: adminResourceUrl(site.issuer),
@@ -31,6 +36,7 @@ function guardWith({ keys }: KeySet, { site, clock }: Pick<AdminGuardOptions, 's
     scopes: { supported: Object.keys(ADMIN_SCOPES), baseline: [] },
     jwks: { url: `${site.issuer}/jwks` },
     fetch: async () => Response.json({ keys: keys.map(publicPart) }),
+    dpop: { replays },
     now: clock,
   });
 }

@@ -110,7 +110,8 @@ function machineProblems({ redirectUris, authentication, resources, admin }: Reg
   ];
 }
 
-function adminProblems({ machine, authentication, scopes, resources }: Registration): FieldProblem[] {
+function adminProblems(body: Registration): FieldProblem[] {
+  const { machine, authentication, scopes, resources, proofOfPossession } = body;
   return [
     ...(machine ? [] : [{ field: 'admin', problem: 'only a machine can be given administration' }]),
     ...(authentication === 'private_key_jwt'
@@ -118,6 +119,10 @@ function adminProblems({ machine, authentication, scopes, resources }: Registrat
       : [{ field: 'authentication', problem: 'administration takes private_key_jwt' }]),
     ...(scopes ? [] : [{ field: 'scopes', problem: 'name the admin scopes that it may have' }]),
     ...(resources ? [{ field: 'resources', problem: 'a machine for administration reaches nothing else' }] : []),
+    // The admin API looks at no certificate: such a machine would be refused for ever.
+    ...(proofOfPossession === 'certificate'
+      ? [{ field: 'proofOfPossession', problem: 'administration takes dpop, and no certificates' }]
+      : []),
   ];
 }
 

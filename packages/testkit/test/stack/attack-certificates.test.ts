@@ -311,6 +311,12 @@ describe('portcullis clients register', () => {
     ['two names', ['--tls-subject', 'CN=a', '--tls-san', 'dns:a.example'], 2, /one name/],
     ['a name of no type', ['--tls-san', 'importer.example'], 2, /dns:, uri:, ip: or email:/],
     ['an unknown proof', ['--tls-subject', 'CN=a', '--proof-of-possession', 'hope'], 2, /dpop, certificate, none/],
+    [
+      'administration by certificate',
+      ['--admin', '--scope', 'admin:users', '--tls-subject', 'CN=a', '--proof-of-possession', 'certificate'],
+      1,
+      /administration takes dpop, and no certificates/,
+    ],
   ])('explains %s', async (_what, options, code, words) => {
     const command = ['clients', 'register', '--name', 'Wrong', '--machine', '--resource', target.mcpUrl, ...options];
     const end = await admin.run(command);
