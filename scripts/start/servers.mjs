@@ -4,8 +4,7 @@
  */
 const AUTHORIZATION_SERVER_SECRETS =
   /^(PORTCULLIS_MASTER_KEY(_PREVIOUS)?|DATABASE_URL|PORTCULLIS_MIGRATE_DATABASE_URL)(_FILE)?$|^PORTCULLIS_ADMIN_/;
-const MCP_SERVER_SECRETS =
-  /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN|CLIENT_\w+)$|^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)_FILE$/;
+const MCP_SERVER_SECRETS = /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)(_FILE)?$/;
 
 /**
  * The environment in which an address follows its port, where only the port is set: on this machine no proxy stands
