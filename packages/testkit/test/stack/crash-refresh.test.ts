@@ -20,7 +20,11 @@ let person: HttpPerson;
 let database: Database;
 
 beforeAll(async () => {
-  stack = await startStack({ authorizationServer: OWNER_ENV });
+  stack = await startStack({
+    authorizationServer: OWNER_ENV,
+    // A server that is killed for minutes on end cannot be listened to, and the MCP server would rightly close.
+    mcpServer: { PORTCULLIS_MCP_WHEN_FEED_IS_DOWN: 'until-expiry' },
+  });
   server = stack.authorizationServer;
   target = await targetOf(stack);
   client = await registerClient(target);
