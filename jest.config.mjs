@@ -28,7 +28,7 @@ function project(displayName, folder, tests = ['test/**/*.test.ts']) {
 }
 
 /**
- * The same tests on both databases, but for those in `test/sqlite/` and `test/postgresql/`.
+ * The same tests on both databases, but for those in folders `sqlite/` and `postgresql/` below `test/`.
  * Only a PostgreSQL project starts a PostgreSQL server.
  */
 function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
@@ -36,7 +36,7 @@ function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
   return kinds.map((kind) => ({
     ...project(`${displayName} (${kind})`, folder, [
       ...tests,
-      `!test/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`,
+      `!test/**/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`,
     ]),
     globals: { portcullisTestDatabase: kind },
     ...(kind === 'postgresql' && {

@@ -1,24 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createClientStore, type Database, openDatabase } from '@portcullis/persistence';
+import { createClientStore } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import type { DocumentOrigin, HttpPerson } from '../../src/index.ts';
-import {
-  asks,
-  createHttpPerson,
-  plainText,
-  pollUntil,
-  register,
-  requestToken,
-  sendJson,
-  startDocumentOrigin,
-} from '../../src/index.ts';
+import { asks, createHttpPerson, plainText, requestToken, startDocumentOrigin } from '../../src/index.ts';
 import { adminTokens, callAdmin } from './support/administration.ts';
 import { authorizationRequest, obtainCode, redeem, type Target, targetOf, tokensOf } from './support/authorization.ts';
 import { type CommandLine, createCommandLine } from './support/command-line.ts';
 import { ageDocuments, networkTo, publish } from './support/document-client.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
+import { createReviewDesk, type ReviewDesk } from './support/review-desk.ts';
 
 const GOOD = 'https://good.example/callback';
 const EVIL = 'https://evil.example/callback';
@@ -28,6 +20,7 @@ let origin: DocumentOrigin;
 let server: InProcess;
 let target: Target;
 let token: string;
+let review: ReviewDesk;
 let admin: CommandLine;
 let person: HttpPerson;
 
@@ -46,6 +39,7 @@ beforeAll(async () => {
   target = await targetOf(server);
   const tokens = await adminTokens(target);
   token = tokens.access;
+  review = createReviewDesk({ target, token });
   admin = createCommandLine();
   admin.signIn(server.issuer, tokens);
 });
@@ -61,104 +55,45 @@ beforeEach(() => {
   person = createHttpPerson();
 });
 
-/** A client that waits for a review and can change itself. */
-async function waitingClient(): Promise<{ id: string; change(redirectUri: string): Promise<number> }> {
-  const metadata = { client_name: randomUUID(), token_endpoint_auth_method: 'client_secret_basic' };
-  const answer = await register(target.server, { ...metadata, redirect_uris: [GOOD] });
-  const { client_id: id, registration_client_uri: home, registration_access_token: own } = answer.json ?? {};
-  return {
-    id: String(id),
-    change: async (redirectUri) => {
-      const changed = await sendJson(String(home), {
-        method: 'PUT',
-        headers: { authorization: `Bearer ${own}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ ...metadata, client_id: id, redirect_uris: [redirectUri] }),
-      });
-      return changed.status;
-    },
-  };
-}
-
-async function look(id: string): Promise<{ version: string; state: string; redirectUris: string[] }> {
-  const { json } = await callAdmin(server.issuer, { token, path: `/clients/${encodeURIComponent(id)}` });
-  return Object(json?.client);
-}
-
-async function decide(id: string, decision: 'approve' | 'reject', version: string): Promise<number> {
-  const path = `/clients/${encodeURIComponent(id)}/${decision}`;
-  return (await callAdmin(server.issuer, { token, method: 'POST', path, body: { version } })).status;
-}
-
-async function waitsForLock({ prisma }: Database): Promise<true | undefined> {
-  const waiting = await prisma.$queryRawUnsafe<unknown[]>(
-    'SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = $1 AND NOT l.granted',
-    'RateLimit',
-  );
-  return waiting.length > 0 || undefined;
-}
-
 describe('a decision is about what was looked at', () => {
   test.each(['approve', 'reject'] as const)('%s: not for a client that has changed in between', async (decision) => {
-    const client = await waitingClient();
-    const seen = await look(client.id);
+    const client = await review.waitingClient();
+    const seen = await review.look(client.id);
     expect(await client.change(EVIL)).toBe(200);
-    expect(await decide(client.id, decision, seen.version)).toBe(409);
-    const now = await look(client.id);
+    expect(await review.decide(client.id, decision, seen.version)).toBe(409);
+    const now = await review.look(client.id);
     expect(now).toMatchObject({ state: 'pending', redirectUris: [EVIL] });
-    expect(await decide(client.id, decision, now.version)).toBe(200);
+    expect(await review.decide(client.id, decision, now.version)).toBe(200);
   });
 
   test('a limit that another administrator set counts too', async () => {
-    const { id } = await waitingClient();
-    const { version } = await look(id);
+    const { id } = await review.waitingClient();
+    const { version } = await review.look(id);
     const change = { token, method: 'PATCH', path: `/clients/${id}`, body: { scopes: ['desk:read'] } };
     expect((await callAdmin(server.issuer, change)).status).toBe(200);
-    expect(await decide(id, 'approve', version)).toBe(409);
+    expect(await review.decide(id, 'approve', version)).toBe(409);
   });
 
   test('approvals and a change at the same moment, eight at once: what was changed is never let in', async () => {
     const ends = new Set<string>();
     for (let round = 0; round < rounds(100); round += 1) {
-      const client = await waitingClient();
-      const { version } = await look(client.id);
-      const approve = () => decide(client.id, 'approve', version);
+      const client = await review.waitingClient();
+      const { version } = await review.look(client.id);
+      const approve = () => review.decide(client.id, 'approve', version);
       const change = () => client.change(EVIL);
       await Promise.all([approve(), change(), approve(), change(), change(), approve(), change(), approve()]);
-      const { state, redirectUris } = await look(client.id);
+      const { state, redirectUris } = await review.look(client.id);
       ends.add(`${state} ${redirectUris.join()}`);
     }
     expect([...ends]).toEqual([`pending ${EVIL}`]);
   });
 
-  // SQLite has one connection: no approval comes between the steps of a change that is held up there.
-  const onPostgreSql = globalThis.portcullisTestDatabase === 'postgresql' ? test : test.skip;
-
-  onPostgreSql('an approval that comes while the change is under way lets nothing in that was not seen', async () => {
-    const client = await waitingClient();
-    const { version } = await look(client.id);
-    const other = await openDatabase({ url: database.url });
-    try {
-      const changed = await other.prisma.$transaction(async (holding) => {
-        // The change has read the client, and waits for its place in the quota.
-        await holding.$executeRawUnsafe('LOCK TABLE "RateLimit" IN EXCLUSIVE MODE');
-        const status = client.change(EVIL);
-        await pollUntil(() => waitsForLock(other), { what: 'a change that waits' });
-        expect(await decide(client.id, 'approve', version)).toBe(200);
-        return { status };
-      });
-      expect(await changed.status).toBe(200);
-    } finally {
-      await other.close();
-    }
-    expect(await look(client.id)).toMatchObject({ state: 'pending', redirectUris: [EVIL] });
-  });
-
   test('a client that was turned away does not come back by changing itself', async () => {
-    const client = await waitingClient();
-    const { version } = await look(client.id);
-    expect(await decide(client.id, 'reject', version)).toBe(200);
+    const client = await review.waitingClient();
+    const { version } = await review.look(client.id);
+    expect(await review.decide(client.id, 'reject', version)).toBe(200);
     expect(await client.change(EVIL)).toBe(200);
-    expect(await look(client.id)).toMatchObject({ state: 'rejected' });
+    expect(await review.look(client.id)).toMatchObject({ state: 'rejected' });
   });
 
   test('a document that has changed has to be looked at again', async () => {
@@ -169,25 +104,25 @@ describe('a decision is about what was looked at', () => {
     };
     publish(origin, clientId, { redirect_uris: [GOOD] });
     await ask();
-    const seen = await look(clientId);
+    const seen = await review.look(clientId);
     expect(seen).toMatchObject({ state: 'pending', redirectUris: [GOOD] });
     publish(origin, clientId, { redirect_uris: [GOOD, EVIL] });
     await ageDocuments(server.database, 60);
     await ask();
-    expect(await decide(clientId, 'approve', seen.version)).toBe(409);
-    expect(await decide(clientId, 'approve', (await look(clientId)).version)).toBe(200);
+    expect(await review.decide(clientId, 'approve', seen.version)).toBe(409);
+    expect(await review.decide(clientId, 'approve', (await review.look(clientId)).version)).toBe(200);
   });
 
   test('portcullis shows what it is about to approve, asks, and sends what it has shown', async () => {
-    const client = await waitingClient();
+    const client = await review.waitingClient();
     const no = await admin.run(['clients', 'approve', client.id], { answers: ['n'] });
     expect(no).toMatchObject({ code: 1, out: '', err: expect.stringContaining(GOOD) });
-    const stale = (await look(client.id)).version;
+    const stale = (await review.look(client.id)).version;
     expect((await admin.run(['clients', 'show', client.id])).out).toContain(stale);
     await client.change(EVIL);
     const refused = await admin.run(['clients', 'approve', client.id, '--seen', stale]);
     expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('has changed since you looked') });
-    expect((await look(client.id)).state).toBe('pending');
+    expect((await review.look(client.id)).state).toBe('pending');
     const yes = await admin.run(['clients', 'approve', client.id], { answers: ['y'] });
     expect(yes).toMatchObject({ code: 0, out: expect.stringContaining('is active now') });
     expect(yes.err).toContain(EVIL);
@@ -244,7 +179,7 @@ describe('an app that names itself by a URL, from a host whose apps are all let 
     await person.open(authorizationRequest(target, { id: clientId, secret: undefined, redirectUri: GOOD }).url);
     const answer = await admin.run(['clients', 'enable', clientId]);
     expect(answer).toMatchObject({ code: 1, err: expect.stringContaining('let in with approve') });
-    expect((await look(clientId)).state).toBe('pending');
+    expect((await review.look(clientId)).state).toBe('pending');
   });
 
   test.each([
