@@ -32,9 +32,13 @@ type ToolListing = {
   annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
 };
 
+/** Whether the user has to agree to each single call, besides the scope that it needs (SP-29). */
+type Confirmation = 'none' | 'required';
+
 /** A tool as the server sees it, whatever its arguments are. */
 export type Tool = AccessDeclaration & {
   name: string;
+  confirmation: Confirmation;
   listing: ToolListing;
   /** Checks `args` against the input schema, runs the tool, and checks the answer against the output schema. */
   call(args: unknown, context: ToolContext): Promise<ToolOutcome<Record<string, unknown>>>;
@@ -43,6 +47,8 @@ export type Tool = AccessDeclaration & {
 /** What one file in this folder says about its tool. */
 export type ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> = AccessDeclaration &
   Omit<ToolListing, 'inputSchema' | 'outputSchema'> & {
+    /** `'none'` by default. */
+    confirmation?: Confirmation;
     input: Input;
     output: Output;
     run(args: z.output<Input>, context: ToolContext): Promise<ToolOutcome<z.input<Output>>>;
@@ -65,6 +71,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     name,
     scopes,
     whenScopeMissing: definition.whenScopeMissing ?? 'hide',
+    confirmation: definition.confirmation ?? 'none',
     listing: {
       name,
       title,
