@@ -2,12 +2,14 @@ import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from '@
 import type { Logger } from '@portcullis/platform';
 import type { RolePermissions } from './access/roles.ts';
 import { decideToolAccess } from './access/tool-access.ts';
+import type { ToolAudit } from './audit/tool-audit.ts';
+import type { ToolDecision } from './audit/tool-decision.ts';
 import { answerEmptyLists, EMPTY_LIST_CAPABILITIES } from './empty-lists.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import type { Tool, ToolContext, ToolOutcome, ToolPrincipal } from './tools/tool.ts';
 
-/** One authenticated request. */
-export type Call = { principal: ToolPrincipal; correlationId: string };
+/** One authenticated request, and the network address that it came from. */
+export type Call = { principal: ToolPrincipal; correlationId: string; address: string };
 
 /** What every call needs. */
 export type DeskDeps = {
@@ -15,6 +17,7 @@ export type DeskDeps = {
   permissions: RolePermissions;
   store: DeskStore;
   logger: Logger;
+  audit: ToolAudit;
   now(): Date;
 };
 
@@ -39,7 +42,11 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
   server.setRequestHandler('tools/call', async ({ params }) => {
     const tool = deps.tools.find(({ name }) => name === params.name);
     // A challenge is answered before MCP is spoken; should a call get this far without its scope, there is no such tool.
-    if (tool === undefined || accessTo(tool) !== 'listed-and-callable') throw unknownTool(params.name);
+    if (tool === undefined || accessTo(tool) !== 'listed-and-callable') {
+      const decision = tool === undefined ? 'unknown-tool' : 'hidden-tool';
+      deps.audit.record({ decision, tool: params.name, arguments: params.arguments, call, durationMs: 0 });
+      throw unknownTool(params.name);
+    }
     return await callTool(tool, params.arguments, { deps, call });
   });
   return server;
@@ -56,28 +63,21 @@ async function callTool(
   { deps, call }: { deps: DeskDeps; call: Call },
 ): Promise<CallToolResult> {
   const started = performance.now();
-  const { subject, clientId } = call.principal;
-  const log = (outcome: string, cause?: unknown) =>
-    deps.logger[cause ? 'error' : 'info'](
-      {
-        tool: tool.name,
-        outcome,
-        subject,
-        clientId,
-        correlationId: call.correlationId,
-        durationMs: Math.round(performance.now() - started),
-        ...(cause ? { err: cause } : {}),
-      },
-      'tool called',
-    );
+  const record = (decision: ToolDecision, detail: { sizeBytes?: number; cause?: unknown } = {}) =>
+    deps.audit.record({
+      ...{ decision, tool: tool.name, arguments: args, call, durationMs: performance.now() - started },
+      ...detail,
+    });
   try {
     const context: ToolContext = { principal: call.principal, store: deps.store, now: deps.now() };
     const outcome = await tool.call(args, context);
-    log(outcome.ok ? 'success' : outcome.refusal.reason);
-    return answer(tool, outcome);
+    if (!outcome.ok) record(outcome.refusal.reason);
+    const result = answer(tool, outcome);
+    if (outcome.ok) record('success', { sizeBytes: Buffer.byteLength(JSON.stringify(result.content)) });
+    return result;
   } catch (cause) {
     if (cause instanceof ProtocolError) throw cause;
-    log('error', cause);
+    record('failed', { cause });
     return failure(`The tool failed. Correlation id: ${call.correlationId}`);
   }
 }

@@ -6,6 +6,7 @@ import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
 import { assertDeclarations } from './access/tool-access.ts';
+import { logToolCalls } from './audit/tool-audit.ts';
 import type { Config } from './config.ts';
 import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
@@ -46,6 +47,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     opened.defer(() => guard.close());
     const transport = mcpTransport({
       ...{ tools, permissions: DESK_ROLE_PERMISSIONS, store, logger, now },
+      audit: logToolCalls(logger),
       insufficientScope: (request, required) => guard.insufficientScope({ request, required }),
     });
     opened.defer(() => transport.close());

@@ -32,7 +32,10 @@ export function mcpTransport(deps: TransportDeps): Transport {
       const body = await readMessage(request);
       if (!body.ok) return refuse(body.refusal, call.correlationId);
       const missing = missingScopes(body.message, call, deps);
-      if (missing) return deps.insufficientScope(request, missing);
+      if (missing) {
+        deps.audit.record({ decision: 'insufficient-scope', ...missing.called, call, durationMs: 0 });
+        return deps.insufficientScope(request, missing.scopes);
+      }
       const authInfo = asAuthInfo(call);
       calls.set(authInfo, call);
       const parsed = body.message === undefined ? {} : { parsedBody: body.message };
@@ -73,12 +76,15 @@ function refuse({ reason }: Refusal, correlationId: string): Response {
   }
 }
 
+type MissingScopes = { scopes: readonly string[]; called: { tool: string; arguments: unknown } };
+
 /** The scopes to ask for, where the message calls a tool that is listed for the caller but needs more than its token has. */
-function missingScopes(message: unknown, { principal }: Call, deps: TransportDeps): readonly string[] | undefined {
+function missingScopes(message: unknown, { principal }: Call, deps: TransportDeps): MissingScopes | undefined {
   if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
   const tool = deps.tools.find(({ name }) => name === message.params?.name);
   if (tool === undefined || tool.scopes === 'any-valid-token') return undefined;
-  return decideToolAccess(tool, principal, deps.permissions) === 'listed-and-challenged' ? tool.scopes : undefined;
+  if (decideToolAccess(tool, principal, deps.permissions) !== 'listed-and-challenged') return undefined;
+  return { scopes: tool.scopes, called: { tool: tool.name, arguments: message.params?.arguments } };
 }
 
 /** The SDK insists on a token here; it never sees one. */

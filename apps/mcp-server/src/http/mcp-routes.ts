@@ -37,6 +37,7 @@ export function mcpRoutes(
         transport.answer(admitted, {
           principal: { subject, clientId, scopes, roles, expiresAt, boundTo },
           correlationId,
+          address: context.ip,
         }),
       { clientCertificate: clientCertificate(context.req) },
     );
