@@ -6,15 +6,20 @@ export type FetchSettings = Readonly<{ fetch: typeof globalThis.fetch; timeoutMs
 const LIMIT_BYTES = 256 * 1024;
 
 /**
- * Gets a JSON object from the issuer: `https:` (or loopback), no redirect, no credentials, at most 256 KiB, within
- * `timeoutMs` for headers and body together.
+ * Gets a JSON object from the issuer: `https:` (or loopback), no redirect, at most 256 KiB, within `timeoutMs` for
+ * headers and body together. Without `message` it is a GET that carries no credentials.
  *
  * @throws Error for everything else than a 200 with a JSON object
  */
-export async function fetchJsonObject(url: string, settings: FetchSettings): Promise<Record<string, unknown>> {
+export async function fetchJsonObject(
+  url: string,
+  settings: FetchSettings,
+  message: { method?: 'POST'; headers?: Readonly<Record<string, string>>; body?: URLSearchParams } = {},
+): Promise<Record<string, unknown>> {
   if (!URL.canParse(url) || !isProtected(new URL(url))) throw new Error('the address is neither https nor loopback');
   const response = await settings.fetch(url, {
-    headers: { accept: 'application/json, application/jwk-set+json' },
+    ...message,
+    headers: { accept: 'application/json, application/jwk-set+json', ...message.headers },
     redirect: 'manual',
     signal: AbortSignal.timeout(settings.timeoutMs),
   });

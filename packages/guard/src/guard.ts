@@ -2,6 +2,8 @@ import { type TokenVerdict, verifyAccessToken } from './access-token.ts';
 import { isAllowedOrigin, isOwnHost } from './caller-site.ts';
 import { readCredentials } from './credentials.ts';
 import { crossOriginHeaders, preflightResponse } from './cross-origin.ts';
+import { createIntrospectedTokens, type IntrospectedTokens, WITHOUT_INTROSPECTION } from './introspected-tokens.ts';
+import { createIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import { createMetadataMirror } from './metadata-mirror.ts';
 import { type GuardOptions, type GuardSettings, readOptions } from './options.ts';
@@ -34,8 +36,8 @@ export type Admission =
   | { admitted: false; response: Response };
 
 /**
- * Protects one MCP server. Holds no state but the issuer's public keys and metadata, which grants it revoked, and which
- * proofs were used.
+ * Protects one MCP server. Holds no state but the issuer's public keys and metadata, which grants it revoked, what it
+ * said of personal access tokens, and which proofs were used.
  */
 export type Guard = Readonly<{
   /** The audience that tokens must have. */
@@ -111,8 +113,9 @@ export type Guard = Readonly<{
 export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options);
   const { metadata, authorizationServerMetadata } = documents(settings);
-  const feed = revocationFeed(settings);
-  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, feed);
+  const introspected = introspectedTokens(settings);
+  const feed = revocationFeed(settings, introspected);
+  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, { feed, introspected });
 
   function preflight(request: Request): Response | undefined {
     if (request.method !== 'OPTIONS') return undefined;
@@ -176,19 +179,35 @@ function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authoriza
   };
 }
 
-function revocationFeed(settings: GuardSettings): RevocationFeed {
+function revocationFeed(settings: GuardSettings, introspected: IntrospectedTokens): RevocationFeed {
   const { revocation, issuer, fetch, now, onRevocationFeed: onChange } = settings;
-  return revocation ? listenToFeed({ ...revocation, issuer, fetch }, { now, onChange }) : withoutFeed({ onChange });
+  if (!revocation) return withoutFeed({ onChange });
+  return listenToFeed({ ...revocation, issuer, fetch }, { now, onChange, onRevoked: introspected.forget });
 }
 
-function judges(settings: GuardSettings, feed: RevocationFeed) {
+function introspectedTokens(settings: GuardSettings): IntrospectedTokens {
+  const { revocation, introspection, issuer, resource, clockToleranceSeconds, fetch, now } = settings;
+  if (!revocation) return WITHOUT_INTROSPECTION;
+  return createIntrospectedTokens({
+    introspect: createIntrospect({ ...revocation, ...introspection, issuer, fetch }),
+    rules: { ...introspection, issuer, audience: resource, clockToleranceSeconds },
+    now,
+  });
+}
+
+type Sources = { feed: RevocationFeed; introspected: IntrospectedTokens };
+
+function judges(settings: GuardSettings, { feed, introspected }: Sources) {
   const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
   const deps = { rules: { ...settings, audience: settings.resource }, keys, now: settings.now };
 
   async function judge(token: string): Promise<TokenVerdict> {
-    const verdict = await verifyAccessToken(token, deps);
-    const refusal = verdict.ok ? await feed.judge(verdict.principal) : undefined;
-    return refusal === undefined ? verdict : { ok: false, refusal };
+    const opaque = await introspected.verify(token);
+    const verdict = opaque ?? (await verifyAccessToken(token, deps));
+    if (!verdict.ok) return verdict;
+    const refusal = await feed.judge(verdict.principal);
+    if (refusal !== undefined) return { ok: false, refusal };
+    return opaque ?? introspected.confirm(token, verdict.principal);
   }
 
   function refuse(refusal: Refusal, request: Request): Response {

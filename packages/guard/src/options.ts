@@ -106,6 +106,27 @@ export type GuardOptions = {
     /** Where the feed is. Default: `revocation_events_endpoint` of the issuer's metadata. */
     eventsUrl?: string;
   };
+  /**
+   * How the issuer is asked about tokens, with the credentials of `revocation`: about personal access tokens always,
+   * and about access tokens if so wished. Without those credentials nobody is asked, and personal access tokens are
+   * refused.
+   */
+  introspection?: {
+    /** Where it is asked. Default: `introspection_endpoint` of the issuer's metadata. */
+    url?: string;
+    /** How long one question may take: 100 to 60,000 ms. Default: 5000. */
+    timeoutMs?: number;
+    /**
+     * For how long a good answer about a personal access token is kept, unless the feed tells of a revocation: 0 to
+     * 3600 seconds. Default: 300.
+     */
+    cacheSeconds?: number;
+    /**
+     * Whether the issuer is asked about every access token too, at each request and after it was verified. Default:
+     * false.
+     */
+    accessTokens?: boolean;
+  };
   /** Told how the revocation feed is, whenever that changes; a guard without credentials says so at the start. */
   onRevocationFeed?: (change: RevocationFeedChange) => void;
   /** The clock. Default: the system's. */
@@ -140,6 +161,12 @@ export type GuardSettings = Readonly<{
   revocation:
     | Readonly<{ clientId: string; clientSecret: string; eventsUrl: string | undefined; policy: FeedPolicy }>
     | undefined;
+  introspection: Readonly<{
+    url: string | undefined;
+    timeoutMs: number;
+    cacheSeconds: number;
+    accessTokens: boolean;
+  }>;
   onRevocationFeed: (change: RevocationFeedChange) => void;
   fetch: typeof globalThis.fetch;
   now: () => Date;
@@ -183,6 +210,12 @@ export function readOptions(options: GuardOptions): GuardSettings {
       maxStaleMs: options.jwks?.maxStaleMs ?? 3_600_000,
     },
     revocation: options.revocation && feedSettings(options.revocation),
+    introspection: {
+      url: options.introspection?.url,
+      timeoutMs: options.introspection?.timeoutMs ?? 5000,
+      cacheSeconds: options.introspection?.cacheSeconds ?? 300,
+      accessTokens: options.introspection?.accessTokens ?? false,
+    },
     onRevocationFeed: options.onRevocationFeed ?? (() => undefined),
     fetch: options.fetch ?? globalThis.fetch,
     now: options.now ?? (() => new Date()),
@@ -210,20 +243,17 @@ function feedSettings(revocation: NonNullable<GuardOptions['revocation']>): Guar
   return { clientId, clientSecret, eventsUrl, policy };
 }
 
-function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks, revocation }: GuardOptions): string[] {
-  const keysUrl = jwks?.url;
-  const feedUrl = revocation?.eventsUrl;
+function addressProblems(options: GuardOptions): string[] {
+  const { issuer, resource, allowedHosts, allowedOrigins, jwks, revocation, introspection } = options;
   return [
     ...(isIdentifier(issuer) ? [] : ['issuer must be an https URL (or http on loopback) without query and fragment']),
     ...(isIdentifier(resource) && isCanonical(resource)
       ? []
       : ['resource must be a canonical https URL (or http on loopback) without query and fragment']),
-    ...(keysUrl === undefined || (URL.canParse(keysUrl) && isProtected(new URL(keysUrl)))
-      ? []
-      : ['jwks.url must be an https URL (or http on loopback)']),
-    ...(feedUrl === undefined || (URL.canParse(feedUrl) && isProtected(new URL(feedUrl)))
-      ? []
-      : ['revocation.eventsUrl must be an https URL (or http on loopback)']),
+    ...endpointProblems('jwks.url', jwks?.url),
+    ...endpointProblems('revocation.eventsUrl', revocation?.eventsUrl),
+    ...endpointProblems('introspection.url', introspection?.url),
+    ...(introspection && !revocation ? ['introspection needs the credentials of revocation'] : []),
     ...(revocation && !(revocation.clientId && revocation.clientSecret)
       ? ['revocation needs a clientId and a clientSecret']
       : []),
@@ -232,6 +262,11 @@ function addressProblems({ issuer, resource, allowedHosts, allowedOrigins, jwks,
     ),
     ...(allowedOrigins ?? []).flatMap((origin) => (isOrigin(origin) ? [] : [`allowedOrigins: ${origin} is no origin`])),
   ];
+}
+
+function endpointProblems(option: string, url: string | undefined): string[] {
+  if (url === undefined || (URL.canParse(url) && isProtected(new URL(url)))) return [];
+  return [`${option} must be an https URL (or http on loopback)`];
 }
 
 function nameProblems({ scopes, realm, algorithms, dpop }: GuardOptions): string[] {
@@ -250,7 +285,8 @@ function algorithmProblems(option: string, algorithms: readonly string[] | undef
   return (algorithms ?? []).flatMap((name) => (ASYMMETRIC.has(name) ? [] : [`${option}: ${name} is not asymmetric`]));
 }
 
-function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks, revocation }: GuardOptions): string[] {
+function numberProblems(options: GuardOptions): string[] {
+  const { clockToleranceSeconds, bodyLimitBytes, dpop, jwks, revocation, introspection } = options;
   return [
     outside('clockToleranceSeconds', clockToleranceSeconds, [0, 60]),
     outside('bodyLimitBytes', bodyLimitBytes, [1, 64 * 1024 * 1024]),
@@ -261,6 +297,8 @@ function numberProblems({ clockToleranceSeconds, bodyLimitBytes, dpop, jwks, rev
     outside('jwks.maxAgeMs', jwks?.maxAgeMs, [1000, DAY_MS]),
     outside('jwks.maxStaleMs', jwks?.maxStaleMs, [0, DAY_MS]),
     outside('revocation.failClosedAfterSeconds', revocation?.failClosedAfterSeconds, [6, 3600]),
+    outside('introspection.timeoutMs', introspection?.timeoutMs, [100, 60_000]),
+    outside('introspection.cacheSeconds', introspection?.cacheSeconds, [0, 3600]),
   ].flatMap((problem) => problem ?? []);
 }
 

@@ -1,14 +1,15 @@
 import type { JWTPayload } from 'jose';
 import { readBinding } from './binding.ts';
-import type { Principal } from './principal.ts';
+import type { Credential, Principal } from './principal.ts';
 
 /**
- * Reads the principal out of claims whose issuer, audience and times were already judged.
+ * Reads the principal out of claims whose issuer and audience were already judged, be they of a JWT or of an answer to
+ * introspection.
  *
  * @returns undefined when a claim that must be there is missing, or one has the wrong form
  * @see RFC 9068 section 2.2
  */
-export function principalOf(claims: JWTPayload): Principal | undefined {
+export function principalOf(claims: JWTPayload, credential: Credential = 'access_token'): Principal | undefined {
   const { iss, aud, sub, jti, iat, exp, client_id: clientId, gid: grantId } = claims;
   const scopes = scopesOf(claims.scope);
   const { roles } = claims;
@@ -23,6 +24,7 @@ export function principalOf(claims: JWTPayload): Principal | undefined {
   if (claims.cnf !== undefined && boundTo === undefined) return undefined;
   return Object.freeze({
     subject: sub,
+    credential,
     clientId,
     scopes: Object.freeze(scopes),
     ...(roles !== undefined && { roles: Object.freeze([...roles]) }),

@@ -1,5 +1,8 @@
 import type { Binding } from './binding.ts';
 
+/** What kind of token was shown. */
+export type Credential = 'access_token' | 'personal_access_token';
+
 /**
  * Who is calling, as one verified access token says. Frozen, and without the token itself, so that a handler
  * cannot pass the token on.
@@ -9,7 +12,9 @@ import type { Binding } from './binding.ts';
 export type Principal = Readonly<{
   /** `sub`: the user, or the client itself when it acts in its own name. */
   subject: string;
-  /** `client_id`: the client that the token was issued to. */
+  /** What was shown: an access token of an app, or a personal access token that a user made for a fixed header. */
+  credential: Credential;
+  /** `client_id`: the client that the token was issued to; for a personal access token what the issuer says instead. */
   clientId: string;
   /** The values of `scope`; empty when the token has none. */
   scopes: readonly string[];

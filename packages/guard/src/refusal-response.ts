@@ -73,6 +73,7 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
     case 'no_credentials':
       return { status: 401, description: 'An access token is needed.', scopes: baseline };
     case 'keys_unavailable':
+    case 'introspection_unavailable':
     case 'revocation_unknown':
       return {
         status: 503,
@@ -102,6 +103,7 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
     case 'issued_in_future':
     case 'malformed_claims':
     case 'revoked':
+    case 'inactive':
       return invalidToken('The access token is not valid for this resource.', baseline);
     case 'bound_token':
       return invalidToken('The access token is bound to a key, and was shown without a proof of it.', baseline);

@@ -12,6 +12,7 @@ import type { PossessionRefusal } from './possession.ts';
  * - `expired`, `not_yet_valid`, `issued_in_future`: `exp`, `nbf`, `iat`
  * - `malformed_claims`: a claim is missing or has the wrong form, or `cnf` binds in a way that is not known here
  * - `revoked`: the grant that the token came from was revoked
+ * - `inactive`: the issuer says that this is no token for this resource, or not any more
  * - `bound_token`: the token is bound (`cnf`) and was shown without a proof
  * - `unbound_token`: the token is not bound to what this resource demands
  */
@@ -28,16 +29,18 @@ export type TokenRefusalReason =
   | 'issued_in_future'
   | 'malformed_claims'
   | 'revoked'
+  | 'inactive'
   | 'bound_token'
   | 'unbound_token';
 
 /**
  * Refused because of the token, or because it cannot be judged at the moment (`retryAfterSeconds`: when to ask again):
- * the issuer's keys cannot be had, or nothing was heard of revocations for too long.
+ * the issuer's keys cannot be had, it cannot be asked about the token, or nothing was heard of revocations for too long.
  */
 export type TokenRefusal =
   | Readonly<{ reason: TokenRefusalReason }>
   | Readonly<{ reason: 'keys_unavailable'; retryAfterSeconds: number; cause: unknown }>
+  | Readonly<{ reason: 'introspection_unavailable'; retryAfterSeconds: number; cause: unknown }>
   | Readonly<{ reason: 'revocation_unknown'; retryAfterSeconds: number }>;
 
 /** Every reason for which a guard turns a request away. A closed set: a `switch` over `reason` can be exhaustive. */

@@ -1,9 +1,10 @@
+import { basicAuthorization } from './client-credentials.ts';
 import { type FeedPolicy, isClosed, STALE_AFTER_MS, silenceMs } from './feed-freshness.ts';
 import { fetchIssuerMetadata } from './issuer-metadata.ts';
 import type { Principal } from './principal.ts';
 import type { TokenRefusal } from './refusal.ts';
 import { type FeedEvent, readFeed } from './revocation-events.ts';
-import { createRevokedGrants } from './revoked-grants.ts';
+import { createRevokedGrants, type GrantRevocation } from './revoked-grants.ts';
 import { isProtected } from './web-address.ts';
 
 /** How a guard hears of revocations. `eventsUrl` skips the issuer's metadata. */
@@ -48,7 +49,12 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
 const CLOSED_RETRY_SECONDS = 5;
 
-type Deps = { now: () => Date; onChange: (change: RevocationFeedChange) => void };
+type Deps = {
+  now: () => Date;
+  onChange: (change: RevocationFeedChange) => void;
+  /** Told of all that is heard, before it counts. */
+  onRevoked: (revocations: readonly GrantRevocation[]) => void;
+};
 
 /** Takes every token that was verified: of a guard that was given no credentials. */
 export function withoutFeed({ onChange }: Pick<Deps, 'onChange'>): RevocationFeed {
@@ -64,7 +70,7 @@ export function withoutFeed({ onChange }: Pick<Deps, 'onChange'>): RevocationFee
  * Connects at once, and again whenever the connection ends or falls silent. The first tokens wait until the issuer has
  * told what it has to tell, or for three seconds.
  */
-export function listenToFeed(settings: RevocationSettings, { now, onChange }: Deps): RevocationFeed {
+export function listenToFeed(settings: RevocationSettings, { now, onChange, onRevoked }: Deps): RevocationFeed {
   const revoked = createRevokedGrants();
   const closing = new AbortController();
   const first = Promise.withResolvers<void>();
@@ -75,7 +81,10 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange }: De
   let told: string | undefined;
 
   function hear(event: FeedEvent): void {
-    if (event.type === 'revocations') revoked.add(event.revocations, now());
+    if (event.type === 'revocations') {
+      onRevoked(event.revocations);
+      revoked.add(event.revocations, now());
+    }
     lastEventId = event.id ?? lastEventId;
     if (event.type !== 'heartbeat') return;
     heardAt = now();
@@ -120,7 +129,8 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange }: De
     async judge(principal) {
       await first.promise;
       if (principal.grantId === undefined) return { reason: 'malformed_claims' };
-      if (revoked.covers(principal)) return { reason: 'revoked' };
+      // Of a personal access token the issuer itself has just said what is left; what it said earlier was forgotten.
+      if (principal.credential === 'access_token' && revoked.covers(principal)) return { reason: 'revoked' };
       if (!isClosed(settings.policy, heardAt ?? startedAt, now())) return undefined;
       return { reason: 'revocation_unknown', retryAfterSeconds: CLOSED_RETRY_SECONDS };
     },
@@ -190,16 +200,6 @@ async function eventsUrl({ issuer, eventsUrl: given, fetch }: RevocationSettings
   if (typeof url !== 'string') throw new Error('the issuer names no revocation_events_endpoint');
   if (!URL.canParse(url) || !isProtected(new URL(url))) throw new Error('the feed is neither https nor loopback');
   return url;
-}
-
-/** @see RFC 6749 section 2.3.1 */
-function basicAuthorization({ clientId, clientSecret }: RevocationSettings): string {
-  const encoded = new TextEncoder().encode(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`);
-  return `Basic ${btoa(String.fromCharCode(...encoded))}`;
-}
-
-function formEncoded(text: string): string {
-  return new URLSearchParams({ '': text }).toString().slice(1);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -39,6 +39,7 @@ describe('a good token', () => {
       ok: true,
       principal: {
         subject: 'user-1',
+        credential: 'access_token',
         clientId: 'client-1',
         scopes: ['desk:read', 'desk:write'],
         roles: ['agent'],

@@ -258,6 +258,7 @@ describe('a guard without credentials', () => {
 describe('what a guard remembers', () => {
   const principal = (grantId: string, issuedAt = NOON) => ({
     ...{ subject: 'u', clientId: 'c', scopes: [], tokenId: 't', issuer: 'i', audience: 'a' },
+    credential: 'access_token' as const,
     ...{ grantId, issuedAt, expiresAt: later(issuedAt, 300_000) },
   });
   const all = (gid: string) => ({ gid, issuedUntil: Number.POSITIVE_INFINITY });

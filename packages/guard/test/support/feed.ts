@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TestIssuer } from './issuer.ts';
+import type { Interference, TestIssuer } from './issuer.ts';
 
 /** The revocation feed of a test issuer, in the hands of the test. */
 export type TestFeed = {
@@ -16,12 +16,13 @@ export type TestFeed = {
   end(): void;
 };
 
-export function startFeed(issuer: TestIssuer): TestFeed {
+/** @param others answers what is no request for the feed, if it wants to */
+export function startFeed(issuer: TestIssuer, others: Interference = () => false): TestFeed {
   const streams = new Set<ServerResponse>();
   const requests: IncomingMessage[] = [];
   let status: number | undefined;
   issuer.interfere((request, response) => {
-    if (request.url !== '/revocations') return false;
+    if (request.url !== '/revocations') return others(request, response);
     requests.push(request);
     if (status !== undefined) {
       response.writeHead(status).end();

@@ -13,6 +13,9 @@ export type Overrides = {
   at?: Date;
 };
 
+/** Sees each request first; true means that it answered. */
+export type Interference = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** An authorization server as far as a resource server sees it: metadata, keys, signed tokens. */
 export type TestIssuer = {
   url: string;
@@ -22,8 +25,8 @@ export type TestIssuer = {
   sign(overrides?: Overrides): Promise<string>;
   /** Publishes a new key and signs with it from now on; the old one is no longer published. */
   rotate(kid: string): Promise<void>;
-  /** Lets `answer` see each request first; true means that it answered. */
-  interfere(answer: (request: IncomingMessage, response: ServerResponse) => boolean): void;
+  /** Lets `answer` see each request first, in place of an earlier one. */
+  interfere(answer: Interference): void;
   publicJwk(): Promise<JWK>;
   close(): Promise<void>;
 };
@@ -31,7 +34,7 @@ export type TestIssuer = {
 export async function startIssuer(path = ''): Promise<TestIssuer> {
   let kid = 'first';
   let keys = await generateKeyPair('ES256', { extractable: true });
-  let interference: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
+  let interference: Interference = () => false;
   let fetches = 0;
   const publicJwk = async () => ({ ...(await exportJWK(keys.publicKey)), kid, alg: 'ES256', use: 'sig' });
 
