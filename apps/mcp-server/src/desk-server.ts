@@ -47,6 +47,17 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
       deps.audit.record({ decision, tool: params.name, arguments: params.arguments, call, durationMs: 0 });
       throw unknownTool(params.name);
     }
+    // Nobody can be asked yet, and a call that needs the user's word is not made without it (SP-29).
+    if (tool.confirmation === 'required') {
+      deps.audit.record({
+        decision: 'not-confirmed',
+        tool: tool.name,
+        arguments: params.arguments,
+        call,
+        durationMs: 0,
+      });
+      return failure('This call needs the confirmation of the user, who cannot be asked here.');
+    }
     return await callTool(tool, params.arguments, { deps, call });
   });
   return server;
@@ -69,8 +80,7 @@ async function callTool(
       ...detail,
     });
   try {
-    const context: ToolContext = { principal: call.principal, store: deps.store, now: deps.now() };
-    const outcome = await tool.call(args, context);
+    const outcome = await tool.call(args, toolContext(deps, call));
     if (!outcome.ok) record(outcome.refusal.reason);
     const result = answer(tool, outcome);
     if (outcome.ok) record('success', { sizeBytes: Buffer.byteLength(JSON.stringify(result.content)) });
@@ -80,6 +90,14 @@ async function callTool(
     record('failed', { cause });
     return failure(`The tool failed. Correlation id: ${call.correlationId}`);
   }
+}
+
+/** What the call may touch follows from its token alone (SP-26). */
+function toolContext({ store, permissions, now }: DeskDeps, { principal }: Call): ToolContext {
+  const permits = (scope: string) =>
+    decideToolAccess({ scopes: [scope] }, principal, permissions) === 'listed-and-callable';
+  const viewer = { subject: principal.subject, seesAll: permits('desk:admin') };
+  return { principal, store: store.seenBy(viewer), permits, now: now() };
 }
 
 function answer(tool: Tool, outcome: ToolOutcome<Record<string, unknown>>): CallToolResult {

@@ -44,7 +44,13 @@ describe.each<[string, () => Promise<AnyClient>]>([
     const client = await connect();
     try {
       const { tools } = await client.listTools();
-      expect(tools.map(({ name }) => name)).toEqual(['whoami', 'search_tickets', 'read_ticket', 'reply_to_ticket']);
+      expect(tools.map(({ name }) => name)).toEqual([
+        'whoami',
+        'search_tickets',
+        'read_ticket',
+        'get_customer',
+        'reply_to_ticket',
+      ]);
       expect(await client.callTool({ name: 'whoami', arguments: {} })).toMatchObject({
         structuredContent: { subject: 'user-1' },
       });

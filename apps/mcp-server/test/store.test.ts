@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { rounds } from '@portcullis/test-database';
 import type { DeskStore } from '../src/store/desk-store.ts';
 import { openStore } from '../src/store/open-store.ts';
 import { emptyDatabase } from './support/databases.ts';
@@ -36,7 +37,8 @@ async function openElsewhere(): Promise<string> {
   return stdout;
 }
 
-const everything = (store: DeskStore) => store.search({ limit: 1000 });
+const as = (store: DeskStore, subject: string) => store.seenBy({ subject, seesAll: false });
+const everything = (store: DeskStore) => as(store, 'user-1').search({ limit: 1000 });
 
 describe('the first start', () => {
   test('fills the tables with a few dozen invented tickets', async () => {
@@ -54,7 +56,7 @@ describe('the first start', () => {
     const tickets = await everything(store);
     expect(counts.length).toBeGreaterThan(0);
     expect(new Set(counts)).toEqual(new Set([String(tickets.length)]));
-    expect(await store.messages(1001, 100)).toHaveLength(3);
+    expect(await as(store, 'user-1').messages(1001, 100)).toHaveLength(3);
     // Replicas share a PostgreSQL database; a data folder belongs to one process, and others are told so.
     if (globalThis.portcullisTestDatabase === 'postgresql') expect(refusals).toEqual([]);
     for (const refusal of refusals) expect(refusal).toContain('is in use by another process');
@@ -63,11 +65,11 @@ describe('the first start', () => {
   test('a later start adds nothing and keeps what was written', async () => {
     const first = await start();
     const before = await everything(first);
-    await first.reply({ ticketId: 1002, author: 'user-1', body: 'On it.', status: 'pending', now });
+    await as(first, 'user-1').reply({ ticketId: 1002, body: 'On it.', status: 'pending', now });
     await open.pop()?.close();
     const second = await start();
     expect((await everything(second)).length).toBe(before.length);
-    expect((await second.messages(1002, 100)).at(-1)).toMatchObject({
+    expect((await as(second, 'user-1').messages(1002, 100)).at(-1)).toMatchObject({
       author: 'user-1',
       body: 'On it.',
       authorKind: 'agent',
@@ -78,9 +80,9 @@ describe('the first start', () => {
 describe('searching', () => {
   test('finds words in subjects and messages, in any case', async () => {
     const store = await start();
-    const inSubject = await store.search({ text: 'LAMP CATALOGUE', limit: 10 });
+    const inSubject = await as(store, 'user-1').search({ text: 'LAMP CATALOGUE', limit: 10 });
     expect(inSubject.map(({ id }) => id)).toEqual([1001]);
-    const inMessage = await store.search({ text: 'test test BANANA', limit: 10 });
+    const inMessage = await as(store, 'user-1').search({ text: 'test test BANANA', limit: 10 });
     expect(inMessage.map(({ id }) => id)).toEqual([1015]);
   });
 
@@ -89,7 +91,7 @@ describe('searching', () => {
     async (text) => {
       const store = await start();
       const all = await everything(store);
-      const found = await store.search({ text, limit: 1000 });
+      const found = await as(store, 'user-1').search({ text, limit: 1000 });
       expect(found.length).toBeLessThan(all.length);
       expect(await everything(store)).toEqual(all);
     },
@@ -100,7 +102,7 @@ describe('searching', () => {
     const all = (await everything(store)).map(({ id }) => id);
     const seen: number[] = [];
     for (let beforeId: number | undefined; ; beforeId = seen.at(-1)) {
-      const page = await store.search({ limit: 7, beforeId });
+      const page = await as(store, 'user-1').search({ limit: 7, beforeId });
       if (page.length === 0) break;
       seen.push(...page.map(({ id }) => id));
     }
@@ -110,7 +112,7 @@ describe('searching', () => {
 
   test('filters by status and priority', async () => {
     const store = await start();
-    const found = await store.search({ status: 'open', priority: 'urgent', limit: 100 });
+    const found = await as(store, 'user-1').search({ status: 'open', priority: 'urgent', limit: 100 });
     expect(found.length).toBeGreaterThan(0);
     for (const ticket of found) expect(ticket).toMatchObject({ status: 'open', priority: 'urgent' });
   });
@@ -119,25 +121,25 @@ describe('searching', () => {
 describe('replying', () => {
   test('changes the ticket and adds the message together', async () => {
     const store = await start();
-    const message = await store.reply({ ticketId: 1003, author: 'user-1', body: 'Done.', status: 'solved', now });
+    const message = await as(store, 'user-1').reply({ ticketId: 1003, body: 'Done.', status: 'solved', now });
     expect(message).toMatchObject({ author: 'user-1', body: 'Done.', authorKind: 'agent', createdAt: now });
-    expect(await store.ticket(1003)).toMatchObject({ status: 'solved', updatedAt: now });
+    expect(await as(store, 'user-1').ticket(1003)).toMatchObject({ status: 'solved', updatedAt: now });
   });
 
   test('to no ticket writes nothing', async () => {
     const store = await start();
-    expect(await store.reply({ ticketId: 999, author: 'user-1', body: 'Hello?', status: 'open', now })).toBeUndefined();
-    expect(await store.messages(999, 10)).toEqual([]);
+    expect(await as(store, 'user-1').reply({ ticketId: 999, body: 'Hello?', status: 'open', now })).toBeUndefined();
+    expect(await as(store, 'user-1').messages(999, 10)).toEqual([]);
   });
 
   test('eight at once, with readers between them, all arrive', async () => {
     const store = await start();
     const writers = Array.from({ length: 8 }, (_, index) =>
-      store.reply({ ticketId: 1004, author: `user-${index}`, body: `Reply ${index}`, status: 'open', now }),
+      as(store, `user-${index}`).reply({ ticketId: 1004, body: `Reply ${index}`, status: 'open', now }),
     );
-    const readers = Array.from({ length: 8 }, () => store.ticket(1004));
+    const readers = Array.from({ length: 8 }, () => as(store, 'user-1').ticket(1004));
     await Promise.all([...writers, ...readers]);
-    const authors = (await store.messages(1004, 100)).map(({ author }) => author);
+    const authors = (await as(store, 'user-1').messages(1004, 100)).map(({ author }) => author);
     for (let index = 0; index < 8; index++)
       expect(authors.filter((author) => author === `user-${index}`)).toHaveLength(1);
   });
@@ -146,7 +148,55 @@ describe('replying', () => {
 test('only the latest messages are given, the oldest of them first', async () => {
   const store = await start();
   for (let index = 0; index < 6; index++) {
-    await store.reply({ ticketId: 1005, author: 'user-1', body: `Reply ${index}`, status: 'open', now });
+    await as(store, 'user-1').reply({ ticketId: 1005, body: `Reply ${index}`, status: 'open', now });
   }
-  expect((await store.messages(1005, 3)).map(({ body }) => body)).toEqual(['Reply 3', 'Reply 4', 'Reply 5']);
+  expect((await as(store, 'user-1').messages(1005, 3)).map(({ body }) => body)).toEqual([
+    'Reply 3',
+    'Reply 4',
+    'Reply 5',
+  ]);
+});
+
+describe('SP-26 what is assigned to somebody else', () => {
+  const CONFIDENTIAL = 901;
+
+  test('is not there: neither in a search, nor by its number, nor to be answered', async () => {
+    const store = await start();
+    const [owner, other] = [as(store, 'invented-agent'), as(store, 'user-1')];
+    expect(await owner.ticket(CONFIDENTIAL)).toMatchObject({ id: CONFIDENTIAL });
+    expect((await owner.messages(CONFIDENTIAL, 10)).length).toBeGreaterThan(0);
+    const before = await owner.messages(CONFIDENTIAL, 10);
+    expect(await other.ticket(CONFIDENTIAL)).toBeUndefined();
+    expect(await other.messages(CONFIDENTIAL, 10)).toEqual([]);
+    expect(await other.search({ text: 'Confidential', limit: 100 })).toEqual([]);
+    expect(await other.search({ text: 'Confidential', status: 'open', beforeId: 905, limit: 100 })).toEqual([]);
+    const reply = { ticketId: CONFIDENTIAL, body: 'Mine now', status: 'solved' as const, assignToAuthor: true, now };
+    expect(await other.reply(reply)).toBeUndefined();
+    expect(await owner.messages(CONFIDENTIAL, 10)).toEqual(before);
+    expect(await owner.ticket(CONFIDENTIAL)).toMatchObject({ status: 'open' });
+  });
+
+  test('is there for whoever sees all', async () => {
+    const lead = (await start()).seenBy({ subject: 'lead-1', seesAll: true });
+    expect(await lead.ticket(CONFIDENTIAL)).toMatchObject({ id: CONFIDENTIAL });
+    expect((await lead.search({ text: 'Confidential', limit: 100 })).length).toBe(3);
+  });
+
+  test('eight assign one ticket to themselves at once: one gets it, the others find no such ticket', async () => {
+    const store = await start();
+    for (let round = 0; round < rounds(20); round++) {
+      const ticketId = 1006 + round;
+      const attempts = await Promise.all(
+        Array.from({ length: 8 }, (_, index) =>
+          as(store, `user-${index}`).reply({ ticketId, body: 'I take it', status: 'open', assignToAuthor: true, now }),
+        ),
+      );
+      const winners = attempts.flatMap((message) => (message ? [message.author] : []));
+      expect(winners).toHaveLength(1);
+      for (let index = 0; index < 8; index++) {
+        const seen = await as(store, `user-${index}`).ticket(ticketId);
+        expect(seen !== undefined).toBe(winners.includes(`user-${index}`));
+      }
+    }
+  });
 });

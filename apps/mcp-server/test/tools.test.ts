@@ -26,7 +26,13 @@ async function value(token: string, name: string, args: unknown = {}) {
 
 describe.each(ERAS)('SP-25 in the era of %s', (era) => {
   test('a user with every scope sees every tool', async () => {
-    expect(await names(writer, era)).toEqual(['whoami', 'search_tickets', 'read_ticket', 'reply_to_ticket']);
+    expect(await names(writer, era)).toEqual([
+      'whoami',
+      'search_tickets',
+      'read_ticket',
+      'get_customer',
+      'reply_to_ticket',
+    ]);
   });
 
   test('RS-31 what a list holds depends on the token, so it is private', async () => {
@@ -84,7 +90,7 @@ describe.each(ERAS)('SP-25 in the era of %s', (era) => {
 
   test('a machine, whose token names no roles, has the scopes of its token and meets no challenge', async () => {
     const machine = await desk.token('desk:read', { roles: undefined, sub: 'client-1' });
-    expect(await names(machine, era)).toEqual(['whoami', 'search_tickets', 'read_ticket']);
+    expect(await names(machine, era)).toEqual(['whoami', 'search_tickets', 'read_ticket', 'get_customer']);
   });
 
   test('SP-24 arguments that do not fit are refused with -32602', async () => {
@@ -217,6 +223,105 @@ describe('SP-28 read_ticket', () => {
   test('a ticket that does not exist is an error for the model, not a fault', async () => {
     const { message } = await call(desk, { token: reader, name: 'read_ticket', args: { ticketId: 'T-9' } });
     expect(message.result).toMatchObject({ isError: true, content: [{ text: 'There is no ticket T-9.' }] });
+  });
+});
+
+describe('SP-27 get_customer', () => {
+  const PRIVATE = { email: 'jun@lanternfish.example', phone: '+1-555-0106', notes: 'Refund of 2025 agreed' };
+
+  test('gives name and company, and nothing private that was not asked for', async () => {
+    const everything = await desk.token('desk:read desk:write desk:admin', { roles: ['lead'] });
+    for (const token of [reader, everything]) {
+      const { text } = await call(desk, { token, name: 'get_customer', args: { customerId: 'C-6' } });
+      expect(text).toContain('Lanternfish Diving');
+      for (const secret of Object.values(PRIVATE)) expect(text).not.toContain(secret);
+    }
+  });
+
+  test.each([
+    ['email', 'desk:read', ['agent'], false],
+    ['phone', 'desk:read', ['agent'], false],
+    ['notes', 'desk:read desk:write', ['agent'], false],
+    ['notes', 'desk:read desk:write desk:admin', ['agent'], false],
+    ['email', 'desk:read desk:write', ['agent'], true],
+    ['phone', 'desk:read desk:write', ['agent'], true],
+    ['notes', 'desk:read desk:admin', ['lead'], true],
+  ] as const)('%s with the scopes "%s" as %j: %s', async (field, scope, roles, given) => {
+    const token = await desk.token(scope, { roles: [...roles] });
+    const args = { customerId: 'C-6', fields: [field] };
+    const { text, message } = await call(desk, { token, name: 'get_customer', args });
+    expect(text.includes(PRIVATE[field])).toBe(given);
+    if (!given) expect(message.result).toMatchObject({ isError: true });
+    for (const [name, secret] of Object.entries(PRIVATE)) if (name !== field) expect(text).not.toContain(secret);
+  });
+
+  test('a customer who does not exist is an error for the model, not a fault', async () => {
+    const { message } = await call(desk, { token: reader, name: 'get_customer', args: { customerId: 'C-999' } });
+    expect(message.result).toMatchObject({ isError: true, content: [{ text: 'There is no customer C-999.' }] });
+  });
+});
+
+describe.each(ERAS)('SP-29 export_customers in the era of %s', (era) => {
+  const name = 'export_customers';
+
+  test('is hidden from everybody without the scope and the role', async () => {
+    const agent = await desk.token('desk:read desk:write desk:admin', { sub: 'agent-1' });
+    const narrow = await desk.token('desk:read desk:write', { roles: ['lead'] });
+    for (const token of [agent, narrow]) {
+      expect(await names(token, era)).not.toContain(name);
+      const answer = await call(desk, { token, era, name });
+      expect(answer.message.error).toMatchObject({ code: -32602, message: `Unknown tool: ${name}` });
+    }
+  });
+
+  test('gives nothing that the user did not confirm', async () => {
+    const lead = await desk.token('desk:read desk:write desk:admin', { roles: ['lead'] });
+    expect(await names(lead, era)).toContain(name);
+    const { text } = await call(desk, { token: lead, era, name });
+    expect(text).not.toContain('.example');
+  });
+});
+
+describe.each(ERAS)('SP-26 tickets that are assigned to somebody, in the era of %s', (era) => {
+  const CONFIDENTIAL = 'T-901';
+  const words = (ticketId: string) => ({
+    isError: true,
+    content: [{ type: 'text', text: `There is no ticket ${ticketId}.` }],
+  });
+
+  test("another user's ticket is refused like an unknown one, to read and to answer", async () => {
+    for (const ticketId of [CONFIDENTIAL, 'T-9']) {
+      for (const [name, args] of [
+        ['read_ticket', { ticketId }],
+        ['reply_to_ticket', { ticketId, body: 'Mine now', assignToMe: true }],
+      ] as const) {
+        const { message } = await call(desk, { token: writer, era, name, args });
+        expect(message.result).toMatchObject(words(ticketId));
+      }
+    }
+    const { text } = await call(desk, { token: writer, era, name: 'search_tickets', args: { query: 'Confidential' } });
+    expect(text).not.toContain('T-90');
+  });
+
+  test('whoever assigns a ticket to themselves has it alone; leads see it too', async () => {
+    const owner = await desk.token('desk:read desk:write', { sub: `owner-${era}` });
+    const lead = await desk.token('desk:read desk:admin', { sub: 'lead-1', roles: ['lead'] });
+    const former = await desk.token('desk:read desk:admin', { sub: 'lead-2', roles: ['agent'] });
+    const ticketId = era === '2026-07-28' ? 'T-1020' : 'T-1021';
+    const read = (token: string) => call(desk, { token, era, name: 'read_ticket', args: { ticketId } });
+    expect((await read(writer)).message.result).toMatchObject({ structuredContent: { ticketId } });
+    const args = { ticketId, body: 'I look after this myself.', assignToMe: true };
+    await call(desk, { token: owner, era, name: 'reply_to_ticket', args });
+    expect((await read(owner)).message.result).toMatchObject({ structuredContent: { ticketId } });
+    expect((await read(lead)).message.result).toMatchObject({ structuredContent: { ticketId } });
+    for (const token of [writer, former]) expect((await read(token)).message.result).toMatchObject(words(ticketId));
+    const { message } = await call(desk, {
+      token: writer,
+      era,
+      name: 'reply_to_ticket',
+      args: { ticketId, body: 'No' },
+    });
+    expect(message.result).toMatchObject(words(ticketId));
   });
 });
 

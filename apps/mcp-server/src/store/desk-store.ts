@@ -1,44 +1,15 @@
 import { type Kysely, sql } from 'kysely';
-import type { AuthorKind, DeskTables, StoredMoment, TicketPriority, TicketStatus } from './tables.ts';
+import { type CustomerStore, customerStore } from './customer-store.ts';
+import type { DeskTables } from './tables.ts';
+import { type TicketStore, ticketStore, type Viewer } from './ticket-store.ts';
 
-/** A ticket without its messages. */
-export type Ticket = {
-  id: number;
-  customerId: number;
-  customerName: string;
-  subject: string;
-  status: TicketStatus;
-  priority: TicketPriority;
-  createdAt: Date;
-  updatedAt: Date;
-};
+/** What a tool sees of the tables: the share of the user whose token it was called with. */
+export type DeskView = TicketStore & CustomerStore;
 
-/** One message of a ticket. */
-type TicketMessage = { id: number; authorKind: AuthorKind; author: string; body: string; createdAt: Date };
-
-/** Which tickets to give, the newest first. */
-type TicketSearch = {
-  /** Words that the subject or a message contains, in any case. */
-  text?: string | undefined;
-  status?: TicketStatus | undefined;
-  priority?: TicketPriority | undefined;
-  /** Only tickets with a smaller number than this. */
-  beforeId?: number | undefined;
-  /** How many at most. */
-  limit: number;
-};
-
-/** A reply that somebody at the desk writes. */
-type NewReply = { ticketId: number; author: string; body: string; status: TicketStatus; now: Date };
-
-/** The support desk's tables, seen by the tools. */
+/** The support desk's tables. */
 export type DeskStore = {
-  search(search: TicketSearch): Promise<Ticket[]>;
-  ticket(id: number): Promise<Ticket | undefined>;
-  /** The latest `limit` messages of a ticket, the oldest of them first. */
-  messages(ticketId: number, limit: number): Promise<TicketMessage[]>;
-  /** Adds a message and sets the status in one transaction, durable when it resolves; `undefined` without such a ticket. */
-  reply(reply: NewReply): Promise<TicketMessage | undefined>;
+  /** The only way to the data, so that no tool can leave out for whom it asks. */
+  seenBy(viewer: Viewer): DeskView;
   /** Rejects where the database cannot be reached. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -47,125 +18,8 @@ export type DeskStore = {
 /** The store over an open database whose tables are up to date; `close` ends what was opened for it. */
 export function deskStore(db: Kysely<DeskTables>, close: () => Promise<void>): DeskStore {
   return {
-    search: (search) => searchTickets(db, search),
-    ticket: (id) => findTicket(db, id),
-    messages: (ticketId, limit) => latestMessages(db, { ticketId, limit }),
-    reply: (reply) => addReply(db, reply),
+    seenBy: (viewer) => ({ ...ticketStore(db, viewer), ...customerStore(db) }),
     ping: async () => void (await sql`select 1`.execute(db)),
     close,
-  };
-}
-
-function tickets(db: Kysely<DeskTables>) {
-  return db
-    .selectFrom('ticket')
-    .innerJoin('customer', 'customer.id', 'ticket.customer_id')
-    .select([
-      'ticket.id',
-      'ticket.customer_id',
-      'customer.name as customer_name',
-      'ticket.subject',
-      'ticket.status',
-      'ticket.priority',
-      'ticket.created_at',
-      'ticket.updated_at',
-    ]);
-}
-
-async function searchTickets(db: Kysely<DeskTables>, search: TicketSearch): Promise<Ticket[]> {
-  let query = tickets(db).orderBy('ticket.id', 'desc').limit(search.limit);
-  if (search.beforeId !== undefined) query = query.where('ticket.id', '<', search.beforeId);
-  if (search.status !== undefined) query = query.where('ticket.status', '=', search.status);
-  if (search.priority !== undefined) query = query.where('ticket.priority', '=', search.priority);
-  if (search.text !== undefined) {
-    const pattern = `%${escapeLike(search.text)}%`;
-    const contains = (column: string) => sql<boolean>`lower(${sql.ref(column)}) like lower(${pattern}) escape '\\'`;
-    query = query.where(({ or, exists, selectFrom }) =>
-      or([
-        contains('ticket.subject'),
-        exists(
-          selectFrom('ticket_message')
-            .select('ticket_message.id')
-            .whereRef('ticket_message.ticket_id', '=', 'ticket.id')
-            .where(contains('ticket_message.body')),
-        ),
-      ]),
-    );
-  }
-  return (await query.execute()).map(asTicket);
-}
-
-async function findTicket(db: Kysely<DeskTables>, id: number): Promise<Ticket | undefined> {
-  const row = await tickets(db).where('ticket.id', '=', id).executeTakeFirst();
-  return row && asTicket(row);
-}
-
-async function latestMessages(
-  db: Kysely<DeskTables>,
-  { ticketId, limit }: { ticketId: number; limit: number },
-): Promise<TicketMessage[]> {
-  const rows = await db
-    .selectFrom('ticket_message')
-    .selectAll()
-    .where('ticket_id', '=', ticketId)
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute();
-  return rows.reverse().map(asMessage);
-}
-
-async function addReply(db: Kysely<DeskTables>, reply: NewReply): Promise<TicketMessage | undefined> {
-  const at = reply.now.toISOString();
-  return await db.transaction().execute(async (transaction) => {
-    const updated = await transaction
-      .updateTable('ticket')
-      .set({ status: reply.status, updated_at: at })
-      .where('id', '=', reply.ticketId)
-      .executeTakeFirst();
-    if (updated.numUpdatedRows === 0n) return undefined;
-    const row = await transaction
-      .insertInto('ticket_message')
-      .values({
-        ticket_id: reply.ticketId,
-        author_kind: 'agent',
-        author: reply.author,
-        body: reply.body,
-        created_at: at,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    return asMessage(row);
-  });
-}
-
-/** `%`, `_` and the escape character itself are ordinary letters to whoever searches. */
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, (character) => `\\${character}`);
-}
-
-type TicketRow = Awaited<ReturnType<ReturnType<typeof tickets>['execute']>>[number];
-
-function asTicket(row: TicketRow): Ticket {
-  return {
-    id: row.id,
-    customerId: row.customer_id,
-    customerName: row.customer_name,
-    subject: row.subject,
-    status: row.status,
-    priority: row.priority,
-    createdAt: new Date(row.created_at),
-    updatedAt: new Date(row.updated_at),
-  };
-}
-
-type MessageRow = { id: number; author_kind: AuthorKind; author: string; body: string; created_at: StoredMoment };
-
-function asMessage(row: MessageRow): TicketMessage {
-  return {
-    id: row.id,
-    authorKind: row.author_kind,
-    author: row.author,
-    body: row.body,
-    createdAt: new Date(row.created_at),
   };
 }

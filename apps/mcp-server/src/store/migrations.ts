@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { insertSeed } from './seed.ts';
+import { insertAssignedSeed, insertSeed } from './seed.ts';
 import type { DeskTables } from './tables.ts';
 
 /** Which database a store runs on. */
@@ -11,6 +11,7 @@ type Step = { name: string; up(transaction: Transaction<DeskTables>, kind: Datab
 const STEPS: readonly Step[] = [
   { name: '0001-desk-tables', up: createDeskTables },
   { name: '0002-invented-tickets', up: insertSeed },
+  { name: '0003-assigned-tickets', up: addAssignees },
 ];
 
 /** Any number will do, as long as nothing else in the database locks the same. */
@@ -81,6 +82,11 @@ async function createDeskTables(transaction: Transaction<DeskTables>, kind: Data
     .execute();
   await schema.createIndex('ticket_message_of_ticket').on('ticket_message').columns(['ticket_id', 'id']).execute();
   await schema.createIndex('ticket_of_customer').on('ticket').column('customer_id').execute();
+}
+
+async function addAssignees(transaction: Transaction<DeskTables>): Promise<void> {
+  await transaction.schema.alterTable('ticket').addColumn('assignee', 'text').execute();
+  await insertAssignedSeed(transaction);
 }
 
 function moment(kind: DatabaseKind): 'timestamptz' | 'text' {

@@ -35,6 +35,8 @@ type TicketTable = {
   priority: TicketPriority;
   created_at: StoredMoment;
   updated_at: StoredMoment;
+  /** The subject to whom alone the ticket belongs; `null` where it is everybody's at the desk. */
+  assignee: Generated<string | null>;
 };
 
 type TicketMessageTable = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AUTHOR_KINDS, TICKET_PRIORITIES, TICKET_STATUSES } from '../store/tables.ts';
+import { customerReference } from './customer-reference.ts';
 import { ticketId, ticketReference, ticketReferenceSchema } from './ticket-reference.ts';
 import { defineTool } from './tool.ts';
 import { boundarySchema, describeBoundary, looksLikeInstructions, newBoundary } from './untrusted-text.ts';
@@ -49,7 +50,7 @@ export const readTicket = defineTool({
         subject: boundary.around(ticket.subject),
         status: ticket.status,
         priority: ticket.priority,
-        customer: { customerId: `C-${ticket.customerId}`, name: boundary.around(ticket.customerName) },
+        customer: { customerId: customerReference(ticket.customerId), name: boundary.around(ticket.customerName) },
         createdAt: ticket.createdAt.toISOString(),
         updatedAt: ticket.updatedAt.toISOString(),
         messages: messages.slice(-MESSAGE_CAP).map((message) => ({

@@ -8,7 +8,8 @@ import { defineTool } from './tool.ts';
 export const replyToTicket = defineTool({
   name: 'reply_to_ticket',
   title: 'Reply to a ticket',
-  description: 'Adds a reply to a ticket in your name and sets its status.',
+  description:
+    'Adds a reply to a ticket in your name and sets its status. A ticket that is assigned to somebody else is not there.',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   scopes: ['desk:write'],
   whenScopeMissing: 'challenge',
@@ -16,6 +17,10 @@ export const replyToTicket = defineTool({
     ticketId: ticketReferenceSchema,
     body: plainText(4000).describe('What the customer will read.'),
     status: z.enum(TICKET_STATUSES).default('pending').describe('Where the ticket stands after the reply.'),
+    assignToMe: z
+      .boolean()
+      .default(false)
+      .describe('Whether from now on only you and leads see and answer the ticket.'),
   }),
   output: z.strictObject({
     ticketId: z.string(),
@@ -24,9 +29,9 @@ export const replyToTicket = defineTool({
     status: z.enum(TICKET_STATUSES),
     createdAt: z.iso.datetime(),
   }),
-  async run({ body, status, ...args }, { principal, store, now }) {
+  async run({ body, status, assignToMe, ...args }, { store, now }) {
     const id = ticketId(args.ticketId);
-    const message = await store.reply({ ticketId: id, author: principal.subject, body, status, now });
+    const message = await store.reply({ ticketId: id, body, status, assignToAuthor: assignToMe, now });
     if (message === undefined)
       return { ok: false, refusal: { reason: 'impossible', message: `There is no ticket ${args.ticketId}.` } };
     return {

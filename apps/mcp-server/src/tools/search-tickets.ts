@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Ticket } from '../store/desk-store.ts';
 import { TICKET_PRIORITIES, TICKET_STATUSES } from '../store/tables.ts';
+import type { Ticket } from '../store/ticket-store.ts';
 import { beforeId, pageCursor, pageCursorSchema } from './page-cursor.ts';
 import { plainText } from './plain-text.ts';
 import { ticketReference } from './ticket-reference.ts';

@@ -1,7 +1,7 @@
 import type { Binding } from '@portcullis/guard';
 import { z } from 'zod';
 import type { AccessDeclaration } from '../access/tool-access.ts';
-import type { DeskStore } from '../store/desk-store.ts';
+import type { DeskView } from '../store/desk-store.ts';
 
 /** Who calls a tool, as its token says. Never the token itself. */
 export type ToolPrincipal = {
@@ -15,7 +15,14 @@ export type ToolPrincipal = {
 };
 
 /** What a tool works with in one call. */
-export type ToolContext = { principal: ToolPrincipal; store: DeskStore; now: Date };
+export type ToolContext = {
+  principal: ToolPrincipal;
+  /** What this user may see of the desk's data, and nothing else. */
+  store: DeskView;
+  /** Whether the token has a scope and, where it names roles, one of them permits it too. */
+  permits(scope: string): boolean;
+  now: Date;
+};
 
 /** How a call ended: with a value, with words for the model (no such ticket), or with arguments that do not fit. */
 export type ToolOutcome<Value> =

@@ -9,7 +9,7 @@ test('eight replicas that start at once on an empty database all start, and fill
   const starts = await Promise.allSettled(Array.from({ length: 8 }, () => openStore(database, deps)));
   const stores = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const [first] = stores;
-  const messages = await first?.messages(1001, 100);
+  const messages = await first?.seenBy({ subject: 'user-1', seesAll: false }).messages(1001, 100);
   await Promise.all(stores.map((store) => store.close()));
   await database.drop();
   expect(starts.map(({ status }) => status)).toEqual(Array(8).fill('fulfilled'));

@@ -116,7 +116,9 @@ describe('from the bare MCP URL to a tool, with a real browser', () => {
 
 /** The desk's tools for desk:read: what a client gets that knows nothing but the MCP URL. */
 async function expectTools(application: ClientApplication): Promise<void> {
-  expect(await application.listTools()).toEqual(expect.arrayContaining(['whoami', 'search_tickets', 'read_ticket']));
+  expect(await application.listTools()).toEqual(
+    expect.arrayContaining(['whoami', 'search_tickets', 'read_ticket', 'get_customer']),
+  );
   const found = await application.callTool('search_tickets', { limit: 3 });
   expect(found).toMatchObject({ isError: false, structured: { tickets: { length: 3 } } });
 }
