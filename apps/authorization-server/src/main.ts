@@ -15,6 +15,7 @@ import {
 import { metricsListener } from './http/metrics-listener.ts';
 import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
 import type { Metrics } from './metrics.ts';
+import { repeat } from './recurring-work.ts';
 import {
   type AuthorizationServer,
   type Config,
@@ -57,8 +58,9 @@ async function start(): Promise<Running> {
   const http = createHttpServer(server.listener);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const metrics = await listenForMetrics(config, server.metrics);
-  const cleaning = setInterval(() => void cleanQuietly(() => server.clean()), CLEANING_INTERVAL_MS);
-  const forgetting = setInterval(() => void cleanQuietly(() => server.forgetAnswers()), FORGETTING_INTERVAL_MS);
+  const onFault = (cause: unknown) => log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
+  const endCleaning = repeat({ intervalMs: CLEANING_INTERVAL_MS, work: () => server.clean(), onFault });
+  const endForgetting = repeat({ intervalMs: FORGETTING_INTERVAL_MS, work: () => server.forgetAnswers(), onFault });
   const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
@@ -68,12 +70,11 @@ async function start(): Promise<Running> {
   }
   return {
     async close() {
-      clearInterval(cleaning);
       clearInterval(keeping);
-      clearInterval(forgetting);
       server.close();
       await listening.close();
       await metrics?.close();
+      await Promise.all([endCleaning(), endForgetting()]);
       await database.close();
       lock.release();
     },
@@ -84,14 +85,6 @@ async function listenForMetrics({ metrics: at }: Config, metrics: Metrics): Prom
   if (!at) return undefined;
   metrics.addProcess();
   return listen(createHttpServer(metricsListener(metrics)), { ...at, variable: 'PORTCULLIS_METRICS_PORT' });
-}
-
-async function cleanQuietly(clean: () => Promise<number>): Promise<void> {
-  try {
-    await clean();
-  } catch (cause) {
-    log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
-  }
 }
 
 /** Says once that the keys cannot be looked after, and once that they can be again: the database is away meanwhile. */

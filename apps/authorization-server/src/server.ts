@@ -62,6 +62,7 @@ import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
+import { createFamilyMarks } from './redemption/family-mark.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
 import { createResourceCatalogue } from './resource-catalogue.ts';
@@ -156,6 +157,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     signIns,
     consents,
     redemptions,
+    familyMarks: createFamilyMarks(createFormTokens(...derivedKeys(masterKeys, 'refresh-families'))),
     audit,
     refusals: createTokenRefusals(database, audit),
     metrics,

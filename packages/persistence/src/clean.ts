@@ -1,7 +1,8 @@
 import { entomb } from './client-removal.ts';
 import type { Database } from './database.ts';
+import { inOneCommit } from './transaction.ts';
 
-const batchSize = 500;
+const batchSize = 200;
 
 type Expired = { lte: Date };
 type Table = {
@@ -11,25 +12,49 @@ type Table = {
 };
 
 /**
- * Removes what has expired, in batches of 500 rows so that no write holds the database for long (SP-5).
+ * Removes what has expired, in batches of 200 rows with a transaction each, so that no write holds the database for
+ * long (SP-5). On PostgreSQL one replica works at a time: whoever finds another at it leaves the rest to that one.
  * The audit trail, users, keys and clients that an administrator registered are never removed.
  *
  * @returns how many rows were removed
  */
-export async function clean({ prisma }: Database, now: Date): Promise<number> {
+export async function clean(database: Database, now: Date): Promise<number> {
+  const expired = { lte: now };
   let removed = 0;
-  for (const table of tables(prisma, now)) removed += await cleanTable(table, { lte: now });
-  return removed;
+  for (let table = 0; ; ) {
+    const batch = await inOneCommit(database, (within) => cleanBatch(within, { table, expired, now }));
+    if (batch === 'elsewhere' || batch === 'no such table') return removed;
+    removed += batch.removed;
+    if (batch.isLast) table += 1;
+  }
 }
 
-async function cleanTable(table: Table, expired: Expired): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const keys = await table.find(expired);
-    // The condition stands in the removal too: a row may have been prolonged in between.
-    if (keys.length > 0) removed += (await table.remove(keys, expired)).count;
-    if (keys.length < batchSize) return removed;
-  }
+type Batch = { removed: number; isLast: boolean } | 'elsewhere' | 'no such table';
+
+async function cleanBatch(
+  within: Database,
+  { table: index, expired, now }: { table: number; expired: Expired; now: Date },
+): Promise<Batch> {
+  const table = tables(within.prisma, now)[index];
+  if (!table) return 'no such table';
+  if (!(await isMine(within))) return 'elsewhere';
+  const keys = await table.find(expired);
+  if (keys.length === 0) return { removed: 0, isLast: true };
+  // The condition stands in the removal too: a row may have been prolonged in between.
+  const { count } = await table.remove(keys, expired);
+  return { removed: count, isLast: keys.length < batchSize };
+}
+
+/** Names the work among PostgreSQL's advisory locks. */
+const CLEANING_LOCK = 5_053_005;
+
+/** Whether nobody else is cleaning; holds until the transaction is over. A SQLite file has one process. */
+async function isMine({ kind, prisma }: Database): Promise<boolean> {
+  if (kind === 'sqlite') return true;
+  const [row] = await prisma.$queryRaw<
+    { mine: boolean }[]
+  >`SELECT pg_try_advisory_xact_lock(${CLEANING_LOCK}) AS "mine"`;
+  return row?.mine === true;
 }
 
 function tables(prisma: Database['prisma'], now: Date): Table[] {

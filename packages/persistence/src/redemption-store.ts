@@ -3,7 +3,7 @@ import type { AdapterPayload } from 'oidc-provider';
 import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { fromEpoch, toEpoch } from './engine-adapter/payload-form.ts';
-import { refreshTokenColumns } from './engine-adapter/refresh-tokens.ts';
+import { refreshTokenColumns, refreshTokenPayload } from './engine-adapter/refresh-tokens.ts';
 import { openAnswer, sealAnswer } from './sealed-answer.ts';
 import { hashToken } from './token-hash.ts';
 import { inOneCommit } from './transaction.ts';
@@ -31,6 +31,8 @@ export type Rotation = Redemption & {
   fingerprint: string;
   /** What the client is told, to be told again; undefined where nothing is. */
   answer: { text: string; expiresAt: Date } | undefined;
+  /** When the presented token may be cleaned away. */
+  forgetAt: Date;
 };
 
 export type RedemptionResult =
@@ -67,6 +69,17 @@ export type RedemptionStore = {
   rotate(o: Rotation): Promise<RedemptionResult>;
   /** Undefined when there is no such token, or it is the head of its family. */
   findRotated(value: string): Promise<RotatedToken | undefined>;
+  /**
+   * What is known of a refresh token that was rotated so long ago that it is cleaned away: what its family's head has,
+   * and that it is used. Undefined when the family has no head, or none that came after this generation.
+   */
+  findForgotten(o: {
+    value: string;
+    grantId: string;
+    /** How many tokens of the family came before it. */
+    generation: number;
+    now: Date;
+  }): Promise<AdapterPayload | undefined>;
   /** Counts one more replay; returns how many there were with it, 0 when the token is gone. */
   countReplay(value: string): Promise<number>;
   /** Forgets the answers that nobody is given any more; returns how many. */
@@ -96,13 +109,14 @@ export function createRedemptionStore(database: Database): RedemptionStore {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });
       return row?.consumedAt ? { parallelUntil: row.parallelUntil ?? undefined } : undefined;
     },
-    rotate: ({ value, grantId, successor, fingerprint, answer, event, now }) =>
+    rotate: ({ value, grantId, successor, fingerprint, answer, forgetAt, event, now }) =>
       redeem(database, { grantId, event, now }, async (within) => {
         const id = hashToken(value);
         const { count } = await within.prisma.refreshToken.updateMany({
           where: { id, consumedAt: null },
           data: {
             consumedAt: now,
+            expiresAt: forgetAt,
             successorId: hashToken(successor.value),
             requestFingerprint: fingerprint,
             ...(answer && { sealedAnswer: sealAnswer(answer.text, { value, id }), answerExpiresAt: answer.expiresAt }),
@@ -126,6 +140,14 @@ export function createRedemptionStore(database: Database): RedemptionStore {
         fingerprint: row.requestFingerprint ?? undefined,
         answer: row.sealedAnswer === null ? undefined : openAnswer(row.sealedAnswer, { value, id }),
       };
+    },
+    findForgotten: async ({ value, grantId, generation, now }) => {
+      const head = await prisma.refreshToken.findFirst({
+        where: { grantId, consumedAt: null, expiresAt: { gt: now } },
+      });
+      // A head that came before it is one from a backup: there is no telling what became of the token since.
+      if (!head || generation >= (head.rotations ?? 0)) return undefined;
+      return { ...refreshTokenPayload(value, head), consumed: toEpoch(head.issuedAt) };
     },
     countReplay: async (value) => {
       const [row] = await prisma.refreshToken.updateManyAndReturn({

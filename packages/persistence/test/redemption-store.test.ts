@@ -54,7 +54,17 @@ function issued(grantId: string) {
 
 function rotation({ grantId, token }: { grantId: string; token: string }, changes: Partial<Rotation> = {}): Rotation {
   const answer = { text: `answer to ${token}`, expiresAt: later(120) };
-  return { value: token, grantId, successor: issued(grantId), fingerprint: 'f', answer, event, now, ...changes };
+  return {
+    value: token,
+    grantId,
+    successor: issued(grantId),
+    fingerprint: 'f',
+    answer,
+    event,
+    forgetAt: later(180),
+    now,
+    ...changes,
+  };
 }
 
 const headsOf = (grantId: string) => database.db.prisma.refreshToken.count({ where: { grantId, consumedAt: null } });

@@ -23,6 +23,7 @@ import { type IsUnavailable, sendUnavailable } from '../http/unavailable.ts';
 import type { CookieKeys } from '../keys/cookie-keys.ts';
 import type { KeySet } from '../keys/key-ring.ts';
 import type { Metrics } from '../metrics.ts';
+import type { FamilyMarks } from '../redemption/family-mark.ts';
 import { finishRedemption } from '../redemption/finish.ts';
 import { endRedemption } from '../redemption/redemption.ts';
 import { redirectTarget } from '../redirect-uri.ts';
@@ -72,6 +73,7 @@ export type EngineOptions = {
   signIns: SignInStore;
   consents: ConsentStore;
   redemptions: RedemptionStore;
+  familyMarks: FamilyMarks;
   audit: AuditSink;
   refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;

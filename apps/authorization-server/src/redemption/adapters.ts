@@ -3,6 +3,7 @@ import type { Clock } from '@portcullis/platform';
 import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
 import type { TokenMetrics } from '../metrics.ts';
+import type { FamilyMarks } from './family-mark.ts';
 import { beginRedemption, type Redemption, redemptionOf } from './redemption.ts';
 import { invalidGrant } from './refusal.ts';
 import { standingOfRedeemed, standingOfRotated } from './standing.ts';
@@ -11,6 +12,7 @@ import { standingOfRedeemed, standingOfRotated } from './standing.ts';
 export type RedemptionAdapterDeps = {
   redemptions: RedemptionStore;
   refreshGraceSeconds: number;
+  familyMarks: FamilyMarks;
   metrics: TokenMetrics;
   clock: Clock;
 };
@@ -39,6 +41,10 @@ export function rotatedRefreshTokens(adapter: Adapter, deps: RedemptionAdapterDe
   return heldBack(adapter, {
     ...deps,
     kind: 'refresh_token',
+    findForgotten: async (value) => {
+      const place = deps.familyMarks.read(value);
+      return place && deps.redemptions.findForgotten({ value, ...place, now: deps.clock() });
+    },
     judge: async (ctx, value) => {
       const rotated = await deps.redemptions.findRotated(value);
       if (!rotated) return 'reused';
@@ -60,21 +66,23 @@ export function rotatedRefreshTokens(adapter: Adapter, deps: RedemptionAdapterDe
 
 type Redeemable = Pick<RedemptionAdapterDeps, 'metrics'> & {
   kind: Redemption['kind'];
+  /** Something that was redeemed so long ago that its row is gone, as far as it can be told from what came after it. */
+  findForgotten?(value: string): Promise<AdapterPayload | undefined>;
   /** What presenting something comes to that was redeemed before. */
   judge(ctx: KoaContextWithOIDC, value: string): Promise<'reused' | Partial<Pick<Redemption, 'isReplay' | 'refusal'>>>;
 };
 
 /** The adapter of what is redeemed at the token endpoint, with its writes held back until the end of the request. */
-function heldBack(adapter: Adapter, { kind, judge, metrics }: Redeemable): Adapter {
+function heldBack(adapter: Adapter, { kind, findForgotten, judge, metrics }: Redeemable): Adapter {
   return {
     ...adapter,
     find: async (value) => {
-      const payload = await adapter.find(value);
+      const payload = (await adapter.find(value)) ?? (await findForgotten?.(value));
       const ctx = tokenRequest();
       if (!ctx || !payload) return payload;
       const found = payload.consumed ? await judge(ctx, value) : {};
       if (found === 'reused') return payload;
-      beginRedemption(ctx, { kind, value, ...found });
+      beginRedemption(ctx, { kind, value, exp: payload.exp, ...found });
       return unconsumed(payload);
     },
     consume: async () => {

@@ -6,6 +6,7 @@ import { networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { TokenMetrics } from '../metrics.ts';
 import { raiseAnomaly } from './anomaly.ts';
+import type { FamilyMarks } from './family-mark.ts';
 import { type Redemption, redemptionOf, requestsPresenting } from './redemption.ts';
 import { invalidGrant, type RedemptionRefusal } from './refusal.ts';
 import {
@@ -19,7 +20,7 @@ import {
   type TokenAnswer,
 } from './replay.ts';
 import { fingerprintOf } from './request-fingerprint.ts';
-import { parallelUntil, standingOfRotated } from './standing.ts';
+import { forgottenAt, parallelUntil, standingOfRotated } from './standing.ts';
 
 /** What finishing a redemption needs. */
 export type FinishDeps = {
@@ -27,6 +28,7 @@ export type FinishDeps = {
   grants: Pick<GrantStore, 'revoke'>;
   /** How long an answer to a refresh may be given again, in seconds; 0 for never. */
   refreshGraceSeconds: number;
+  familyMarks: FamilyMarks;
   /** What a suspicious replay leads to, beside the record of it. */
   suspiciousReplay: 'report' | 'revoke';
   metrics: TokenMetrics;
@@ -54,11 +56,24 @@ export function finishRedemption(deps: FinishDeps) {
     const grantId = ctx.oidc.entities.Grant?.jti;
     // Tokens that are not written down would be given for the same code again and again.
     if (!consumed || !event || grantId === undefined) throw new TypeError('a redemption cannot be written down');
-    const finished: Finished = { ...redemption, event, grantId };
+    const issued = markIssued(ctx, { issued: redemption.issued, grantId }, deps.familyMarks);
+    const finished: Finished = { ...redemption, issued, event, grantId };
     const outcome = await (finished.kind === 'code' ? redeemCode(ctx, finished, deps) : refresh(ctx, finished, deps));
     if (!outcome.ok) refuse(ctx, outcome.refusal);
     else if (outcome.answer) ctx.body = outcome.answer;
   };
+}
+
+/** Gives the refresh token that goes out the mark of its family: in what is stored, and in the answer. */
+function markIssued(
+  ctx: KoaContextWithOIDC,
+  { issued, grantId }: Pick<Redemption, 'issued'> & { grantId: string },
+  marks: FamilyMarks,
+): Redemption['issued'] {
+  if (!issued) return undefined;
+  const value = marks.mark(issued.value, { grantId, generation: issued.payload.rotations ?? 0 });
+  ctx.body = { ...readTokenAnswer(ctx.body), refresh_token: value };
+  return { ...issued, value };
 }
 
 async function redeemCode(
@@ -81,7 +96,7 @@ async function redeemCode(
 
 async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishDeps): Promise<Outcome> {
   if (finished.isReplay) return replay(ctx, finished, deps);
-  const { value, grantId, issued: successor, event } = finished;
+  const { value, exp, grantId, issued: successor, event } = finished;
   if (!successor) throw new TypeError('a refresh token was rotated without a successor');
   const now = deps.clock();
   const { redemptions, metrics, refreshGraceSeconds: graceSeconds } = deps;
@@ -98,6 +113,7 @@ async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: Finish
             expiresAt: new Date(now.getTime() + graceSeconds * 1000),
           },
     event,
+    forgetAt: forgottenAt({ now, exp, graceSeconds }),
     now,
   });
   if (rotated.ok) {

@@ -8,6 +8,8 @@ export type Redemption = {
   kind: 'code' | 'refresh_token';
   /** The code or refresh token that was presented. */
   value: string;
+  /** When it expires, in seconds since 1970. */
+  exp: number | undefined;
   /** Whether it was rotated before, and its client may be given the answer again. */
   isReplay: boolean;
   /** Why it will be refused, once everything else about the request is right. */
@@ -28,7 +30,7 @@ const presenting = new Map<string, { now: number; all: number }>();
 /** Begins the redemption of a request, with what was found out about its code or refresh token. */
 export function beginRedemption(
   { req }: { req: IncomingMessage },
-  found: Pick<Redemption, 'kind' | 'value'> & Partial<Pick<Redemption, 'isReplay' | 'refusal'>>,
+  found: Pick<Redemption, 'kind' | 'value' | 'exp'> & Partial<Pick<Redemption, 'isReplay' | 'refusal'>>,
 ): void {
   endRedemption({ req });
   const { now, all } = presenting.get(found.value) ?? { now: 0, all: 0 };

@@ -21,6 +21,20 @@ export function standingOfRotated(
   return arrivedAt <= rotatedAt ? 'in_flight' : 'reused';
 }
 
+/** A request that was under way when its token was rotated is judged by the token's row, so long as it may take. */
+const UNDER_WAY_SECONDS = 60;
+
+/**
+ * When a token that is rotated now may be forgotten: its grace is over then, and whoever presents it later has
+ * stolen it, or was stolen from. That is known without its row, see `family-mark.ts`.
+ *
+ * @param exp when the token expires, in seconds since 1970
+ */
+export function forgottenAt(o: { now: Date; exp: number | undefined; graceSeconds: number }): Date {
+  const afterGrace = o.now.getTime() + (o.graceSeconds + UNDER_WAY_SECONDS) * 1000;
+  return new Date(Math.min(afterGrace, o.exp === undefined ? afterGrace : o.exp * 1000));
+}
+
 /**
  * Judges a code that was redeemed before (AS-10). Whoever asked before the answer left cannot have known that there
  * is one; later, the code is in two hands.

@@ -24,7 +24,7 @@ export function refreshTokensAdapter({ prisma, clock }: AdapterDependencies): Ad
     },
     find: async (value) => {
       const row = await prisma.refreshToken.findUnique({ where: { id: hashToken(value) } });
-      return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
+      return row && row.expiresAt > clock() ? refreshTokenPayload(value, row) : undefined;
     },
     destroy: async (value) => {
       await prisma.refreshToken.deleteMany({ where: { id: hashToken(value) } });
@@ -69,7 +69,8 @@ export function refreshTokenColumns(payload: AdapterPayload, expiresIn: number |
   };
 }
 
-function toPayload(value: string, row: RefreshToken): AdapterPayload {
+/** A stored refresh token as the engine knows it. */
+export function refreshTokenPayload(value: string, row: RefreshToken): AdapterPayload {
   return present({
     ...parsePayload(row.detail),
     jti: value,
