@@ -1,22 +1,28 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
-import { createGuard, type Guard, type GuardOptions, type RevocationFeedChange } from '@portcullis/guard';
+import {
+  createGuard,
+  type Declarations,
+  type Guard,
+  type GuardOptions,
+  type RevocationFeedChange,
+} from '@portcullis/guard';
 import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
 import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
-import { DESK_ROLE_PERMISSIONS } from './access/roles.ts';
-import { assertDeclarations } from './access/tool-access.ts';
+import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
+import { toolDeclarations } from './access/tool-declarations.ts';
 import { logToolCalls } from './audit/tool-audit.ts';
 import type { Config } from './config.ts';
 import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
 import { healthRoutes } from './http/health-routes.ts';
-import { mcpRoutes } from './http/mcp-routes.ts';
+import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import { openStore } from './store/open-store.ts';
 import { DESK_TOOLS } from './tools/desk-tools.ts';
 import type { Tool } from './tools/tool.ts';
-import { mcpTransport, type Transport } from './transport.ts';
+import { mcpTransport } from './transport.ts';
 
 /** What the server works with besides its configuration. */
 export type McpServerDeps = {
@@ -38,22 +44,19 @@ const UNTIL_EXPIRY = 'revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRE
  */
 export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
   const { logger, now, tools = DESK_TOOLS } = deps;
-  assertDeclarations(tools);
+  const declarations = { tools: toolDeclarations(tools) };
   const opened = new AsyncDisposableStack();
   try {
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
-    const guard = deskGuard(config, deps);
+    const guard = deskGuard(config, declarations, deps);
     opened.defer(() => guard.close());
-    const transport = mcpTransport({
-      ...{ tools, permissions: DESK_ROLE_PERMISSIONS, store, logger, now },
-      audit: logToolCalls(logger),
-      insufficientScope: (request, required) => guard.insufficientScope({ request, required }),
-    });
+    const audit = logToolCalls(logger);
+    const transport = mcpTransport({ tools, store, logger, audit, now });
     opened.defer(() => transport.close());
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
-      deskApp({ guard, transport, store, logger, clientCertificate: certificateSource(config) }).callback(),
+      deskApp({ guard, transport, audit, store, logger, clientCertificate: certificateSource(config) }).callback(),
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
@@ -66,12 +69,14 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
   }
 }
 
-function deskGuard(config: Config, { logger, now }: McpServerDeps): Guard {
+function deskGuard(config: Config, declarations: Declarations, { logger, now }: McpServerDeps): Guard {
   return createGuard({
     issuer: config.issuer,
     resource: config.mcpUrl,
     resourceName: 'Support desk',
-    scopes: { supported: ['desk:read'], baseline: ['desk:read'] },
+    scopes: { baseline: ['desk:read'] },
+    declarations,
+    permittedScopes: ({ roles }) => permittedScopes(roles, DESK_ROLE_PERMISSIONS),
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
     ...(config.proofOfPossession && { proofOfPossession: config.proofOfPossession }),
@@ -114,15 +119,9 @@ function revocationLog(logger: Logger): (change: RevocationFeedChange) => void {
   };
 }
 
-type AppParts = {
-  guard: Guard;
-  transport: Transport;
-  store: DeskStore;
-  logger: Logger;
-  clientCertificate: CertificateSource;
-};
+type AppParts = McpRouteParts & { store: DeskStore; logger: Logger };
 
-function deskApp({ guard, transport, store, logger, clientCertificate }: AppParts): Koa<RequestState> {
+function deskApp({ store, logger, ...parts }: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
   // Koa writes to standard error by itself; what reaches it is a broken connection at most.
   app.on('error', (cause) => logger.debug({ err: cause }, 'an answer could not be sent'));
@@ -133,10 +132,10 @@ function deskApp({ guard, transport, store, logger, clientCertificate }: AppPart
   };
   const checks = [
     { name: 'database', passes: database },
-    { name: 'keys', passes: () => guard.keysAvailable() },
+    { name: 'keys', passes: () => parts.guard.keysAvailable() },
   ];
   healthRoutes(router, checks, logger);
-  mcpRoutes(router, { guard, transport, clientCertificate });
+  mcpRoutes(router, parts);
   app.use(correlationId).use(errorBoundary(logger)).use(router.routes());
   return app;
 }

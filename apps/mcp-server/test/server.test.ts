@@ -133,7 +133,7 @@ describe('a start that cannot work says why', () => {
     const tool = { ...openTool(), scopes: [] };
     const start = createMcpServer({ ...desk.config, port: 0 }, { ...deps, tools: [tool] });
     await expect(start).rejects.toThrow(StartupError);
-    await expect(start).rejects.toThrow(/^Tool open: declares no scopes/);
+    await expect(start).rejects.toThrow(/^Tool open declares no scopes/);
   });
 
   test('the port is taken; the folder is free again afterwards', async () => {

@@ -1,18 +1,23 @@
+import { type Access, decideAccess } from './access.ts';
 import { type TokenVerdict, verifyAccessToken } from './access-token.ts';
 import { isAllowedOrigin, isOwnHost } from './caller-site.ts';
 import { readCredentials } from './credentials.ts';
 import { crossOriginHeaders, preflightResponse } from './cross-origin.ts';
+import type { DeclaredKind } from './declarations.ts';
 import { createIntrospectedTokens, type IntrospectedTokens, WITHOUT_INTROSPECTION } from './introspected-tokens.ts';
 import { createIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
+import type { McpMessage } from './mcp-message.ts';
+import { type MessageGate, messageGate, type SentMessage } from './message-gate.ts';
 import { createMetadataMirror } from './metadata-mirror.ts';
+import type { OperationRefusal } from './operation.ts';
 import { type GuardOptions, type GuardSettings, readOptions } from './options.ts';
 import { judgePossession } from './possession.ts';
 import type { Principal } from './principal.ts';
 import { publicDocument } from './public-document.ts';
 import type { Refusal } from './refusal.ts';
 import { refusalResponse } from './refusal-response.ts';
-import { bufferBody, judgeAnnouncedLength, judgeBodyHeaders } from './request-body.ts';
+import { type BodySource, judgeAnnouncedLength, judgeBodyHeaders, readBytes, withBody } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
 
@@ -28,12 +33,27 @@ export type Connection = {
    * from a proxy that is known to have set it, never from a header that a client can send.
    */
   clientCertificate?: Uint8Array<ArrayBuffer> | undefined;
+  /** The body, where the request comes without it. Default: the request's own. */
+  body?: BodySource | undefined;
 };
 
 /** Whether a request goes on to the handler (`headers` belong on its answer), or what the guard itself answers. */
 export type Admission =
   | { admitted: true; principal: Principal; headers: Readonly<Record<string, string>> }
   | { admitted: false; response: Response };
+
+/** Whoever keeps a record of what was refused to whom. */
+export type MessageObserver = {
+  /** Told of a message that is refused for what it asks for, with its sender. What it throws, `protect` throws. */
+  onRefusedMessage?: (refusal: OperationRefusal, sent: SentMessage) => void;
+};
+
+/** What stands behind a guard. `message` is there when the guard judges messages and the request is a POST. */
+export type Handler = (
+  request: Request,
+  principal: Principal,
+  message: McpMessage | undefined,
+) => Promise<Response> | Response;
 
 /**
  * Protects one MCP server. Holds no state but the issuer's public keys and metadata, which grants it revoked, what it
@@ -92,12 +112,24 @@ export type Guard = Readonly<{
    * @param options.lengthRequired refuse a POST without `Content-Length` (411), because nobody will count its bytes
    */
   admit(request: Request, options?: Connection & { lengthRequired?: boolean }): Promise<Admission>;
-  /** The whole way of a request: `admit`, then the body up to the limit, then the handler; CORS on its answer. */
-  protect(
-    request: Request,
-    handler: (request: Request, principal: Principal) => Promise<Response> | Response,
-    connection?: Connection,
-  ): Promise<Response>;
+  /**
+   * The whole way of a request: `admit`, then the body up to the limit, then the handler; CORS on its answer.
+   *
+   * With `declarations` the body is also read as one JSON-RPC message and judged. The handler gets it as `message`
+   * (undefined unless it is a POST) in place of the request's body, and lists in its answer are sifted. Batches,
+   * methods other than GET, POST and DELETE, and what nobody declared are refused.
+   */
+  protect(request: Request, handler: Handler, connection?: Connection & MessageObserver): Promise<Response>;
+  /** Whether `protect` judges messages: whether there are `declarations`. */
+  judgesMessages: boolean;
+  /**
+   * What a caller may do with what was declared under this name, by the same rules as `protect`.
+   *
+   * @throws TypeError when the guard has no `declarations`
+   */
+  access(principal: Principal, kind: DeclaredKind, name: string): Access;
+  /** Whether a caller has a scope, or one that implies it, and the user's roles permit it. */
+  permits(principal: Principal, scope: string): boolean;
   /** What an operator may want to measure. */
   metrics(): Readonly<{ revocation: RevocationMetrics }>;
   /** Ends the connection to the revocation feed. Requests are still judged, by what is known. */
@@ -116,6 +148,7 @@ export function createGuard(options: GuardOptions): Guard {
   const introspected = introspectedTokens(settings);
   const feed = revocationFeed(settings, introspected);
   const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, { feed, introspected });
+  const gate = messageGate(settings);
 
   function preflight(request: Request): Response | undefined {
     if (request.method !== 'OPTIONS') return undefined;
@@ -140,6 +173,29 @@ export function createGuard(options: GuardOptions): Guard {
     return { admitted: true, principal: authentication.principal, headers };
   }
 
+  type Admitted = { request: Request; principal: Principal; body: BodySource | undefined } & MessageObserver;
+
+  async function answerBody({ request, principal, body }: Admitted, handler: Handler): Promise<Response | Refusal> {
+    if (body === undefined) return handler(request, principal, undefined);
+    const read = await readBytes(body, settings.bodyLimitBytes);
+    return read.ok ? handler(withBody(request, read.bytes), principal, undefined) : read.refusal;
+  }
+
+  async function answerMessage(
+    { request, principal, body, onRefusedMessage }: Admitted,
+    handler: Handler,
+    gate: MessageGate,
+  ): Promise<Response | Refusal> {
+    const read = await gate.read(request, body);
+    if (!read.ok) return read.refusal;
+    const { message } = read;
+    const sent = message && { principal, message };
+    const refusal = sent && gate.judge(sent);
+    if (sent && refusal) onRefusedMessage?.(refusal, sent);
+    if (refusal !== undefined) return refusal;
+    return gate.sift(await handler(request, principal, message), principal, message);
+  }
+
   return Object.freeze({
     resource: settings.resource,
     resourceMetadataUrl: resourceMetadataUrl(settings.resource),
@@ -154,9 +210,19 @@ export function createGuard(options: GuardOptions): Guard {
     async protect(request, handler, connection) {
       const admission = await admit(request, connection);
       if (!admission.admitted) return admission.response;
-      const body = await bufferBody(request, settings.bodyLimitBytes);
-      if (!body.ok) return refuse(body.refusal, request);
-      return withHeaders(await handler(body.request, admission.principal), admission.headers);
+      const { principal, headers } = admission;
+      const admitted = { ...connection, request, principal, body: connection?.body ?? request.body ?? undefined };
+      const answer = gate ? await answerMessage(admitted, handler, gate) : await answerBody(admitted, handler);
+      return 'reason' in answer ? refuse(answer, request) : withHeaders(answer, headers);
+    },
+    judgesMessages: gate !== undefined,
+    access(principal, kind, name) {
+      if (gate === undefined) throw new TypeError('The guard has no declarations to judge by.');
+      return gate.access(principal, kind, name);
+    },
+    permits(principal, scope) {
+      const caller = { scopes: principal.scopes, permitted: settings.permittedScopes(principal) };
+      return decideAccess({ scopes: [scope] }, caller, settings.hierarchy) === 'listed-and-callable';
     },
     metrics: () => ({ revocation: feed.metrics() }),
     close: () => feed.close(),

@@ -29,11 +29,15 @@ export type NodeGuardOptions = {
  *
  * The body is left to the handler, so a POST must announce its length (else 411) and keep it within the limit.
  * `target` is the request target where a router has changed `request.url`; Express keeps it by itself.
+ *
+ * @throws TypeError for a guard with `declarations`, which has to see bodies and answers: use `nodeHandler`
  */
 export function nodeGuard(
   guard: Guard,
   { clientCertificate = certificateOfConnection }: NodeGuardOptions = {},
 ): (request: IncomingMessage, response: ServerResponse, target?: string) => Promise<Principal | undefined> {
+  if (guard.judgesMessages)
+    throw new TypeError('A guard with declarations works with nodeHandler, not with nodeGuard.');
   const { origin } = new URL(guard.resource);
   return async (message, out, target) => {
     const request = toRequest(message, origin, target);

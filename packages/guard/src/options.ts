@@ -1,14 +1,16 @@
 import { QUOTABLE } from './challenge.ts';
+import { indexDeclarations } from './declarations.ts';
 import { createNonces } from './dpop-nonce.ts';
 import type { FeedPolicy } from './feed-freshness.ts';
 import type { PossessionRules } from './possession.ts';
 import type { Refusal } from './refusal.ts';
 import { createReplayMemory, type ReplayStore } from './replay-store.ts';
 import type { RevocationFeedChange } from './revocation-feed.ts';
+import { type ScopeOptions, type ScopeSettings, scopeProblems, scopeSettings } from './scope-settings.ts';
 import { canonicalHost, isProtected } from './web-address.ts';
 
 /** What a guard is told once, at the start. */
-export type GuardOptions = {
+export type GuardOptions = ScopeOptions & {
   /**
    * The authorization server's issuer identifier, exactly as its tokens and its metadata have it. `https:`, or
    * `http:` on loopback; may have a path; no query, no fragment.
@@ -19,12 +21,6 @@ export type GuardOptions = {
    * scheme and host, no query, no fragment; `https:`, or `http:` on loopback.
    */
   resource: string;
-  scopes: {
-    /** `scopes_supported` of the metadata: the smallest set that is of use. May be empty; never `offline_access`. */
-    supported: readonly string[];
-    /** What the challenge without credentials asks for. May be empty; never `offline_access`. */
-    baseline: readonly string[];
-  };
   /** `realm` of every challenge: printable ASCII without `"` and `\`. Default: `mcp`. */
   realm?: string;
   /** `resource_name` of the metadata, for people. Default: none. */
@@ -136,42 +132,41 @@ export type GuardOptions = {
 };
 
 /** The options, judged and complete. */
-export type GuardSettings = Readonly<{
-  issuer: string;
-  resource: string;
-  supportedScopes: readonly string[];
-  baselineScopes: readonly string[];
-  realm: string;
-  resourceName: string | undefined;
-  allowedOrigins: ReadonlySet<string>;
-  allowedHosts: ReadonlySet<string>;
-  clockToleranceSeconds: number;
-  algorithms: readonly string[];
-  possession: PossessionRules;
-  publicUrl: (request: Request) => string;
-  bodyLimitBytes: number;
-  mirrorIssuerMetadata: boolean;
-  keys: Readonly<{
-    url: string | undefined;
-    cooldownMs: number;
-    timeoutMs: number;
-    maxAgeMs: number;
-    maxStaleMs: number;
+export type GuardSettings = ScopeSettings &
+  Readonly<{
+    issuer: string;
+    resource: string;
+    realm: string;
+    resourceName: string | undefined;
+    allowedOrigins: ReadonlySet<string>;
+    allowedHosts: ReadonlySet<string>;
+    clockToleranceSeconds: number;
+    algorithms: readonly string[];
+    possession: PossessionRules;
+    publicUrl: (request: Request) => string;
+    bodyLimitBytes: number;
+    mirrorIssuerMetadata: boolean;
+    keys: Readonly<{
+      url: string | undefined;
+      cooldownMs: number;
+      timeoutMs: number;
+      maxAgeMs: number;
+      maxStaleMs: number;
+    }>;
+    revocation:
+      | Readonly<{ clientId: string; clientSecret: string; eventsUrl: string | undefined; policy: FeedPolicy }>
+      | undefined;
+    introspection: Readonly<{
+      url: string | undefined;
+      timeoutMs: number;
+      cacheSeconds: number;
+      accessTokens: boolean;
+    }>;
+    onRevocationFeed: (change: RevocationFeedChange) => void;
+    fetch: typeof globalThis.fetch;
+    now: () => Date;
+    onRefusal: (refusal: Refusal, request?: Request) => void;
   }>;
-  revocation:
-    | Readonly<{ clientId: string; clientSecret: string; eventsUrl: string | undefined; policy: FeedPolicy }>
-    | undefined;
-  introspection: Readonly<{
-    url: string | undefined;
-    timeoutMs: number;
-    cacheSeconds: number;
-    accessTokens: boolean;
-  }>;
-  onRevocationFeed: (change: RevocationFeedChange) => void;
-  fetch: typeof globalThis.fetch;
-  now: () => Date;
-  onRefusal: (refusal: Refusal, request?: Request) => void;
-}>;
 
 const DEFAULT_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'];
 const ASYMMETRIC = new Set([...DEFAULT_ALGORITHMS, 'ES384', 'ES512', 'PS384', 'PS512', 'RS384', 'RS512']);
@@ -183,15 +178,20 @@ const DAY_MS = 86_400_000;
  * @throws TypeError that names every problem at once
  */
 export function readOptions(options: GuardOptions): GuardSettings {
-  const problems = [...addressProblems(options), ...nameProblems(options), ...numberProblems(options)];
+  const declarations = options.declarations && indexDeclarations(options.declarations);
+  const problems = [
+    ...addressProblems(options),
+    ...scopeProblems(options, declarations),
+    ...nameProblems(options),
+    ...numberProblems(options),
+  ];
   if (problems.length > 0) throw new TypeError(`The guard cannot work with these options: ${problems.join('; ')}.`);
   const { protocol, host, origin } = new URL(options.resource);
   const hosts = (options.allowedHosts ?? [host]).map((entry) => canonicalHost(entry, protocol) ?? entry);
   return Object.freeze({
     issuer: options.issuer,
     resource: options.resource,
-    supportedScopes: [...options.scopes.supported],
-    baselineScopes: [...options.scopes.baseline],
+    ...scopeSettings(options, declarations),
     realm: options.realm ?? 'mcp',
     resourceName: options.resourceName,
     allowedOrigins: new Set([origin, ...(options.allowedOrigins ?? [])]),
@@ -269,11 +269,8 @@ function endpointProblems(option: string, url: string | undefined): string[] {
   return [`${option} must be an https URL (or http on loopback)`];
 }
 
-function nameProblems({ scopes, realm, algorithms, dpop }: GuardOptions): string[] {
-  const named = [...scopes.supported, ...scopes.baseline];
+function nameProblems({ realm, algorithms, dpop }: GuardOptions): string[] {
   return [
-    ...named.flatMap((scope) => (isScope(scope) ? [] : [`scopes: ${scope} is no scope token`])),
-    ...(named.includes('offline_access') ? ['scopes: offline_access is between the client and the issuer'] : []),
     ...(QUOTABLE.test(realm ?? '') ? [] : ['realm must be printable ASCII without quote and backslash']),
     ...algorithmProblems('algorithms', algorithms),
     ...algorithmProblems('dpop.algorithms', dpop?.algorithms),
@@ -326,9 +323,4 @@ function isCanonical(text: string): boolean {
 // Editors give their web views origins with a scheme of their own, which URL.origin calls "null".
 function isOrigin(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s*]+$/.test(text);
-}
-
-// RFC 6749 section 3.3
-function isScope(text: string): boolean {
-  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text);
 }

@@ -1,5 +1,6 @@
 import { bearerChallenge, dpopChallenge } from './challenge.ts';
 import { crossOriginHeaders } from './cross-origin.ts';
+import type { UnknownPrimitive } from './operation.ts';
 import type { GuardSettings } from './options.ts';
 import type { Refusal } from './refusal.ts';
 import { resourceMetadataUrl } from './resource-metadata.ts';
@@ -12,6 +13,8 @@ type Answer = {
   scopes?: readonly string[];
   retryAfterSeconds?: number;
   nonce?: string;
+  /** The error of a JSON-RPC answer, which takes the place of an OAuth one. */
+  rpc?: RpcError;
 };
 
 /**
@@ -21,16 +24,22 @@ type Answer = {
  * @see RFC 6750 section 3.1, RFC 9449 section 7.1
  */
 export function refusalResponse(refusal: Refusal, request: Request, settings: GuardSettings): Response {
-  const answer = answerTo(refusal, settings.baselineScopes);
-  const { status, error, description, scopes, retryAfterSeconds, nonce } = answer;
+  const answer = answerTo(refusal, request, settings.baselineScopes);
+  const { status, scopes, retryAfterSeconds, nonce } = answer;
   const headers = new Headers({ 'content-type': 'application/json', 'cache-control': 'no-store' });
   if (scopes !== undefined) headers.set('www-authenticate', challengesFor({ ...answer, scopes }, request, settings));
+  if (status === 405) headers.set('allow', 'GET, POST, DELETE, OPTIONS');
   if (nonce !== undefined) headers.set('dpop-nonce', nonce);
   if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
   if (!isForeign(refusal))
     for (const [name, value] of Object.entries(crossOriginHeaders(request))) headers.set(name, value);
-  const body = request.method === 'HEAD' ? null : JSON.stringify({ error, error_description: description });
-  return new Response(body, { status, headers });
+  return new Response(request.method === 'HEAD' ? null : JSON.stringify(bodyOf(answer)), { status, headers });
+}
+
+function bodyOf({ rpc, error, description }: Answer): unknown {
+  if (rpc === undefined) return { error, error_description: description };
+  const { id = null, ...problem } = rpc;
+  return { jsonrpc: '2.0', id, error: problem };
 }
 
 /**
@@ -60,7 +69,7 @@ function isForeign(refusal: Refusal): boolean {
   return refusal.reason === 'foreign_host' || refusal.reason === 'foreign_origin';
 }
 
-function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
+function answerTo(refusal: Refusal, request: Request, baseline: readonly string[]): Answer {
   switch (refusal.reason) {
     case 'foreign_host':
       return { status: 403, description: 'This server does not answer for that host.' };
@@ -81,12 +90,23 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
         description: 'The access token cannot be checked at the moment.',
         retryAfterSeconds: refusal.retryAfterSeconds,
       };
+    case 'method_not_allowed':
+      return { status: 405, description: 'Use POST, GET or DELETE.' };
     case 'unsupported_media_type':
       return { status: 415, description: 'A message must be application/json.' };
     case 'length_required':
       return { status: 411, description: 'A message must announce its length.' };
     case 'body_too_large':
       return { status: 413, description: 'The message is too large.' };
+    case 'not_json':
+      return rpcError(400, { code: -32700, message: 'The body is not valid JSON.' });
+    case 'batch':
+      return rpcError(400, { code: -32600, message: 'Batches are not supported. Send each message by itself.' });
+    case 'not_a_message':
+      return rpcError(400, { code: -32600, message: 'The body is not a JSON-RPC message.' });
+    case 'undeclared':
+    case 'hidden':
+      return unknown(refusal, request);
     case 'insufficient_scope': {
       const scopes = [...new Set([...baseline, ...refusal.required])];
       return { status: 403, error: 'insufficient_scope', description: 'More scopes are needed for this.', scopes };
@@ -146,6 +166,33 @@ function answerTo(refusal: Refusal, baseline: readonly string[]): Answer {
         retryAfterSeconds: refusal.retryAfterSeconds,
       };
   }
+}
+
+type RpcError = { code: number; message: string; id?: string | number | null; data?: Readonly<Record<string, string>> };
+
+function rpcError(status: number, rpc: RpcError): Answer {
+  return { status, description: rpc.message, rpc };
+}
+
+/** The words are those for what does not exist at all, so that nobody learns what he may not see. */
+function unknown({ kind, name, method, id }: UnknownPrimitive, request: Request): Answer {
+  if (kind === 'methods' || (isModern(request) && REMOVED_METHODS.has(method))) {
+    // A 404 is for clients of the revision that asks for it; older ones take it for a lost session.
+    const status = isModern(request) ? 404 : 200;
+    return rpcError(status, { id, code: -32601, message: `Unknown method: ${shortened(String(method))}` });
+  }
+  const message = `Unknown ${kind.slice(0, -1)}: ${shortened(name)}`;
+  return rpcError(200, { id, code: -32602, message, ...(kind === 'resources' && { data: { uri: name } }) });
+}
+
+const REMOVED_METHODS: ReadonlySet<unknown> = new Set(['resources/subscribe', 'resources/unsubscribe']);
+
+function shortened(text: string): string {
+  return text.slice(0, 200);
+}
+
+function isModern(request: Request): boolean {
+  return (request.headers.get('mcp-protocol-version') ?? '') >= '2026-07-28';
 }
 
 function invalidToken(description: string, scopes: readonly string[]): Answer {

@@ -1,3 +1,5 @@
+import type { MessageRefusal } from './mcp-message.ts';
+import type { OperationRefusal } from './operation.ts';
 import type { PossessionRefusal } from './possession.ts';
 
 /**
@@ -52,7 +54,9 @@ export type Refusal =
   | Readonly<{ reason: 'token_in_query' }>
   | Readonly<{ reason: 'no_credentials' }>
   | Readonly<{ reason: 'malformed_credentials' }>
+  | Readonly<{ reason: 'method_not_allowed' }>
   | Readonly<{ reason: 'unsupported_media_type' }>
   | Readonly<{ reason: 'length_required' }>
   | Readonly<{ reason: 'body_too_large' }>
-  | Readonly<{ reason: 'insufficient_scope'; required: readonly string[] }>;
+  | MessageRefusal
+  | OperationRefusal;

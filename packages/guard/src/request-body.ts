@@ -2,6 +2,9 @@ import type { Refusal } from './refusal.ts';
 
 type BodyRefusal = Extract<Refusal, { reason: 'unsupported_media_type' | 'body_too_large' | 'length_required' }>;
 
+/** The bytes of a body, as they come. */
+export type BodySource = AsyncIterable<Uint8Array>;
+
 /**
  * Judges a message by its headers alone: a POST must say `application/json`, which no form of a foreign page can
  * send without a preflight, and must not announce more than `limitBytes`.
@@ -25,19 +28,32 @@ export function judgeAnnouncedLength(request: Request): BodyRefusal | undefined 
   return /^\d+$/.test(request.headers.get('content-length') ?? '') ? undefined : { reason: 'length_required' };
 }
 
-/** Reads the body into memory, and stops at `limitBytes`. The result is the same request with the body at hand. */
-export async function bufferBody(
-  request: Request,
+/** Reads a body into memory, and stops at `limitBytes`. */
+export async function readBytes(
+  body: BodySource,
   limitBytes: number,
-): Promise<{ ok: true; request: Request } | { ok: false; refusal: BodyRefusal }> {
-  if (request.body === null) return { ok: true, request };
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+): Promise<{ ok: true; bytes: Uint8Array<ArrayBuffer> } | { ok: false; refusal: BodyRefusal }> {
+  const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of body) {
     sizeBytes += chunk.byteLength;
     if (sizeBytes > limitBytes) return { ok: false, refusal: { reason: 'body_too_large' } };
-    chunks.push(new Uint8Array(chunk));
+    chunks.push(chunk);
   }
-  const { url, method, headers, signal } = request;
-  return { ok: true, request: new Request(url, { method, headers, signal, body: new Blob(chunks) }) };
+  return { ok: true, bytes: joined(chunks, sizeBytes) };
+}
+
+/** The same request with a body that is already there. */
+export function withBody({ url, method, headers, signal }: Request, body: Uint8Array<ArrayBuffer>): Request {
+  return new Request(url, { method, headers, signal, body });
+}
+
+function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
 }

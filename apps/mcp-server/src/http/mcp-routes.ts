@@ -1,16 +1,28 @@
 import type Router from '@koa/router';
-import type { Guard } from '@portcullis/guard';
+import type { Guard, Principal } from '@portcullis/guard';
 import type { CertificateSource } from '@portcullis/guard/node';
 import type { Context } from 'koa';
+import { recordRefusedCall } from '../audit/refused-call.ts';
+import type { ToolAudit } from '../audit/tool-audit.ts';
+import type { Call } from '../desk-server.ts';
+import type { ToolPrincipal } from '../tools/tool.ts';
 import type { Transport } from '../transport.ts';
 import type { RequestState } from './correlation-id.ts';
 import { JSON_RPC_ERROR, jsonRpcError } from './json-rpc-error.ts';
 import { answerWith, toWebRequest } from './web-message.ts';
 
+/** What answers MCP, and who is told of what was refused. */
+export type McpRouteParts = {
+  guard: Guard;
+  transport: Transport;
+  audit: ToolAudit;
+  clientCertificate: CertificateSource;
+};
+
 /** The MCP endpoint and the metadata documents that lead to it, all behind the guard. */
 export function mcpRoutes(
   router: Router<RequestState>,
-  { guard, transport, clientCertificate }: { guard: Guard; transport: Transport; clientCertificate: CertificateSource },
+  { guard, transport, audit, clientCertificate }: McpRouteParts,
 ): void {
   const resource = new URL(guard.resource);
   const paths = [
@@ -31,18 +43,28 @@ export function mcpRoutes(
       });
       return;
     }
+    const callOf = (principal: Principal): Call => ({
+      principal: toolPrincipal(principal),
+      permits: (scope) => guard.permits(principal, scope),
+      correlationId,
+      address: context.ip,
+    });
     const response = await guard.protect(
       request,
-      (admitted, { subject, clientId, scopes, roles, expiresAt, boundTo }) =>
-        transport.answer(admitted, {
-          principal: { subject, clientId, scopes, roles, expiresAt, boundTo },
-          correlationId,
-          address: context.ip,
-        }),
-      { clientCertificate: clientCertificate(context.req) },
+      (admitted, principal, message) => transport.answer(admitted, message, callOf(principal)),
+      {
+        clientCertificate: clientCertificate(context.req),
+        onRefusedMessage: (refusal, { principal, message }) =>
+          recordRefusedCall(audit, refusal, { message, call: callOf(principal) }),
+      },
     );
     answerWith(context, response);
   });
+}
+
+/** All that a tool learns of its caller. */
+function toolPrincipal({ subject, clientId, scopes, roles, expiresAt, boundTo }: Principal): ToolPrincipal {
+  return { subject, clientId, scopes, roles, expiresAt, boundTo };
 }
 
 /** The request in web form; some have none, such as those of the method TRACE. */

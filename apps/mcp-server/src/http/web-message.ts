@@ -15,7 +15,8 @@ export function toWebRequest(context: Context, origin: string): Request {
 }
 
 function bodyOf(message: IncomingMessage) {
-  if (message.method === 'GET' || message.method === 'HEAD') return {};
+  // MCP has no other message with a body; what came with one is read by nobody.
+  if (message.method !== 'POST') return {};
   // A reader that stops early must not destroy the message: its connection is the one that the refusal goes out on.
   const chunks: AsyncIterator<Uint8Array<ArrayBuffer>> = message.iterator({ destroyOnReturn: false });
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(

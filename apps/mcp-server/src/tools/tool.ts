@@ -1,6 +1,5 @@
-import type { Binding } from '@portcullis/guard';
+import type { AccessDeclaration, Binding } from '@portcullis/guard';
 import { z } from 'zod';
-import type { AccessDeclaration } from '../access/tool-access.ts';
 import type { DeskView } from '../store/desk-store.ts';
 
 /** Who calls a tool, as its token says. Never the token itself. */
