@@ -45,6 +45,12 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** Reads a record's number: 0 for before the first one. */
+export function sequenceNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('Write the number of a record.');
+  return Number(text);
+}
+
 /** Global options that take no value: what follows them is not theirs. */
 const FLAGS = new Set(['--yes', '--json']);
 

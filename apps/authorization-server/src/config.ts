@@ -9,6 +9,7 @@ import {
   readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import type { AuditPolicy } from './audit-trail/retention.ts';
 import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
 import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
@@ -34,6 +35,7 @@ export type Config = Readonly<{
   /** How the certificates of clients come in; undefined where none do. */
   clientCertificates: ClientCertificates | undefined;
   signingKeys: SigningKeyPolicy;
+  audit: AuditPolicy;
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -87,6 +89,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     dpop: file.dpop,
     clientCertificates: clientCertificatesOf(read),
     signingKeys: file.signingKeys,
+    audit: file.audit,
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { checkScopeNames, errorCode, resourceFields, roleName, scopeName } from '@portcullis/platform';
 import { z } from 'zod';
+import { auditSchema } from './audit-trail/retention.ts';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
 import { configurationProblems } from './configuration-problems.ts';
 import { signingKeysSchema } from './keys/key-policy.ts';
@@ -113,6 +114,7 @@ const configurationFileSchema = z
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
     dpop: dpop.prefault({}),
     signingKeys: signingKeysSchema.prefault({}),
+    audit: auditSchema.prefault({}),
   })
   .describe('Configuration of Portcullis');
 

@@ -12,6 +12,7 @@ import {
   runProcess,
   systemClock,
 } from '@portcullis/platform';
+import { lookAfterAuditTrail } from './audit-trail/upkeep.ts';
 import { metricsListener } from './http/metrics-listener.ts';
 import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
 import type { Metrics } from './metrics.ts';
@@ -45,11 +46,13 @@ async function start(): Promise<Running> {
     now: systemClock(),
   });
   await leavePreviousKey(database, masterKeys, log);
+  const { migrateDatabaseUrl: ownerUrl } = config;
   const { current: masterKey, previous: previousMasterKey } = masterKeys;
   const server = await createAuthorizationServer(config, {
     database,
     masterKey,
     ...(previousMasterKey && { previousMasterKey }),
+    ...(ownerUrl && { openAsOwner: () => openDatabase({ url: ownerUrl.reveal() }) }),
     clock: systemClock,
     log,
     // On a terminal they would scroll the set-up link away.
@@ -62,6 +65,7 @@ async function start(): Promise<Running> {
   const endCleaning = repeat({ intervalMs: CLEANING_INTERVAL_MS, work: () => server.clean(), onFault });
   const endForgetting = repeat({ intervalMs: FORGETTING_INTERVAL_MS, work: () => server.forgetAnswers(), onFault });
   const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
+  const endAuditUpkeep = lookAfterAuditTrail(server.audit, log);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
   if (server.setupLink !== undefined) {
     process.stdout.write(
@@ -74,7 +78,7 @@ async function start(): Promise<Running> {
       server.close();
       await listening.close();
       await metrics?.close();
-      await Promise.all([endCleaning(), endForgetting()]);
+      await Promise.all([endCleaning(), endForgetting(), endAuditUpkeep()]);
       await database.close();
       lock.release();
     },

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import {
   clean,
+  createAuditChain,
   createAuditLog,
   createClientApprovalStore,
   createClientDocumentVersionStore,
@@ -28,6 +29,7 @@ import { accountRouter } from './account/router.ts';
 import { createAccountSessions } from './account/session.ts';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
+import { type AuditKeeper, createAuditKeeper, statementSigner } from './audit-trail/keeper.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
 import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
@@ -83,6 +85,8 @@ export type ServerDeps = {
   masterKey: Buffer;
   /** What the master key was before, while something may still be encrypted or signed under it. */
   previousMasterKey?: Buffer;
+  /** Opens the database as the owner of its tables, where that is another role. */
+  openAsOwner?: () => Promise<Database>;
   clock: Clock;
   log: Logger;
   /** How a request is logged; `info` by default. */
@@ -102,6 +106,8 @@ export type AuthorizationServer = {
   keepKeys(): Promise<void>;
   /** Forgets the answers to refreshes whose grace is over; returns how many. */
   forgetAnswers(): Promise<number>;
+  /** What looks after the audit trail behind the requests. */
+  audit: AuditKeeper;
   metrics: Metrics;
   /** Ends what would not end by itself: streams that are open. */
   close(): void;
@@ -122,6 +128,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
+  const chain = createAuditChain(database);
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
   const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
@@ -258,8 +265,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   });
   const { signingKeys } = config;
   const keyDeps = { keyRing, envelope, signingKeys };
+  const keeping = { ...{ database, keyRing, metrics, clock, log }, issuer: site.issuer };
   const admin = adminApi({
     ...keyDeps,
+    auditTrail: { log: audit, chain, sign: statementSigner(keeping) },
     site,
     database,
     fixedResources,
@@ -304,6 +313,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     },
     forgetAnswers: () => redemptions.forgetAnswers(clock()),
     keepKeys: () => keyRing.keep(),
+    audit: createAuditKeeper({
+      ...keeping,
+      ...{ dataFolder: config.dataFolder, policy: config.audit, openAsOwner: deps.openAsOwner },
+    }),
     metrics,
     close() {
       events.close();

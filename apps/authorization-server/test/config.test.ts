@@ -231,7 +231,7 @@ describe('the configuration file', () => {
   test.each([
     [
       { extra: 1 },
-      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, signingKeys.',
+      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, signingKeys, audit.',
     ],
     [
       { registration: { polcy: 'open' } },

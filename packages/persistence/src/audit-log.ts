@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import type { AuditEvent, AuditSink } from '@portcullis/platform';
+import { type AuditEvent, type AuditSink, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
 import type { AuditEvent as AuditRow } from './generated/postgresql/client.ts';
 
@@ -53,25 +52,6 @@ export function createAuditLog({ prisma }: Database): AuditLog {
   };
 }
 
-/**
- * Ids that sort by time, and within a millisecond in the order of one process's calls:
- * 12 hexadecimal digits of milliseconds, 4 of a counter, 16 of chance.
- */
-function timeOrderedIds(): (time: Date) => string {
-  let lastMs = 0;
-  let counter = 0;
-  return (time) => {
-    const ms = time.getTime();
-    counter = ms === lastMs ? (counter + 1) & 0xffff : 0;
-    lastMs = ms;
-    return `${hexadecimal(ms, 12)}${hexadecimal(counter, 4)}${randomBytes(8).toString('hex')}`;
-  };
-}
-
-function hexadecimal(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0');
-}
-
 function toRow(id: string, event: AuditEvent) {
   return {
     id,
@@ -82,21 +62,29 @@ function toRow(id: string, event: AuditEvent) {
     client: storable(event.client),
     resource: storable(event.resource),
     tool: storable(event.tool),
-    arguments: event.arguments ? JSON.stringify(event.arguments) : null,
+    arguments: storableJson(event.arguments),
     sizeBytes: event.sizeBytes ?? null,
     durationMs: event.durationMs === undefined ? null : Math.round(event.durationMs),
     address: storable(event.address),
     correlationId: storable(event.correlationId),
-    detail: event.detail ? JSON.stringify(event.detail) : null,
+    detail: storableJson(event.detail),
   };
 }
 
-/** What is recorded may come from an attacker, and PostgreSQL refuses U+0000 in text. */
+/**
+ * What is recorded may come from an attacker: PostgreSQL refuses U+0000 in text, and canonical JSON has no place for
+ * half a surrogate pair.
+ */
 function storable(text: string | undefined): string | null {
-  return text === undefined ? null : text.replaceAll('\0', '\u{fffd}');
+  return text === undefined ? null : text.toWellFormed().replaceAll('\0', '\u{fffd}');
 }
 
-function toEvent({ seq, previousHash, hash, ...row }: AuditRow): RecordedAuditEvent {
+function storableJson(value: Readonly<Record<string, unknown>> | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/** A row as it was recorded. */
+export function toEvent({ seq, previousHash, hash, ...row }: AuditRow): RecordedAuditEvent {
   const { id, time, type, outcome, arguments: redacted, detail, ...optional } = row;
   const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null));
   return {
@@ -105,7 +93,27 @@ function toEvent({ seq, previousHash, hash, ...row }: AuditRow): RecordedAuditEv
     type,
     outcome,
     ...given,
-    ...(redacted !== null && { arguments: JSON.parse(redacted) }),
-    ...(detail !== null && { detail: JSON.parse(detail) }),
+    ...(redacted !== null && { arguments: storedJson(redacted) }),
+    ...(detail !== null && { detail: storedJson(detail) }),
   };
+}
+
+/** A half of a surrogate pair as JSON escapes it; the backslashes before it come in pairs. */
+const HALF_SURROGATE = /(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}/g;
+
+/**
+ * Reads what {@link storableJson} wrote. It reads everything else too: a row that somebody put there by hand must not
+ * keep those after it from being sealed and shown.
+ */
+function storedJson(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text.toWellFormed().replaceAll(HALF_SURROGATE, '$1\\ufffd'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : unreadable(text);
+  } catch {
+    return unreadable(text);
+  }
+}
+
+function unreadable(text: string): Readonly<Record<string, unknown>> {
+  return { unreadable: text.toWellFormed() };
 }

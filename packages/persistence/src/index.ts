@@ -1,4 +1,5 @@
 export { changePassword, type EndedAccess, endAccess } from './access.ts';
+export { type AuditChain, type AuditSegment, createAuditChain } from './audit-chain.ts';
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
 export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';

@@ -65,6 +65,7 @@ async function appliedMigrations(client: Client): Promise<AppliedMigration[]> {
 
 /**
  * Lets the serving role read and write rows, and no more: it does not own the tables, and only adds to the audit trail.
+ * It may seal a record there, which a trigger allows once, and cannot say that records were moved out.
  *
  * @param client connected as the owner
  * @param role the serving role's name
@@ -75,6 +76,8 @@ export async function grantToServingRole(client: Client, role: string): Promise<
     GRANT USAGE ON SCHEMA public TO ${name};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${name};
     REVOKE UPDATE, DELETE ON "AuditEvent" FROM ${name};
+    GRANT UPDATE ("seq", "previousHash", "hash") ON "AuditEvent" TO ${name};
+    REVOKE INSERT, UPDATE, DELETE ON "AuditSegment" FROM ${name};
     REVOKE INSERT, UPDATE, DELETE ON "_prisma_migrations" FROM ${name};
   `);
 }

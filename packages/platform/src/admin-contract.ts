@@ -98,6 +98,14 @@ const auditEvent = z.object({
   detail: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** A record with its place in the chain (SP-37). */
+const sealedRecord = z.object({
+  seq: z.int().describe('Counts from 1, without gaps.'),
+  previousHash: z.string(),
+  hash: z.string().describe('SHA-256 of the record without this member, in canonical JSON (RFC 8785).'),
+  ...auditEvent.shape,
+});
+
 const keySet = z
   .object({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(20) })
   .refine(
@@ -550,6 +558,25 @@ export const ADMIN_OPERATIONS = {
       until: moment.optional().describe('Before this moment.'),
     }),
     response: pageOf(auditEvent),
+  },
+  exportAudit: {
+    ...defaults,
+    method: 'GET',
+    path: '/audit/export',
+    scope: 'admin:audit',
+    summary: 'Exports the sealed records of the audit trail in the order of their chain, the oldest first.',
+    query: z.strictObject({
+      cursor: paging.cursor,
+      limit: z.coerce.number().int().min(1).max(1000).default(200).describe('How many records a page has at most.'),
+      after: z.coerce.number().int().min(0).default(0).describe('Only records behind this number.'),
+    }),
+    response: z.object({
+      ...pageOf(sealedRecord).shape,
+      segment: z.string().optional().describe('A signed statement about what was moved out; on the first page.'),
+      anchor: z.string().optional().describe('A signed statement about the last record; on the last page.'),
+      unsealed: z.int().describe('How many records have no place in the chain yet.'),
+      signingKeys: z.array(z.string()).describe('The thumbprints of all keys that statements may be signed with.'),
+    }),
   },
 } as const satisfies Record<string, AdminOperation>;
 

@@ -41,6 +41,8 @@ export const AUDIT_EVENT_TYPES = [
   'resource.credentials_issued',
   'admin.refused',
   'anomaly.raised',
+  'audit.moved_out',
+  'request.refused',
 ] as const;
 
 /** One of {@link AUDIT_EVENT_TYPES}. */

@@ -14,6 +14,14 @@ export {
   CLI_CLIENT_ID,
 } from './admin-contract.ts';
 export {
+  CHAIN_START,
+  type ChainBreak,
+  type ChainPosition,
+  chainBreak,
+  recordHash,
+  type SealedAuditRecord,
+} from './audit-chain.ts';
+export {
   AUDIT_EVENT_TYPES,
   type AuditEvent,
   type AuditEventType,
@@ -28,6 +36,7 @@ export { type FolderLock, lockFolder } from './folder-lock.ts';
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';
+export { timeOrderedIds } from './record-id.ts';
 export { checkScopeNames, resourceFields, roleName, scopeName } from './resource-definition.ts';
 export { Secret } from './secret.ts';
 export { StartupError } from './startup-error.ts';

@@ -5,6 +5,7 @@ import { count, moment } from '../arguments.ts';
 import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
 import { type Column, shortTime } from '../output.ts';
 import { readPages } from '../pages.ts';
+import { addAuditChainCommands } from './audit-chain.ts';
 
 type AuditEvent = AdminAnswer<'searchAudit'>['items'][number];
 
@@ -33,7 +34,7 @@ type SearchOptions = {
   until?: string;
 };
 
-/** audit tail, search. */
+/** audit tail, search, export, verify. */
 export function addAuditCommands(program: Command, deps: CliDeps): void {
   const audit = program.command('audit').description('Who did what, and when.');
 
@@ -70,6 +71,8 @@ export function addAuditCommands(program: Command, deps: CliDeps): void {
       context.out.table(newest, { data: { items: newest }, empty: 'Nothing has happened yet.', columns: COLUMNS });
       if (follow) await goOn(context, newest);
     });
+
+  addAuditChainCommands(audit, deps);
 }
 
 /** Asks again and again for what is new. Each new event is one line: JSON, or text. */

@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import {
   type AuditLog,
   createGrantStore,
+  createSigningKeyStore,
   createUserStore,
   type Database,
   type Envelope,
@@ -16,7 +17,7 @@ import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
 import { createAdminGuard } from './admin-guard.ts';
-import { auditHandlers } from './audit.ts';
+import { type AuditTrail, auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
 import { keyHandlers } from './keys.ts';
@@ -38,6 +39,7 @@ export type AdminApiOptions = {
   signingKeys: SigningKeyPolicy;
   permissionsOf: PermissionsOf;
   audit: AuditLog;
+  auditTrail: AuditTrail;
   clock: Clock;
   log: Logger;
 };
@@ -57,7 +59,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...clientHandlers(options),
       ...resourceHandlers(options),
       ...grantHandlers(database),
-      ...auditHandlers(options.audit),
+      ...auditHandlers(options.auditTrail, createSigningKeyStore(database, options.envelope)),
       ...registrationTokenHandlers(database),
       ...keyHandlers({ ...options, policy: options.signingKeys }),
     },

@@ -1,8 +1,23 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
 import pg from 'pg';
+import { createAuditChain } from '../../src/audit-chain.ts';
 import { createAuditLog } from '../../src/audit-log.ts';
 import { type Database, openDatabase } from '../../src/database.ts';
+
+/** What a serving role that has been taken over may try; a record that has no seal yet may get one, once. */
+const ATTACKS_ON_THE_TRAIL = [
+  `UPDATE "AuditEvent" SET "subject" = 'nobody'`,
+  `UPDATE "AuditEvent" SET "seq" = 7, "subject" = 'nobody'`,
+  'DELETE FROM "AuditEvent"',
+  'TRUNCATE "AuditEvent"',
+  'ALTER TABLE "AuditEvent" DISABLE TRIGGER ALL',
+  'DROP TRIGGER "AuditEvent_sealed_once" ON "AuditEvent"',
+  `CREATE OR REPLACE FUNCTION audit_event_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
+  `SET session_replication_role = 'replica'`,
+  `INSERT INTO "AuditSegment" VALUES (1, 9, 'x', 'x', now())`,
+  'DELETE FROM "AuditSegment"',
+];
 
 let owned: TestDatabase;
 let servingUrl: string;
@@ -36,7 +51,7 @@ test('the serving role cannot migrate, and the start says which variable to set'
   await expect(openDatabase({ url: servingUrl })).rejects.toThrow(/PORTCULLIS_MIGRATE_DATABASE_URL/);
 });
 
-test('the serving role reads and writes rows, adds to the audit trail, and can do no more', async () => {
+test('SP-37: the serving role reads and writes rows, adds to the audit trail, and can do no more', async () => {
   const db: Database = await openDatabase({ url: servingUrl, migrateUrl: owned.url });
   const { prisma } = db;
   await prisma.rateLimit.create({ data: { key: 'a', points: 1 } });
@@ -47,6 +62,16 @@ test('the serving role reads and writes rows, adds to the audit trail, and can d
   await expect(prisma.auditEvent.deleteMany()).rejects.toThrow();
   await expect(prisma.auditEvent.updateMany({ data: { outcome: 'denied' } })).rejects.toThrow();
   await expect(prisma.$executeRawUnsafe('DROP TABLE "AuditEvent"')).rejects.toThrow();
+  for (const statement of ATTACKS_ON_THE_TRAIL) {
+    await expect(prisma.$executeRawUnsafe(statement)).rejects.toThrow();
+  }
+  const chain = createAuditChain(db);
+  expect(await chain.seal()).toBe(1);
+  const onSeals = [`UPDATE "AuditEvent" SET "hash" = 'another'`, `UPDATE "AuditEvent" SET "seq" = NULL, "hash" = NULL`];
+  for (const statement of [...ATTACKS_ON_THE_TRAIL, ...onSeals]) {
+    await expect(prisma.$executeRawUnsafe(statement)).rejects.toThrow();
+  }
+  expect(await chain.list({ after: 0, limit: 10 })).toMatchObject([{ seq: 1, type: 'token.issued' }]);
   await expect(prisma.$executeRawUnsafe('DELETE FROM "_prisma_migrations"')).rejects.toThrow();
   await db.close();
 

@@ -353,6 +353,24 @@ const ROWS: Row[] = [
     refused: () => ['--outcome', 'odd'],
   },
   { command: 'audit tail', right: () => ['-n', '5'], wrong: ['-n', 'all'], shows: /TIME +WHAT +OUTCOME/ },
+  {
+    command: 'audit export',
+    right: async () => {
+      await server.audit.seal();
+      return ['--format', 'cef'];
+    },
+    wrong: ['--format', 'xml'],
+    shows: /^<\d+>1 \S+Z localhost portcullis - [0-9a-f]{32} - CEF:0\|Portcullis\|/,
+  },
+  {
+    command: 'audit verify',
+    right: async () => {
+      await server.audit.seal();
+      return [];
+    },
+    wrong: ['--anchor', 'no-such-file'],
+    shows: /records +[1-9]\d*, up to number [1-9]/,
+  },
 ];
 
 const run = (line: CommandLine, command: string, args: readonly string[]): Promise<CommandEnd> =>

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EgressNetwork } from '@portcullis/authorization-server';
+import type { AuthorizationServer, EgressNetwork } from '@portcullis/authorization-server';
 import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
 import type { Database } from '@portcullis/persistence';
 import { openDatabase } from '@portcullis/persistence';
@@ -26,6 +26,8 @@ export type InProcess = {
   keepKeys(): Promise<void>;
   /** Forgets answers whose grace is over, as the process does every minute. */
   forgetAnswers(): Promise<number>;
+  /** Looks after the audit trail, as the process does every second, half a minute and ten minutes. */
+  audit: AuthorizationServer['audit'];
   /** What the server counts, in Prometheus' text form. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -85,6 +87,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     clean: () => server.clean(),
     keepKeys: () => server.keepKeys(),
     forgetAnswers: () => server.forgetAnswers(),
+    audit: server.audit,
     metrics: () => server.metrics.text(),
     async close() {
       server.close();
