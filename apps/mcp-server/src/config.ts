@@ -6,6 +6,7 @@ import {
   readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { type Limits, readLimits } from './policy/limits.ts';
 
 const FEED_POLICIES = ['fail-closed-after', 'until-expiry'] as const;
 
@@ -33,6 +34,7 @@ export type Config = {
   /** What becomes of requests when nothing was heard of revocations for `failClosedAfterSeconds`. */
   readonly whenFeedIsDown: (typeof FEED_POLICIES)[number];
   readonly failClosedAfterSeconds: number;
+  readonly limits: Limits;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
@@ -56,6 +58,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     clientId: reader.string('PORTCULLIS_MCP_CLIENT_ID', 'mcp-server'),
     whenFeedIsDown: reader.oneOf('PORTCULLIS_MCP_WHEN_FEED_IS_DOWN', FEED_POLICIES, 'fail-closed-after'),
     failClosedAfterSeconds: reader.integer('PORTCULLIS_MCP_FAIL_CLOSED_AFTER', { fallback: 60, min: 6, max: 3600 }),
+    limits: readLimits(reader),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   if (config.proofOfPossession === 'certificate' && !config.certificateProxy) {

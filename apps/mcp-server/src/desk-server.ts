@@ -3,6 +3,8 @@ import type { Logger } from '@portcullis/platform';
 import type { ToolAudit } from './audit/tool-audit.ts';
 import type { ToolDecision } from './audit/tool-decision.ts';
 import { answerEmptyLists, EMPTY_LIST_CAPABILITIES } from './empty-lists.ts';
+import { limitedCall } from './policy/limited-call.ts';
+import type { Limits } from './policy/limits.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import type { Tool, ToolContext, ToolOutcome, ToolPrincipal } from './tools/tool.ts';
 
@@ -19,6 +21,7 @@ export type Call = {
 export type DeskDeps = {
   tools: readonly Tool[];
   store: DeskStore;
+  limits: Limits;
   logger: Logger;
   audit: ToolAudit;
   now(): Date;
@@ -39,7 +42,7 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
   });
   answerEmptyLists(server);
   server.setRequestHandler('tools/list', () => ({ tools: deps.tools.map((tool) => tool.listing) }));
-  server.setRequestHandler('tools/call', async ({ params }) => {
+  server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
     const tool = deps.tools.find(({ name }) => name === params.name);
     // The guard lets nothing through that is not declared, and the tools are the declarations.
     if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
@@ -54,7 +57,7 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
       });
       return failure('This call needs the confirmation of the user, who cannot be asked here.');
     }
-    return await callTool(tool, params.arguments, { deps, call });
+    return await callTool(tool, params.arguments, { deps, call, signal: mcpReq.signal });
   });
   return server;
 }
@@ -62,7 +65,7 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
 async function callTool(
   tool: Tool,
   args: unknown,
-  { deps, call }: { deps: DeskDeps; call: Call },
+  { deps, call, signal }: { deps: DeskDeps; call: Call; signal: AbortSignal },
 ): Promise<CallToolResult> {
   const started = performance.now();
   const record = (decision: ToolDecision, detail: { sizeBytes?: number; cause?: unknown } = {}) =>
@@ -71,7 +74,8 @@ async function callTool(
       ...detail,
     });
   try {
-    const outcome = await tool.call(args, toolContext(deps, call));
+    const context = toolContext(deps, call);
+    const outcome = await limitedCall((within) => tool.call(args, { ...context, signal: within }), deps.limits, signal);
     if (!outcome.ok) record(outcome.refusal.reason);
     const result = answer(tool, outcome);
     if (outcome.ok) record('success', { sizeBytes: Buffer.byteLength(JSON.stringify(result.content)) });
@@ -84,7 +88,7 @@ async function callTool(
 }
 
 /** What the call may touch follows from its token alone (SP-26). */
-function toolContext({ store, now }: DeskDeps, { principal, permits }: Call): ToolContext {
+function toolContext({ store, now }: DeskDeps, { principal, permits }: Call): Omit<ToolContext, 'signal'> {
   const viewer = { subject: principal.subject, seesAll: permits('desk:admin') };
   return { principal, store: store.seenBy(viewer), permits, now: now() };
 }
@@ -98,6 +102,9 @@ function answer(tool: Tool, outcome: ToolOutcome<Record<string, unknown>>): Call
     case 'invalid-arguments':
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid arguments for tool ${tool.name}: ${message}`);
     case 'impossible':
+    case 'timed-out':
+    case 'cancelled':
+    case 'result-too-large':
       return failure(message);
   }
 }

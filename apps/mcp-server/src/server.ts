@@ -18,6 +18,11 @@ import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
+import { createAdmissions } from './policy/admission.ts';
+import { createCallLimits } from './policy/call-limits.ts';
+import { memoryCounters, sharedCounters } from './policy/counters.ts';
+import { assertPolicies } from './policy/declaration.ts';
+import { createSlots } from './policy/slots.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import { openStore } from './store/open-store.ts';
 import { DESK_TOOLS } from './tools/desk-tools.ts';
@@ -44,15 +49,20 @@ const UNTIL_EXPIRY = 'revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRE
  */
 export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
   const { logger, now, tools = DESK_TOOLS } = deps;
+  const { limits } = config;
   const declarations = { tools: toolDeclarations(tools) };
+  assertPolicies(tools, limits);
   const opened = new AsyncDisposableStack();
   try {
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
+    const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
+    opened.defer(() => counters.close());
     const guard = deskGuard(config, declarations, deps);
     opened.defer(() => guard.close());
     const audit = logToolCalls(logger);
-    const transport = mcpTransport({ tools, store, logger, audit, now });
+    const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
+    const transport = mcpTransport({ tools, store, limits, admissions, logger, audit, now });
     opened.defer(() => transport.close());
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },

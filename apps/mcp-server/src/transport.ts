@@ -1,6 +1,9 @@
-import { type AuthInfo, createMcpHandler } from '@modelcontextprotocol/server';
+import { type AuthInfo, createMcpHandler, isJSONRPCRequest } from '@modelcontextprotocol/server';
 import type { McpMessage } from '@portcullis/guard';
 import { type Call, type DeskDeps, deskServer } from './desk-server.ts';
+import type { AdmissionRefusal, Admissions } from './policy/admission.ts';
+import { admissionRefused } from './policy/refusal-response.ts';
+import type { Tool } from './tools/tool.ts';
 
 /**
  * MCP over HTTP, for requests that the guard let in: the token is verified, and the message, which a POST alone has, may
@@ -11,10 +14,13 @@ export type Transport = {
   close(): Promise<void>;
 };
 
+/** What the transport needs besides the tools' own needs. */
+export type TransportDeps = DeskDeps & { admissions: Admissions };
+
 const SUBSCRIPTION_CAP = 256;
 
 /** One endpoint for both protocol eras, without sessions. */
-export function mcpTransport(deps: DeskDeps): Transport {
+export function mcpTransport(deps: TransportDeps): Transport {
   const calls = new WeakMap<AuthInfo, Call>();
   const handler = createMcpHandler(({ authInfo }) => deskServer(deps, callOf(calls, authInfo)), {
     maxSubscriptions: SUBSCRIPTION_CAP,
@@ -22,13 +28,38 @@ export function mcpTransport(deps: DeskDeps): Transport {
   });
   return {
     async answer(request, message, call) {
+      const admission = await deps.admissions.judge(message, call.principal, calledTool(message, deps)?.tool);
+      if (!admission.ok) return refuse(admission.refusal, message, { call, deps });
       const authInfo = asAuthInfo(call);
       calls.set(authInfo, call);
       const parsed = message === undefined ? {} : { parsedBody: message };
-      return await handler.fetch(endingWithToken(request, call, deps.now()), { authInfo, ...parsed });
+      return await admission.hold(() =>
+        handler.fetch(endingWithToken(request, call, deps.now()), { authInfo, ...parsed }),
+      );
     },
     close: () => handler.close(),
   };
+}
+
+type CalledTool = { tool: Tool; arguments: unknown };
+
+function calledTool(message: McpMessage | undefined, { tools }: DeskDeps): CalledTool | undefined {
+  if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
+  const tool = tools.find(({ name }) => name === message.params?.name);
+  return tool && { tool, arguments: message.params?.arguments };
+}
+
+function refuse(
+  refusal: AdmissionRefusal,
+  message: McpMessage | undefined,
+  { call, deps }: { call: Call; deps: DeskDeps },
+): Response {
+  const called = calledTool(message, deps);
+  if (called) {
+    deps.audit.record({ decision: 'over-limit', ...called, tool: called.tool.name, call, durationMs: 0 });
+  }
+  const id = isJSONRPCRequest(message) ? message.id : undefined;
+  return admissionRefused(refusal, { id, correlationId: call.correlationId });
 }
 
 /** The SDK insists on a token here; it never sees one. */

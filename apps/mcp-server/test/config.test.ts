@@ -68,6 +68,31 @@ describe('configuration', () => {
     expect(message).not.toContain('hunter2');
   });
 
+  test('SP-30 limits that would protect nothing are refused', () => {
+    const points = { PORTCULLIS_MCP_USER_POINTS_PER_MINUTE: '50', PORTCULLIS_MCP_CLIENT_POINTS_PER_MINUTE: '60' };
+    expect(readConfig(points).limits).toMatchObject({
+      user: { pointsPerMinute: 50, pointsPerDay: 100_000 },
+      client: { pointsPerMinute: 60 },
+      toolTimeoutMs: 20_000,
+    });
+    const refused: [string, string][] = [
+      ['USER_POINTS_PER_MINUTE', '0'],
+      ['USER_POINTS_PER_DAY', '599'],
+      ['CLIENT_POINTS_PER_MINUTE', '599'],
+      ['CLIENT_POINTS_PER_DAY', '99999'],
+      ['TOOL_CALLS_PER_MINUTE', '0'],
+      ['USER_CALLS_AT_ONCE', '0'],
+      ['CALLS_AT_ONCE', '15'],
+      ['TOOL_TIMEOUT', '0'],
+      ['TOOL_TIMEOUT', '301'],
+      ['RESULT_SIZE', '0'],
+      ['RESULT_SIZE', '4194305'],
+    ];
+    for (const [name, value] of refused) {
+      expect(() => readConfig({ [`PORTCULLIS_MCP_${name}`]: value })).toThrow(`PORTCULLIS_MCP_${name}`);
+    }
+  });
+
   test('the database URL can come from a file', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'portcullis-config-')), 'url');
     writeFileSync(file, 'postgresql://desk:secret@127.0.0.1/desk\n');

@@ -8,6 +8,8 @@ import type { AuditOutcome } from '@portcullis/platform';
  * - `invalid-arguments`: they do not fit the schema
  * - `failed`: a fault of ours
  * - `timed-out`: ended when its time was over
+ * - `cancelled`: ended because its caller was gone
+ * - `result-too-large`: its answer was kept back
  * - `unknown-tool`: there is none of that name
  * - `hidden-tool`: there is one, which this caller may not know of
  * - `insufficient-scope`: the caller was told which scopes to ask for
@@ -22,6 +24,8 @@ export type ToolDecision =
   | 'invalid-arguments'
   | 'failed'
   | 'timed-out'
+  | 'cancelled'
+  | 'result-too-large'
   | 'unknown-tool'
   | 'hidden-tool'
   | 'insufficient-scope'
@@ -37,6 +41,7 @@ export function outcomeOf(decision: ToolDecision): AuditOutcome {
       return 'success';
     case 'failed':
     case 'timed-out':
+    case 'cancelled':
     case 'not-recordable':
       return 'error';
     case 'impossible':
@@ -45,6 +50,7 @@ export function outcomeOf(decision: ToolDecision): AuditOutcome {
     case 'hidden-tool':
     case 'insufficient-scope':
     case 'over-limit':
+    case 'result-too-large':
     case 'awaiting-confirmation':
     case 'not-confirmed':
       return 'denied';

@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { COUNTER_TABLE } from '../policy/counters.ts';
 import { insertAssignedSeed, insertSeed } from './seed.ts';
 import type { DeskTables } from './tables.ts';
 
@@ -12,6 +13,7 @@ const STEPS: readonly Step[] = [
   { name: '0001-desk-tables', up: createDeskTables },
   { name: '0002-invented-tickets', up: insertSeed },
   { name: '0003-assigned-tickets', up: addAssignees },
+  { name: '0004-call-limits', up: createCallLimits },
 ];
 
 /** Any number will do, as long as nothing else in the database locks the same. */
@@ -87,6 +89,18 @@ async function createDeskTables(transaction: Transaction<DeskTables>, kind: Data
 async function addAssignees(transaction: Transaction<DeskTables>): Promise<void> {
   await transaction.schema.alterTable('ticket').addColumn('assignee', 'text').execute();
   await insertAssignedSeed(transaction);
+}
+
+/** What replicas share of the limits, as rate-limiter-flexible lays it out. SQLite has one process, which counts in memory. */
+async function createCallLimits({ schema }: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> {
+  if (kind === 'sqlite') return;
+  await schema
+    .createTable(COUNTER_TABLE)
+    .addColumn('key', 'text', (column) => column.primaryKey())
+    .addColumn('points', 'integer', (column) => column.notNull())
+    .addColumn('expire', 'bigint')
+    .execute();
+  await schema.createIndex('call_limit_expired').on(COUNTER_TABLE).column('expire').execute();
 }
 
 function moment(kind: DatabaseKind): 'timestamptz' | 'text' {

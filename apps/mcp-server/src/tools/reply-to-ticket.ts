@@ -11,6 +11,7 @@ export const replyToTicket = defineTool({
   description:
     'Adds a reply to a ticket in your name and sets its status. A ticket that is assigned to somebody else is not there.',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  cost: 2,
   scopes: ['desk:write'],
   whenScopeMissing: 'challenge',
   input: z.strictObject({

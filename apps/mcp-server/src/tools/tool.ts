@@ -1,5 +1,6 @@
 import type { AccessDeclaration, Binding } from '@portcullis/guard';
 import { z } from 'zod';
+import type { PolicyDeclaration } from '../policy/declaration.ts';
 import type { DeskView } from '../store/desk-store.ts';
 
 /** Who calls a tool, as its token says. Never the token itself. */
@@ -21,12 +22,17 @@ export type ToolContext = {
   /** Whether the token has a scope and, where it names roles, one of them permits it too. */
   permits(scope: string): boolean;
   now: Date;
+  /** Aborted when the call's time is over or its caller is gone: pass it on to whatever takes long. */
+  signal: AbortSignal;
 };
 
-/** How a call ended: with a value, with words for the model (no such ticket), or with arguments that do not fit. */
+/** Why a call came to nothing: its arguments do not fit, there is no such thing (no such ticket), or it met a limit. */
+export type ToolRefusalReason = 'invalid-arguments' | 'impossible' | 'timed-out' | 'cancelled' | 'result-too-large';
+
+/** How a call ended: with a value, or with words for the model. */
 export type ToolOutcome<Value> =
   | { ok: true; value: Value }
-  | { ok: false; refusal: { reason: 'invalid-arguments' | 'impossible'; message: string } };
+  | { ok: false; refusal: { reason: ToolRefusalReason; message: string } };
 
 /** What `tools/list` says about a tool. */
 type ToolListing = {
@@ -42,16 +48,18 @@ type ToolListing = {
 type Confirmation = 'none' | 'required';
 
 /** A tool as the server sees it, whatever its arguments are. */
-export type Tool = AccessDeclaration & {
-  name: string;
-  confirmation: Confirmation;
-  listing: ToolListing;
-  /** Checks `args` against the input schema, runs the tool, and checks the answer against the output schema. */
-  call(args: unknown, context: ToolContext): Promise<ToolOutcome<Record<string, unknown>>>;
-};
+export type Tool = AccessDeclaration &
+  PolicyDeclaration & {
+    name: string;
+    confirmation: Confirmation;
+    listing: ToolListing;
+    /** Checks `args` against the input schema, runs the tool, and checks the answer against the output schema. */
+    call(args: unknown, context: ToolContext): Promise<ToolOutcome<Record<string, unknown>>>;
+  };
 
 /** What one file in this folder says about its tool. */
 export type ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> = AccessDeclaration &
+  PolicyDeclaration &
   Omit<ToolListing, 'inputSchema' | 'outputSchema'> & {
     /** `'none'` by default. */
     confirmation?: Confirmation;
@@ -78,6 +86,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     scopes,
     whenScopeMissing: definition.whenScopeMissing ?? 'hide',
     confirmation: definition.confirmation ?? 'none',
+    cost: definition.cost ?? 1,
+    ...(definition.callsPerMinute !== undefined && { callsPerMinute: definition.callsPerMinute }),
     listing: {
       name,
       title,

@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose';
 import type { Config } from '../../src/config.ts';
+import { DEFAULT_LIMITS } from '../../src/policy/limits.ts';
 import { createMcpServer, type McpServerDeps } from '../../src/server.ts';
 import { emptyDatabase } from './databases.ts';
 import { freePort } from './free-port.ts';
@@ -37,10 +38,19 @@ export async function startDesk(
     clientId: 'mcp-server',
     whenFeedIsDown: 'fail-closed-after',
     failClosedAfterSeconds: 60,
+    limits: DEFAULT_LIMITS,
     logLevel: 'silent',
     ...options.config,
   };
-  const server = await createMcpServer(config, { logger: silentLogger, now: () => new Date(), ...options.deps });
+  const release = async () => {
+    await issuer.close();
+    await database.drop();
+  };
+  const deps = { logger: silentLogger, now: () => new Date(), ...options.deps };
+  const server = await createMcpServer(config, deps).catch(async (cause: unknown) => {
+    await release();
+    throw cause;
+  });
   return {
     url: config.mcpUrl,
     config,
@@ -48,8 +58,7 @@ export async function startDesk(
     token: (scope, claims) => issuer.token(config.mcpUrl, { scope, roles: ['agent'], ...claims }),
     async close() {
       await server.close();
-      await issuer.close();
-      await database.drop();
+      await release();
     },
   };
 }

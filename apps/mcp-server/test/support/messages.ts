@@ -14,10 +14,12 @@ type JsonRpcMessage = {
   error?: { code: number; message: string; data?: Record<string, unknown> };
 };
 
+type Ask = { token: string; era: Era; method: string; params?: Record<string, unknown>; signal?: AbortSignal };
+
 /** Sends one JSON-RPC request the way a client of this era does. */
 export async function ask(
   desk: Pick<TestDesk, 'url'>,
-  { token, era, method, params = {} }: { token: string; era: Era; method: string; params?: Record<string, unknown> },
+  { token, era, method, params = {}, signal }: Ask,
 ): Promise<Answer> {
   const modern = era === '2026-07-28';
   const meta = {
@@ -30,25 +32,37 @@ export async function ask(
   const standard: Record<string, string> = modern
     ? { 'mcp-method': method, ...(typeof subject === 'string' && { 'mcp-name': subject }) }
     : {};
-  return await post(desk, { token, body: JSON.stringify(body), headers: { 'mcp-protocol-version': era, ...standard } });
+  const headers = { 'mcp-protocol-version': era, ...standard };
+  return await post(desk, { token, body: JSON.stringify(body), headers, ...(signal && { signal }) });
 }
 
 /** Calls a tool. */
 export function call(
   desk: Pick<TestDesk, 'url'>,
-  { token, era = '2025-11-25', name, args = {} }: { token: string; era?: Era; name: string; args?: unknown },
+  {
+    era = '2025-11-25',
+    name,
+    args = {},
+    ...rest
+  }: Pick<Ask, 'token' | 'signal'> & { era?: Era; name: string; args?: unknown },
 ): Promise<Answer> {
-  return ask(desk, { token, era, method: 'tools/call', params: { name, arguments: args } });
+  return ask(desk, { ...rest, era, method: 'tools/call', params: { name, arguments: args } });
 }
 
 /** Sends any body. */
 export async function post(
   desk: Pick<TestDesk, 'url'>,
-  { token, body, headers = {} }: { token?: string; body: string; headers?: Record<string, string> },
+  {
+    token,
+    body,
+    headers = {},
+    signal,
+  }: { token?: string; body: string; headers?: Record<string, string>; signal?: AbortSignal },
 ): Promise<Answer> {
   const response = await fetch(desk.url, {
     method: 'POST',
     body,
+    ...(signal && { signal }),
     headers: {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',

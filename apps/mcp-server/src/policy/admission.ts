@@ -1,0 +1,92 @@
+import { isJSONRPCRequest } from '@modelcontextprotocol/server';
+import type { CallLimits, CountedCall, LimitReason } from './call-limits.ts';
+import type { PolicyDeclaration } from './declaration.ts';
+import type { SlotReason, Slots } from './slots.ts';
+
+/** Why a message is not served now. */
+export type AdmissionRefusal = { reason: LimitReason | SlotReason; retryAfterSeconds: number };
+
+/** Whether a message is served now; `hold` keeps its place until the answer is sent. */
+type Admission =
+  | { ok: true; hold(answer: () => Promise<Response>): Promise<Response> }
+  | { ok: false; refusal: AdmissionRefusal };
+
+/** Whom a message comes from. */
+type Caller = { subject: string; clientId: string };
+
+/** What the message calls, where it calls a tool that its caller may call. */
+type CalledTool = PolicyDeclaration & { name: string };
+
+/** Judges each message before anything is done about it. */
+export type Admissions = { judge(message: unknown, caller: Caller, tool: CalledTool | undefined): Promise<Admission> };
+
+/** How long a caller waits for its own calls to end. */
+const BUSY_RETRY_SECONDS = 1;
+const FREE: Admission = { ok: true, hold: (answer) => answer() };
+
+/**
+ * Admits messages within the limits. A call of a tool takes a place too, until its answer has been sent or its caller is
+ * gone. Every other request costs one point.
+ */
+export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
+  return {
+    async judge(message, { subject, clientId }, tool) {
+      // Nothing is done about a message that asks for no answer.
+      if (!isJSONRPCRequest(message)) return FREE;
+      const call: CountedCall = { subject, clientId, cost: tool?.cost ?? 1, ...(tool && { tool }) };
+      if (!tool) return admitted(await limits.count(call), FREE);
+      const place = slots.take(subject);
+      if (!place.ok) return { ok: false, refusal: { reason: place.reason, retryAfterSeconds: BUSY_RETRY_SECONDS } };
+      const { release } = place.slot;
+      try {
+        const admission = admitted(await limits.count(call), {
+          ok: true,
+          hold: (answer) => answerThen(answer, release),
+        });
+        if (!admission.ok) release();
+        return admission;
+      } catch (cause) {
+        release();
+        throw cause;
+      }
+    },
+  };
+}
+
+function admitted(counted: Awaited<ReturnType<CallLimits['count']>>, admission: Admission): Admission {
+  return counted.ok ? admission : counted;
+}
+
+async function answerThen(answer: () => Promise<Response>, release: () => void): Promise<Response> {
+  try {
+    const response = await answer();
+    if (response.body) return new Response(releasing(response.body, release), response);
+    release();
+    return response;
+  } catch (cause) {
+    release();
+    throw cause;
+  }
+}
+
+/** The same bytes; whichever way the stream ends, it ends once. */
+function releasing(body: ReadableStream<Uint8Array>, release: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        release();
+        controller.close();
+      } catch (cause) {
+        release();
+        controller.error(cause);
+      }
+    },
+    async cancel(reason) {
+      release();
+      await reader.cancel(reason);
+    },
+  });
+}
