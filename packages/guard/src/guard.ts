@@ -20,6 +20,7 @@ import { refusalResponse } from './refusal-response.ts';
 import { type BodySource, judgeAnnouncedLength, judgeBodyHeaders, readBytes, withBody } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
+import { createVerifiedTokens } from './verified-tokens.ts';
 
 /** Who is calling (`headers` belong on the answer), or why nobody is let in, with the answer to send. */
 export type Authentication =
@@ -82,7 +83,8 @@ export type Guard = Readonly<{
   preflight(request: Request): Response | undefined;
   /**
    * Judges `Host`, `Origin` and the access token of one request, and whether the caller holds the key or certificate
-   * that the token is bound to. The token is verified anew each time; a DPoP proof is used up.
+   * that the token is bound to. All of it is judged anew each time, but for a signature that is known to be good; a DPoP
+   * proof is used up.
    *
    * Whether the token was revoked is checked with what is known by then; without `revocation` credentials it is not.
    * Not checked: whether its scopes are enough for what is asked, and the body.
@@ -265,7 +267,12 @@ type Sources = { feed: RevocationFeed; introspected: IntrospectedTokens };
 
 function judges(settings: GuardSettings, { feed, introspected }: Sources) {
   const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
-  const deps = { rules: { ...settings, audience: settings.resource }, keys, now: settings.now };
+  const deps = {
+    rules: { ...settings, audience: settings.resource },
+    keys,
+    verified: createVerifiedTokens(settings.rememberedTokens),
+    now: settings.now,
+  };
 
   async function judge(token: string): Promise<TokenVerdict> {
     const opaque = await introspected.verify(token);

@@ -7,12 +7,17 @@ import type { TokenRefusal } from './refusal.ts';
 /** The part of a token's header by which its key is found. */
 export type KeyHint = Readonly<{ alg: string; kid: string }>;
 
-/** The key for a token, or why there is none. */
-type KeyLookup = { ok: true; key: CryptoKey } | { ok: false; refusal: TokenRefusal };
+/** One fetch of an issuer's keys; two fetches are never the same set, though they may hold the same keys. */
+export type KeySet = LocalJWKSet;
+
+/** The key for a token and the set that it is from, or why there is none. */
+type KeyLookup = { ok: true; key: CryptoKey; keys: KeySet } | { ok: false; refusal: TokenRefusal };
 
 /** The public keys of one issuer. */
 export type IssuerKeys = {
   find(hint: KeyHint): Promise<KeyLookup>;
+  /** The set that is in use now. */
+  current(): Promise<{ ok: true; keys: KeySet } | { ok: false; refusal: TokenRefusal }>;
   /** Whether there are keys to verify with; they are fetched if there are none and it is time. */
   available(): Promise<boolean>;
 };
@@ -31,6 +36,10 @@ export function createIssuerKeys(settings: IssuerKeySettings, now: () => Date): 
   const sets = createRefreshed(() => loadKeySet(settings), settings, now);
   return {
     available: async () => (await sets.current()).ok,
+    async current() {
+      const lookup = await sets.current();
+      return lookup.ok ? { ok: true, keys: lookup.value } : unavailable(lookup);
+    },
     async find(hint) {
       const first = await choose(await sets.current(), hint);
       if (first.ok || first.refusal.reason !== 'unknown_key') return first;
@@ -39,7 +48,7 @@ export function createIssuerKeys(settings: IssuerKeySettings, now: () => Date): 
   };
 }
 
-async function loadKeySet(settings: IssuerKeySettings): Promise<LocalJWKSet> {
+async function loadKeySet(settings: IssuerKeySettings): Promise<KeySet> {
   const url = settings.url ?? (await fetchIssuerMetadata(settings.issuer, settings)).jwks_uri;
   if (typeof url !== 'string') throw new Error('the issuer names no jwks_uri');
   const set = await fetchJsonObject(url, settings);
@@ -51,16 +60,18 @@ function isKeySet(value: Record<string, unknown>): value is Record<string, unkno
   return Array.isArray(value.keys) && value.keys.every(isObject);
 }
 
-async function choose(lookup: Lookup<LocalJWKSet>, hint: KeyHint): Promise<KeyLookup> {
-  if (!lookup.ok) {
-    const { retryAfterSeconds, cause } = lookup;
-    return { ok: false, refusal: { reason: 'keys_unavailable', retryAfterSeconds, cause } };
-  }
+async function choose(lookup: Lookup<KeySet>, hint: KeyHint): Promise<KeyLookup> {
+  if (!lookup.ok) return unavailable(lookup);
+  const keys = lookup.value;
   try {
-    return { ok: true, key: await lookup.value({ alg: hint.alg, kid: hint.kid }) };
+    return { ok: true, key: await keys({ alg: hint.alg, kid: hint.kid }), keys };
   } catch (error) {
     return { ok: false, refusal: keyRefusal(error) };
   }
+}
+
+function unavailable({ retryAfterSeconds, cause }: Extract<Lookup<KeySet>, { ok: false }>) {
+  return { ok: false, refusal: { reason: 'keys_unavailable', retryAfterSeconds, cause } } as const;
 }
 
 function keyRefusal(error: unknown): TokenRefusal {

@@ -34,6 +34,11 @@ export type GuardOptions = ScopeOptions & {
   /** JWS algorithms that are taken, of the asymmetric ones. Default: ES256, EdDSA, Ed25519, PS256, RS256. */
   algorithms?: readonly string[];
   /**
+   * How many tokens with a good signature are remembered, so that they need not be verified again while the issuer's keys
+   * are the same: 0 to 100,000, about 1 KB each. All else is judged anew on every request. Default: 10,000.
+   */
+  rememberedTokens?: number;
+  /**
    * What every token must be bound to: a key that the client proves with DPoP (RFC 9449), or the certificate that it
    * connects with (RFC 8705). Bearer tokens are then refused. Default: none; a token that is bound has to be proven
    * all the same.
@@ -142,6 +147,7 @@ export type GuardSettings = ScopeSettings &
     allowedHosts: ReadonlySet<string>;
     clockToleranceSeconds: number;
     algorithms: readonly string[];
+    rememberedTokens: number;
     possession: PossessionRules;
     publicUrl: (request: Request) => string;
     bodyLimitBytes: number;
@@ -198,6 +204,7 @@ export function readOptions(options: GuardOptions): GuardSettings {
     allowedHosts: new Set(hosts),
     clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
     algorithms: [...(options.algorithms ?? DEFAULT_ALGORITHMS)],
+    rememberedTokens: options.rememberedTokens ?? 10_000,
     possession: possessionRules(options),
     publicUrl: options.publicUrl ?? ((request) => origin + new URL(request.url).pathname),
     bodyLimitBytes: options.bodyLimitBytes ?? 1024 * 1024,
@@ -283,9 +290,10 @@ function algorithmProblems(option: string, algorithms: readonly string[] | undef
 }
 
 function numberProblems(options: GuardOptions): string[] {
-  const { clockToleranceSeconds, bodyLimitBytes, dpop, jwks, revocation, introspection } = options;
+  const { clockToleranceSeconds, rememberedTokens, bodyLimitBytes, dpop, jwks, revocation, introspection } = options;
   return [
     outside('clockToleranceSeconds', clockToleranceSeconds, [0, 60]),
+    outside('rememberedTokens', rememberedTokens, [0, 100_000]),
     outside('bodyLimitBytes', bodyLimitBytes, [1, 64 * 1024 * 1024]),
     outside('dpop.windowSeconds', dpop?.windowSeconds, [5, 600]),
     outside('dpop.nonceSecret', dpop?.nonceSecret?.byteLength, [32, 1024, ' bytes']),

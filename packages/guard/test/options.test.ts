@@ -38,6 +38,7 @@ describe('options that cannot work are refused at once', () => {
   test('no algorithm, no usable number, no usable name', () => {
     refuses({ algorithms: [] });
     for (const clockToleranceSeconds of [-1, 61, Number.NaN]) refuses({ clockToleranceSeconds });
+    for (const rememberedTokens of [-1, 100_001]) refuses({ rememberedTokens });
     for (const bodyLimitBytes of [0, 2 ** 40]) refuses({ bodyLimitBytes });
     refuses({ jwks: { cooldownMs: 0 } });
     refuses({ jwks: { url: 'http://login.example.com/jwks' } });
