@@ -12,6 +12,7 @@ import {
 import type { AuditPolicy } from './audit-trail/retention.ts';
 import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
+import { type IdentityProviders, identityProviderProblems } from './enterprise/identity-provider.ts';
 import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts';
 import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
@@ -32,6 +33,8 @@ export type Config = Readonly<{
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
   dpop: ConfigurationFile['dpop'];
+  /** Whose assertions are taken in place of a user's consent, by issuer; nobody's by default. */
+  identityProviders: IdentityProviders;
   /** How the certificates of clients come in; undefined where none do. */
   clientCertificates: ClientCertificates | undefined;
   signingKeys: SigningKeyPolicy;
@@ -87,6 +90,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
     dpop: file.dpop,
+    identityProviders: file.enterpriseAuthorization.identityProviders,
     clientCertificates: clientCertificatesOf(read),
     signingKeys: file.signingKeys,
     audit: file.audit,
@@ -105,6 +109,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   refuseUnprovableResources(read, config);
+  const fetchPorts = config.clientMetadataDocuments.ports;
+  const rules = { fetchPorts, roles: Object.keys(config.roles) };
+  for (const problem of identityProviderProblems(config.identityProviders, rules)) read.problem(problem);
   for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { auditSchema } from './audit-trail/retention.ts';
 import { type PinnedDocument, pinnedDocumentProblem } from './client-metadata/pinned-documents.ts';
 import { configurationProblems } from './configuration-problems.ts';
+import { enterpriseAuthorizationSchema } from './enterprise/identity-provider.ts';
 import { signingKeysSchema } from './keys/key-policy.ts';
 import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
@@ -113,6 +114,7 @@ const configurationFileSchema = z
     refreshTokens: refreshTokensSchema.prefault({}),
     clientMetadataDocuments: clientMetadataDocuments.prefault({}),
     dpop: dpop.prefault({}),
+    enterpriseAuthorization: enterpriseAuthorizationSchema.prefault({}),
     signingKeys: signingKeysSchema.prefault({}),
     audit: auditSchema.prefault({}),
   })

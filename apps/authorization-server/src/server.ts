@@ -36,6 +36,7 @@ import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
 import { createEgress, type EgressNetwork } from './egress/egress.ts';
+import { createProviderKeys, PROVIDER_DOCUMENT_SIZE, type ProviderKeys } from './enterprise/provider-keys.ts';
 import { noteConnections } from './http/arrivals.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
@@ -132,6 +133,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const egress = createEgress({ ports: config.clientMetadataDocuments.ports, network: deps.network });
   const cacheDeps = { store: createRemoteDocumentStore(database), egress, clock, log };
   const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
+  const providerKeys = identityProviderKeys(config, deps);
   const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
   const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
   const logos = clientLogos(config, deps, documentFetchLimit);
@@ -150,6 +152,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
 
   const engineOptions = {
     site,
+    database,
     catalogue,
     roles,
     accessTokenTtlSeconds,
@@ -181,6 +184,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     egress,
     dpop: { ...config.dpop, nonceSecret: deriveKey(masterKey, 'dpop-nonces') },
     clientCertificates: config.clientCertificates,
+    identityProviders: config.identityProviders,
+    providerKeys,
     jwksMaxAgeSeconds: config.signingKeys.jwksMaxAgeSeconds,
     cookieKeys: createCookieKeys(masterKeys, clock),
     clock,
@@ -349,6 +354,16 @@ function clientDocuments(
     log,
     grantTtlSeconds: refreshTokens.absoluteSeconds,
   });
+}
+
+/** Keys and metadata of identity providers come through a door that lets more through than a client's. */
+function identityProviderKeys(
+  { clientMetadataDocuments: { ports } }: Config,
+  { database, clock, log, network }: ServerDeps,
+): ProviderKeys {
+  const egress = createEgress({ ports, network, maxSizeBytes: PROVIDER_DOCUMENT_SIZE.bytes });
+  const store = createRemoteDocumentStore(database);
+  return createProviderKeys(createDocumentCache({ store, egress, clock, log }, KEY_LIMITS));
 }
 
 /** Logos are fetched through a door of their own, which lets more through and does not keep documents waiting. */

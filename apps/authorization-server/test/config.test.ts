@@ -231,7 +231,7 @@ describe('the configuration file', () => {
   test.each([
     [
       { extra: 1 },
-      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, signingKeys, audit.',
+      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, enterpriseAuthorization, signingKeys, audit.',
     ],
     [
       { registration: { polcy: 'open' } },
@@ -341,5 +341,64 @@ describe('the configuration file', () => {
 
   test('a file that is named must be there', () => {
     expect(problems({ PORTCULLIS_CONFIG: join(folder, 'missing.json') })).toHaveLength(1);
+  });
+});
+
+describe('enterprise-managed authorization', () => {
+  const withProvider = (provider: object, issuer = 'https://idp.example', more: object = {}) =>
+    withFile({ ...more, enterpriseAuthorization: { identityProviders: { [issuer]: provider } } });
+
+  test('is off by default, and takes what the documentation shows', () => {
+    expect(readConfig({}).identityProviders).toEqual({});
+    const newUsers = { emailDomains: ['acme.example'], roles: ['agent'] };
+    const { identityProviders } = readConfig(withProvider({ clients: ['c-2f1c'], newUsers }));
+    expect(identityProviders['https://idp.example']).toEqual({
+      algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+      clients: ['c-2f1c'],
+      newUsers,
+    });
+  });
+
+  const inline = { jwks: { keys: [{ kty: 'EC' }] } };
+  test.each<[string, object, string, RegExp]>([
+    ['EX-12: plain http', {}, 'http://idp.example', /is no https URL/],
+    ['EX-12: an issuer with a query', {}, 'https://idp.example/?tenant=hunter2', /is no https URL/],
+    ['AS-30: an address', {}, 'https://169.254.169.254', /fetched by https from a host name/],
+    ['AS-30: another port', {}, 'https://idp.example:8443', /port 443 only/],
+    ['AS-30: keys at an address', { jwksUri: 'https://127.0.0.1/keys' }, 'https://idp.example', /jwksUri: its keys/],
+    ['AS-30: keys by plain http', { jwksUri: 'http://idp.example/keys' }, 'https://idp.example', /jwksUri: its keys/],
+    ['EX-8: no signature', { algorithms: ['none'] }, 'https://idp.example', /must be one of "RS256"/],
+    ['EX-8: a shared secret', { algorithms: ['HS256'] }, 'https://idp.example', /must be one of "RS256"/],
+    ['no algorithm at all', { algorithms: [] }, 'https://idp.example', /must list at least 1/],
+    ['a secret key', { jwks: { keys: [{ kty: 'oct', k: 'hunter2' }] } }, 'https://idp.example', /must be one of "EC"/],
+    ['a private key', { jwks: { keys: [{ kty: 'EC', d: 'hunter2' }] } }, 'https://idp.example', /a private key/],
+    ['keys twice', { ...inline, jwksUri: 'https://idp.example/k' }, 'https://idp.example', /one is enough/],
+    ['a misspelt setting', { jwks_uri: 'https://idp.example/k' }, 'https://idp.example', /is no setting; known here/],
+    [
+      'new users from anywhere',
+      { newUsers: { emailDomains: [], roles: ['agent'] } },
+      'https://idp.example',
+      /at least 1/,
+    ],
+    [
+      'a domain with a star',
+      { newUsers: { emailDomains: ['*.a.example'], roles: ['agent'] } },
+      'https://idp.example',
+      /is no domain/,
+    ],
+    [
+      'a role that there is not',
+      { newUsers: { emailDomains: ['a.example'], roles: ['boss'] } },
+      'https://idp.example',
+      /boss is no role here; there are agent/,
+    ],
+  ])('%s is refused', (_what, provider, issuer, problem) => {
+    const found = problems(withProvider(provider, issuer));
+    expect(found.join()).toMatch(problem);
+    expect(found).toHaveLength(1);
+  });
+
+  test('keys that stand in the configuration are not fetched, so their issuer may be anywhere', () => {
+    expect(problems(withProvider(inline, 'https://10.0.0.5:8443/realms/acme'))).toEqual([]);
   });
 });

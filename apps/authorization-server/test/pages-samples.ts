@@ -52,6 +52,7 @@ function fullAccount(text: string | undefined): Page {
     lastUsedAt,
     disconnect: form,
     narrow: form,
+    allowedBy: text,
     resources: [
       {
         url: or('http://localhost:4001/mcp'),

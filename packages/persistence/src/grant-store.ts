@@ -20,6 +20,8 @@ export type RecordedGrant = {
   lastUsedAt: Date | undefined;
   /** The version of the client's metadata document that the user agreed to, if it has one. */
   documentVersion: string | undefined;
+  /** The issuer of the identity provider that allowed it in the user's place; undefined where the user did. */
+  identityProvider: string | undefined;
 };
 
 /** The place of a grant in the list: the newest come first. */
@@ -94,6 +96,7 @@ export function createGrantStore(database: Database): GrantStore {
       expiresAt: row.expiresAt,
       lastUsedAt: row.lastUsedAt ?? undefined,
       documentVersion: row.documentVersion ?? undefined,
+      identityProvider: row.identityProvider ?? undefined,
     }));
   };
   const revoke: GrantStore['revoke'] = ({ id, now }) =>

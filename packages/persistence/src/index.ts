@@ -1,4 +1,5 @@
 export { changePassword, type EndedAccess, endAccess } from './access.ts';
+export { type AssertedGrant, grantForAssertion } from './asserted-grant.ts';
 export { type AuditChain, type AuditSegment, createAuditChain } from './audit-chain.ts';
 export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
 export { clean } from './clean.ts';
@@ -37,6 +38,12 @@ export {
   type NarrowResult,
   type RecordedGrant,
 } from './grant-store.ts';
+export {
+  createLinkedIdentityStore,
+  type Identity,
+  type LinkedIdentity,
+  type LinkedIdentityStore,
+} from './linked-identity-store.ts';
 export {
   bindMasterKey,
   createMasterKey,
@@ -89,6 +96,7 @@ export {
 } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
+export { useIdentifier } from './used-identifier.ts';
 export {
   type CreateUserResult,
   createUserStore,

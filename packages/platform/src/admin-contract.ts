@@ -75,6 +75,7 @@ const grant = z.object({
   userEmail: z.string().nullable(),
   clientId: z.string(),
   clientName: z.string().nullable(),
+  identityProvider: z.string().nullable().describe('Who allowed it in place of the user; null where the user did.'),
   resources: z.record(z.string(), z.array(z.string())),
   issuedAt: moment,
   lastUsedAt: moment.nullable(),

@@ -20,6 +20,7 @@ const SECRET_NAMES = [
   'code_verifier',
   'client_secret',
   'client_assertion',
+  'assertion',
   'secret',
   'query',
   'querystring',

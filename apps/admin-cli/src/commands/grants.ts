@@ -29,6 +29,7 @@ export function addGrantCommands(program: Command, deps: CliDeps): void {
           { title: 'USER', value: ({ userEmail, userId }) => userEmail ?? userId },
           { title: 'APP', value: ({ clientName, clientId }) => clientName ?? clientId },
           { title: 'ALLOWED', value: allowed },
+          { title: 'BY', value: ({ identityProvider }) => identityProvider ?? 'the user' },
           { title: 'LAST USED', value: ({ lastUsedAt, issuedAt }) => shortTime(lastUsedAt ?? issuedAt) },
           { title: 'ID', value: ({ id }) => id },
         ],

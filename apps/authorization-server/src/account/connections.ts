@@ -59,7 +59,8 @@ function shown(
     allowedAt: grant.issuedAt,
     lastUsedAt: grant.lastUsedAt,
     disconnect: form(`/connections/${grant.id}/disconnect`),
-    narrow: form(`/connections/${grant.id}/scopes`),
+    narrow: grant.identityProvider === undefined ? form(`/connections/${grant.id}/scopes`) : undefined,
+    allowedBy: grant.identityProvider,
     resources: Object.entries(grant.resources).map(([url, scopes]) => {
       const resource = findResource(resources, url);
       return {

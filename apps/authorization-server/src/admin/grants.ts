@@ -45,6 +45,7 @@ function shown({ clientName, userEmail, ...grant }: RecordedGrant) {
     ...grant,
     userEmail: userEmail ?? null,
     clientName: clientName ?? builtIn ?? null,
+    identityProvider: grant.identityProvider ?? null,
     issuedAt: grant.issuedAt.toISOString(),
     expiresAt: grant.expiresAt.toISOString(),
     lastUsedAt: grant.lastUsedAt?.toISOString() ?? null,

@@ -46,10 +46,10 @@ export function judgeFetch(result: EgressResult, reader: AnswerReader, now: Date
   return { kind: 'document', body: read.body, freshForSeconds: freshForSeconds(header, now) };
 }
 
-/** Reads JSON that passes a check. */
-export function jsonReader(check: BodyCheck): AnswerReader {
+/** Reads JSON that passes a check; `maxSize` is what the egress lets through, in words. */
+export function jsonReader(check: BodyCheck, maxSize = '5 KB'): AnswerReader {
   return {
-    maxSize: '5 KB',
+    maxSize,
     read({ header, body }) {
       if (!isJson(header('content-type'))) return { ok: false, problem: 'it is not served as JSON' };
       const text = decode(body);

@@ -14,11 +14,11 @@ export type RemoteKeys = (
   o: { kid?: string | undefined; admit?: (() => Promise<boolean>) | undefined },
 ) => Promise<RemoteKeysResult>;
 
-/** Makes them over a cache. */
-export function createRemoteKeys(cache: DocumentCache): RemoteKeys {
+/** Makes them over a cache; `maxSize` is what its egress lets through, in words. */
+export function createRemoteKeys(cache: DocumentCache, maxSize?: string): RemoteKeys {
   return async (uri, { kid, admit }) => {
     const hasKey = (body: string) => kid === undefined || keysIn(body)?.some((key) => key.kid === kid) === true;
-    const document = await cache(uri, { reader: jsonReader(checkKeySet), admit, suffices: hasKey });
+    const document = await cache(uri, { reader: jsonReader(checkKeySet, maxSize), admit, suffices: hasKey });
     switch (document.kind) {
       case 'fresh':
       case 'stale':

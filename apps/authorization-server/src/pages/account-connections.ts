@@ -15,7 +15,10 @@ export type Connection = Readonly<{
     scopes: readonly Readonly<{ name: string; description: string }>[];
   }>[];
   disconnect: BoundForm;
-  narrow: BoundForm;
+  /** Undefined where somebody else decides what the app may do. */
+  narrow: BoundForm | undefined;
+  /** The identity provider that allowed it in the user's place; undefined where the user did. */
+  allowedBy: string | undefined;
 }>;
 
 /** An app with its installations, the newest first. */
@@ -61,10 +64,10 @@ function installation(
   connection: Connection,
   { id, name, several }: Readonly<{ id: string; name: string; several: boolean }>,
 ): Html {
-  const { allowedAt, lastUsedAt, resources, disconnect, narrow } = connection;
+  const { allowedAt, allowedBy, lastUsedAt, resources, disconnect, narrow } = connection;
   return html`<div${several && html` class="installation"`}>
 <dl class="facts small" id="${id}">
-<div><dt>Allowed</dt><dd>${moment(allowedAt)}</dd></div>
+<div><dt>Allowed</dt><dd>${moment(allowedAt)}${allowedBy !== undefined && html`<br>Allowed by <code>${foreignText(allowedBy)}</code>, where your organisation manages what apps may do. The app can come back until that is changed there.`}</dd></div>
 <div><dt>Last used</dt><dd>${lastUsedAt ? moment(lastUsedAt) : 'not yet'}</dd></div>
 ${resources.map(
   ({ url, name: resource, scopes }) =>
@@ -72,7 +75,7 @@ ${resources.map(
 <div><dt>It may</dt><dd><ul class="plain">${scopes.map(({ description }) => html`<li>${description}</li>`)}</ul></dd></div>`,
 )}
 </dl>
-${resources.map((resource, index) => narrowForm(narrow, { resource, id: `${id}-${index}`, name }))}
+${narrow && resources.map((resource, index) => narrowForm(narrow, { resource, id: `${id}-${index}`, name }))}
 ${revokeForm(disconnect, { label: 'Disconnect', describedBy: `${name} ${id}` })}
 </div>`;
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
@@ -36,7 +37,8 @@ export function recordEngineEvents(
   };
   const eventOf = (ctx: KoaContextWithOIDC, detail: Detail): AuditEvent => {
     const { address, correlationId } = requestContext(ctx);
-    return { time: clock(), address, correlationId, ...parties(ctx), ...detail };
+    const event = { time: clock(), address, correlationId, ...parties(ctx), ...detail };
+    return { ...event, detail: { ...event.detail, ...notes.get(ctx.req) } };
   };
   const record = (ctx: KoaContextWithOIDC, detail: Detail, sink: Pick<AuditSink, 'record'> = audit) =>
     defer(ctx, sink.record(eventOf(ctx, detail)));
@@ -83,6 +85,13 @@ export function recordEngineEvents(
       detail: { grantId },
     });
   });
+}
+
+const notes = new WeakMap<IncomingMessage, Readonly<Record<string, string>>>();
+
+/** Adds to what is recorded of a request at the token endpoint, whatever becomes of it. Never a secret. */
+export function noteForAudit({ req }: { req: IncomingMessage }, detail: Readonly<Record<string, string>>): void {
+  notes.set(req, { ...notes.get(req), ...detail });
 }
 
 function parties({ oidc }: KoaContextWithOIDC): Partial<AuditEvent> {

@@ -2,10 +2,12 @@ import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as 
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
+import type { IdentityProviders } from '../enterprise/identity-provider.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Metrics } from '../metrics.ts';
 import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from '../redemption/adapters.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
+import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
@@ -25,6 +27,7 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
     documents?: ClientDocuments | undefined;
     documentFetchLimit: FailureLimit;
     clientCertificates: ClientCertificates | undefined;
+    identityProviders: IdentityProviders;
     /** Keys behind the `jwks_uri` of a client. */
     remoteKeys: RemoteKeys;
     metrics: Pick<Metrics, 'tokens'>;
@@ -55,10 +58,11 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
     if (model === 'ReplayDetection') return replaced(adapter, usedProofs(adapter));
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {
-        const client =
+        const found =
           documentClient && looksLikeClientIdUrl(clientId)
             ? await documentClient(clientId)
             : await adapter.find(clientId);
+        const client = found && tokenRequest() && takesAssertions(options) ? withAssertionGrant(found) : found;
         const ctx = authenticatingRequest();
         if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import {
   type ClientStore,
   type ConsentStore,
+  type Database,
   type GrantStore,
   machineGrantId,
   type RedemptionStore,
@@ -16,6 +17,8 @@ import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
+import type { IdentityProviders } from '../enterprise/identity-provider.ts';
+import type { ProviderKeys } from '../enterprise/provider-keys.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -32,6 +35,7 @@ import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
+import { assertionGrantMetadata, registerAssertionGrant } from './assertion-grant.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
 import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
 import type { PermissionsOf } from './client-permissions.ts';
@@ -58,6 +62,7 @@ const TTL = {
 /** What the engine is built from. */
 export type EngineOptions = {
   site: Site;
+  database: Database;
   catalogue: ResourceCatalogue;
   roles: RolePermissions;
   accessTokenTtlSeconds: number;
@@ -88,6 +93,9 @@ export type EngineOptions = {
   dpop: { nonceSecret: Buffer; requireNonce: boolean };
   /** How the certificates of clients come in; undefined where none do. */
   clientCertificates: ClientCertificates | undefined;
+  /** Whose assertions are taken in place of a user's consent. */
+  identityProviders: IdentityProviders;
+  providerKeys: ProviderKeys;
   keySet: KeySet;
   jwksMaxAgeSeconds: number;
   cookieKeys: CookieKeys;
@@ -124,6 +132,11 @@ export function createEngine(options: EngineOptions): Provider {
   provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);
   answerForStructuredTokens(provider, options.accessTokens);
+  registerAssertionGrant(provider, {
+    ...options,
+    grantKeptSeconds: options.refreshTokens.idleSeconds,
+    signing: () => options.keySet.signing(options.clock()),
+  });
   return provider;
 }
 
@@ -306,7 +319,7 @@ function nameVersion(ctx: KoaContextWithOIDC, { jwksMaxAgeSeconds }: EngineOptio
 /** The engine's own document knows static scopes only, lists response modes that no client here may use, and no registration. */
 async function describeServer(
   ctx: KoaContextWithOIDC,
-  { site, catalogue, registers, documents }: EngineOptions,
+  { site, catalogue, registers, documents, identityProviders }: EngineOptions,
 ): Promise<void> {
   if (typeof ctx.body !== 'object') return;
   const open = (await catalogue.list()).filter(({ reserved }) => !reserved);
@@ -315,6 +328,7 @@ async function describeServer(
     response_modes_supported: ['query'],
     client_id_metadata_document_supported: documents !== undefined,
     revocation_events_endpoint: pageUrl(site, '/revocations'),
+    ...assertionGrantMetadata({ identityProviders }),
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
 }

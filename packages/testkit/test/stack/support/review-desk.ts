@@ -4,7 +4,7 @@ import { callAdmin } from './administration.ts';
 import type { Target } from './authorization.ts';
 
 /** A client that waits for a review and can change itself; `change` tells the status it was answered with. */
-export type WaitingClient = { id: string; change(redirectUri: string): Promise<number> };
+type WaitingClient = { id: string; change(redirectUri: string): Promise<number> };
 
 /** Registers clients where the policy is `review`, and decides about them as an administrator. */
 export type ReviewDesk = {

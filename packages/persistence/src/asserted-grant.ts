@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from './database.ts';
+import { hashToken } from './token-hash.ts';
+import { inTransaction } from './transaction.ts';
+
+/** What an identity provider allows a client to do for a user, in the user's place. */
+export type AssertedGrant = {
+  userId: string;
+  clientId: string;
+  /** The provider's issuer. */
+  identityProvider: string;
+  /** The canonical URL. */
+  resource: string;
+  scopes: readonly string[];
+  /** How long the grant is listed after its last use, in seconds. */
+  keptSeconds: number;
+  now: Date;
+};
+
+/**
+ * The grant that tokens are issued on for an assertion: one for all assertions about the same user, client, resource and
+ * provider. It says what was allowed last. One that was revoked does not come back: the next assertion gets another.
+ *
+ * @returns undefined when the user is gone or disabled. Whoever is disabled at the same moment has the grant ended, or
+ *   gets none.
+ */
+export async function grantForAssertion(database: Database, asserted: AssertedGrant): Promise<string | undefined> {
+  const { userId, now } = asserted;
+  const assertedFor = keyOf(asserted);
+  const resources = JSON.stringify({ [asserted.resource]: asserted.scopes.join(' ') });
+  const expiresAt = new Date(now.getTime() + asserted.keptSeconds * 1000);
+  const current = await database.prisma.grant.findUnique({ where: { assertedFor } });
+  // Most assertions change nothing, and a grant that is written at each of them would hold up those who revoke it.
+  if (current && current.resources === resources && current.expiresAt.getTime() - now.getTime() > halfOf(asserted))
+    return current.id;
+  return inTransaction(database, async ({ prisma }) => {
+    const user = await prisma.user.findUnique({ where: { id: userId }, select: { disabledAt: true } });
+    if (!user || user.disabledAt) return undefined;
+    const { id } = await prisma.grant.upsert({
+      where: { assertedFor },
+      create: {
+        id: randomUUID(),
+        userId,
+        clientId: asserted.clientId,
+        identityProvider: asserted.identityProvider,
+        assertedFor,
+        resources,
+        detail: '{}',
+        issuedAt: now,
+        expiresAt,
+      },
+      update: { resources, expiresAt },
+      select: { id: true },
+    });
+    return id;
+  });
+}
+
+/** Half of the time for which a grant is kept, in milliseconds. */
+function halfOf({ keptSeconds }: AssertedGrant): number {
+  return keptSeconds * 500;
+}
+
+function keyOf({ userId, clientId, resource, identityProvider }: AssertedGrant): string {
+  return hashToken(JSON.stringify([userId, clientId, resource, identityProvider]));
+}

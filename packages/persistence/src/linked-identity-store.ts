@@ -1,0 +1,71 @@
+import type { Database } from './database.ts';
+import type { LinkedIdentity as Row } from './generated/postgresql/client.ts';
+import { hashToken } from './token-hash.ts';
+
+/** A person at an identity provider: the two together, compared exactly (OpenID Connect Core, section 5.7). */
+export type Identity = { issuer: string; subject: string };
+
+/** An identity that is a user's here. */
+export type LinkedIdentity = Identity & {
+  /** No secret, and good for links. */
+  id: string;
+  userId: string;
+  createdAt: Date;
+  /** When it last let the user in, give or take a minute. */
+  lastUsedAt: Date | undefined;
+};
+
+export type LinkedIdentityStore = {
+  find(identity: Identity): Promise<LinkedIdentity | undefined>;
+  /** What is linked to a user, the oldest first. */
+  list(userId: string): Promise<LinkedIdentity[]>;
+  /** Links an identity to a user. False when it is linked already, to this user or another. */
+  link(o: Identity & { userId: string; now: Date }): Promise<boolean>;
+  /** Takes a link of a user away; undefined when the user has none by that id. */
+  unlink(o: { id: string; userId: string }): Promise<Identity | undefined>;
+  /** Notes that an identity let its user in, at most once a minute. */
+  noteUse(o: Identity & { now: Date }): Promise<void>;
+};
+
+const MINUTE_MS = 60_000;
+
+/** Who at which identity provider is which user. */
+export function createLinkedIdentityStore({ prisma }: Database): LinkedIdentityStore {
+  return {
+    find: async (identity) => {
+      const row = await prisma.linkedIdentity.findUnique({ where: { id: idOf(identity) } });
+      return row ? toIdentity(row) : undefined;
+    },
+    list: async (userId) =>
+      (await prisma.linkedIdentity.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })).map(toIdentity),
+    link: async ({ issuer, subject, userId, now }) => {
+      const id = idOf({ issuer, subject });
+      // In a transaction the second of two that link at once fails at the key, and is done over.
+      if (await prisma.linkedIdentity.findUnique({ where: { id } })) return false;
+      await prisma.linkedIdentity.create({ data: { id, issuer, subject, userId, createdAt: now } });
+      return true;
+    },
+    unlink: async ({ id, userId }) => {
+      const row = await prisma.linkedIdentity.findUnique({ where: { id } });
+      if (row?.userId !== userId) return undefined;
+      const { count } = await prisma.linkedIdentity.deleteMany({ where: { id, userId } });
+      return count > 0 ? { issuer: row.issuer, subject: row.subject } : undefined;
+    },
+    noteUse: async ({ now, ...identity }) => {
+      const due = new Date(now.getTime() - MINUTE_MS);
+      await prisma.linkedIdentity.updateMany({
+        where: { id: idOf(identity), OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: due } }] },
+        data: { lastUsedAt: now },
+      });
+    },
+  };
+}
+
+/** A subject may be longer than a database's index takes. */
+function idOf({ issuer, subject }: Identity): string {
+  return hashToken(JSON.stringify([issuer, subject]));
+}
+
+function toIdentity({ lastUsedAt, ...row }: Row): LinkedIdentity {
+  return { ...row, lastUsedAt: lastUsedAt ?? undefined };
+}
