@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
+import { createReplayMemory } from '@portcullis/guard';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createAdminGuard } from '../src/admin/admin-guard.ts';
 import type { KeySet } from '../src/keys/key-ring.ts';
@@ -22,6 +23,7 @@ test('SP-11: a proof that was used stays used when the signing keys change', asy
   let current: KeySet = { keys: [first.jwk], signing };
   const guard = createAdminGuard({
     site,
+    replays: createReplayMemory(),
     clock: () => now,
     keyRing: { current: () => current, keep: async () => undefined },
   });

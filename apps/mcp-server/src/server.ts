@@ -58,7 +58,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     opened.defer(() => store.close());
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
-    const guard = deskGuard(config, declarations, deps);
+    const guard = deskGuard(config, declarations, { ...deps, proofs: store.proofs });
     opened.defer(() => guard.close());
     const audit = logToolCalls(logger);
     const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
@@ -79,7 +79,11 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
   }
 }
 
-function deskGuard(config: Config, declarations: Declarations, { logger, now }: McpServerDeps): Guard {
+function deskGuard(
+  config: Config,
+  declarations: Declarations,
+  { logger, now, proofs }: McpServerDeps & Pick<DeskStore, 'proofs'>,
+): Guard {
   return createGuard({
     issuer: config.issuer,
     resource: config.mcpUrl,
@@ -90,6 +94,7 @@ function deskGuard(config: Config, declarations: Declarations, { logger, now }: 
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
     ...(config.proofOfPossession && { proofOfPossession: config.proofOfPossession }),
+    ...(proofs && { dpop: { replays: proofs } }),
     ...listening(config),
     onRevocationFeed: revocationLog(logger),
     now,

@@ -1,11 +1,17 @@
-import { createGuard, createReplayMemory, type Guard, type ReplayStore } from '@portcullis/guard';
+import { createGuard, type Guard, type ReplayStore } from '@portcullis/guard';
 import { ADMIN_SCOPES, adminResourceUrl, type Clock } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import { type KeyRing, type KeySet, perKeySet } from '../keys/key-ring.ts';
 import type { Site } from '../site.ts';
 
 /** What the guard of the admin API needs. */
-export type AdminGuardOptions = { site: Site; keyRing: KeyRing; clock: Clock };
+export type AdminGuardOptions = {
+  site: Site;
+  keyRing: KeyRing;
+  /** Which proofs were used. */
+  replays: ReplayStore;
+  clock: Clock;
+};
 
 /** The part of a guard that the admin API uses. */
 export type AdminGuard = Pick<
@@ -17,16 +23,14 @@ export type AdminGuard = Pick<
  * The guard of our own admin API. It is the issuer's neighbour in one process and asks nobody for the keys; it knows
  * none but those that are published at this moment.
  */
-export function createAdminGuard({ site, keyRing, clock }: AdminGuardOptions): AdminGuard {
-  // Each key set gets a guard of its own; which proofs were used must not be forgotten with it.
-  const replays = createReplayMemory();
+export function createAdminGuard({ site, keyRing, replays, clock }: AdminGuardOptions): AdminGuard {
   const guard = perKeySet(keyRing, (keySet) => guardWith(keySet, { site, replays, clock }));
   return { ...guard(), authenticate: (request) => guard().authenticate(request) };
 }
 
 function guardWith(
   { keys }: KeySet,
-  { site, replays, clock }: Pick<AdminGuardOptions, 'site' | 'clock'> & { replays: ReplayStore },
+  { site, replays, clock }: Pick<AdminGuardOptions, 'site' | 'replays' | 'clock'>,
 ): Guard {
   return createGuard({
     issuer: site.issuer,

@@ -25,6 +25,7 @@ import { registrationTokenHandlers } from './registration-tokens.ts';
 import { resourceHandlers } from './resources.ts';
 import { adminMetadata, adminRouter } from './router.ts';
 import { statusHandler } from './status.ts';
+import { sharedProofs } from './used-proofs.ts';
 import { userHandlers } from './users.ts';
 
 /** What the admin API is built from. */
@@ -47,7 +48,7 @@ export type AdminApiOptions = {
 /** The admin API: `metadata` belongs before the issuer's path is taken off a request, the routes of `router` after. */
 export function adminApi(options: AdminApiOptions): { metadata: Middleware; router: Router } {
   const { database } = options;
-  const guard = createAdminGuard(options);
+  const guard = createAdminGuard({ ...options, replays: sharedProofs(database) });
   const router = adminRouter({
     ...options,
     guard,

@@ -14,6 +14,7 @@ const STEPS: readonly Step[] = [
   { name: '0002-invented-tickets', up: insertSeed },
   { name: '0003-assigned-tickets', up: addAssignees },
   { name: '0004-call-limits', up: createCallLimits },
+  { name: '0005-used-proofs', up: createUsedProofs },
 ];
 
 /** Any number will do, as long as nothing else in the database locks the same. */
@@ -101,6 +102,16 @@ async function createCallLimits({ schema }: Transaction<DeskTables>, kind: Datab
     .addColumn('expire', 'bigint')
     .execute();
   await schema.createIndex('call_limit_expired').on(COUNTER_TABLE).column('expire').execute();
+}
+
+async function createUsedProofs(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> {
+  const { schema } = transaction;
+  await schema
+    .createTable('used_proof')
+    .addColumn('identifier', 'text', (column) => column.primaryKey())
+    .addColumn('expires_at', moment(kind), (column) => column.notNull())
+    .execute();
+  await schema.createIndex('used_proof_by_expiry').on('used_proof').column('expires_at').execute();
 }
 
 function moment(kind: DatabaseKind): 'timestamptz' | 'text' {

@@ -4,6 +4,7 @@ import { type Dialect, Kysely } from 'kysely';
 import { type DeskStore, deskStore } from './desk-store.ts';
 import { type DatabaseKind, migrate } from './migrations.ts';
 import { postgresqlDialect } from './postgresql-dialect.ts';
+import { proofStore } from './proof-store.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import type { DeskTables } from './tables.ts';
 
@@ -32,7 +33,8 @@ export async function openStore(options: StoreOptions, deps: { logger: Logger; n
     opened.defer(() => db.destroy());
     await migrate(db, { kind, now: deps.now() });
     const open = opened.move();
-    return deskStore(db, () => open.disposeAsync());
+    const proofs = kind === 'postgresql' ? proofStore(db, deps.logger) : undefined;
+    return deskStore(db, { proofs, close: () => open.disposeAsync() });
   } catch (cause) {
     await opened.disposeAsync();
     if (cause instanceof StartupError) throw cause;

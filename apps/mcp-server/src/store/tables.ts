@@ -49,6 +49,8 @@ type TicketMessageTable = {
   created_at: StoredMoment;
 };
 
+type UsedProofTable = { identifier: string; expires_at: StoredMoment };
+
 type SchemaMigrationTable = { name: string; applied_at: StoredMoment };
 
 /** The tables of the support desk. */
@@ -56,5 +58,6 @@ export type DeskTables = {
   customer: CustomerTable;
   ticket: TicketTable;
   ticket_message: TicketMessageTable;
+  used_proof: UsedProofTable;
   schema_migration: SchemaMigrationTable;
 };
