@@ -8,11 +8,10 @@ const CLOCKS_DIFFER_MS = 60_000;
 export function sharedProofs(database: Database): ReplayStore {
   return {
     claim: async ({ identifier, expiresAt, now }) => {
-      const use = {
-        identifier: `admin-api ${identifier}`,
-        expiresAt: new Date(expiresAt.getTime() + CLOCKS_DIFFER_MS),
-      };
-      return (await claimIdentifier(database, { ...use, now })) ? 'first' : 'replayed';
+      const until = new Date(expiresAt.getTime() + CLOCKS_DIFFER_MS);
+      return (await useIdentifier(database, { identifier: `admin-api ${identifier}`, until, now }))
+        ? 'first'
+        : 'replayed';
     },
   };
 }
