@@ -8,6 +8,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addRegistrationTokenCommands } from './commands/registration-tokens.ts';
 import { addResourceCommands } from './commands/resources.ts';
 import { addSignInCommands } from './commands/sign-in.ts';
+import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
 
 const INTRODUCTION = `Administers a Portcullis server: its users, apps, protected servers, grants and keys.
@@ -53,6 +54,7 @@ export function createProgram(deps: CliDeps): Command {
   addClientCommands(program, deps);
   addResourceCommands(program, deps);
   addGrantCommands(program, deps);
+  addTokenCommands(program, deps);
   addRegistrationTokenCommands(program, deps);
   addKeyCommands(program, deps);
   addAuditCommands(program, deps);

@@ -147,7 +147,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const tokens = { issuer: site.issuer, keys: () => keyRing.current().keys };
   const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
-  const standing = { clients, approvals, grants, users, revocations };
+  const standing = { clients, approvals, grants, users, revocations, permissionsOf };
+  const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
 
   const engineOptions = {
@@ -174,7 +175,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     isUnavailable: isAway,
     clientAuthenticationLimit,
     accessTokens: {
-      introspect: createIntrospection({ tokens, standing, clock }),
+      introspect: createIntrospection({ tokens, standing, personalAccessTokens, clock }),
       revokeAccessToken: createTokenRevocation({ tokens, database, clock }),
     },
     documents,
@@ -232,6 +233,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     database,
     site,
     catalogue,
+    roles,
     formTokens,
     grants,
     signIns,

@@ -3,14 +3,21 @@ import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { createGrantStore } from './grant-store.ts';
 import { createOneTimeLinkStore } from './one-time-link-store.ts';
+import { endPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { inTransaction } from './transaction.ts';
 
 /** How much was ended, and the epoch that begins with it. */
-export type EndedAccess = { signIns: number; grants: number; links: number; accessEpoch: number };
+export type EndedAccess = {
+  signIns: number;
+  grants: number;
+  personalAccessTokens: number;
+  links: number;
+  accessEpoch: number;
+};
 
 /**
- * Ends all that a user's sign-ins opened: the sessions, every app's access, and one-time links (SP-12). What is still
- * on its way counts as of before: a sign-in whose password was read earlier opens nothing any more.
+ * Ends all that a user's sign-ins opened: the sessions, every app's access, personal access tokens, and one-time links
+ * (SP-12). What is still on its way counts as of before: a sign-in whose password was read earlier opens nothing any more.
  *
  * @param within of a transaction that also writes why
  */
@@ -26,9 +33,10 @@ export async function endAccess(
   });
   await prisma.engineRecord.deleteMany({ where: { model: 'Session', userId } });
   const grants = await createGrantStore(within).revokeAll({ userId, now });
+  const personalAccessTokens = await endPersonalAccessTokens(within, { tokens: { userId }, now });
   const links = await createOneTimeLinkStore(within).voidAll({ userId, now });
   const user = await prisma.user.findUnique({ where: { id: userId }, select: { accessEpoch: true } });
-  return { signIns, grants: grants.length, links, accessEpoch: user?.accessEpoch ?? 0 };
+  return { signIns, grants: grants.length, personalAccessTokens, links, accessEpoch: user?.accessEpoch ?? 0 };
 }
 
 /** A new password, and what proves that it may be set. */

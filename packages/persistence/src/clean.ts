@@ -115,6 +115,10 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.registrationToken.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.personalAccessToken.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.personalAccessToken.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expiresAt) => ids(await prisma.remoteDocument.findMany({ where: { expiresAt }, select, take })),
       remove: (keys, expiresAt) => prisma.remoteDocument.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },

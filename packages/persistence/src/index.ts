@@ -54,6 +54,14 @@ export {
 } from './master-key.ts';
 export { createOneTimeLinkStore, type OneTimeLinkPurpose, type OneTimeLinkStore } from './one-time-link-store.ts';
 export {
+  createPersonalAccessTokenStore,
+  type NewPersonalAccessToken,
+  PERSONAL_ACCESS_TOKENS_PER_USER,
+  type PersonalAccessToken,
+  type PersonalAccessTokenPosition,
+  type PersonalAccessTokenStore,
+} from './personal-access-token-store.ts';
+export {
   type CodeRedemption,
   createRedemptionStore,
   type IssuedRefreshToken,

@@ -1,12 +1,13 @@
 import type { Database } from './database.ts';
 import { machineRevocations, revocationsOf, untilRequestsEnd } from './grant-ending.ts';
+import { endPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { recordRevocations } from './revocation-log.ts';
 
 const batchSize = 500;
 
 /**
- * Ends all grants for a resource, with their codes and refresh tokens, forgets what users had agreed to there, and has
- * its server refuse the tokens that are out. To be called within a transaction.
+ * Ends all grants and personal access tokens for a resource, with codes and refresh tokens, forgets what users had
+ * agreed to there, and has its server refuse the tokens that are out. To be called within a transaction.
  *
  * @returns how many grants there were
  */
@@ -16,6 +17,7 @@ export async function endGrantsAt(
 ): Promise<number> {
   const { prisma } = within;
   await prisma.consent.deleteMany({ where: { resource } });
+  await endPersonalAccessTokens(within, { tokens: { resource }, now });
   let ended = 0;
   for (let after = ''; ; ) {
     const rows = await prisma.grant.findMany({

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, isUniqueViolation } from './database.ts';
 import { endGrants, endTokens, untilRequestsEnd, untilSecondBefore } from './grant-ending.ts';
+import { endPersonalAccessTokens, narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { inTransaction } from './transaction.ts';
 
 /** A person who can sign in. */
@@ -94,7 +95,10 @@ export function createUserStore(database: Database): UserStore {
         const before = await within.prisma.user.findUnique({ where: { id: userId }, select: { passwordHash: true } });
         if (!before) return false;
         await within.prisma.user.update({ where: { id: userId }, data: { passwordHash, updatedAt: now } });
-        if (before.passwordHash !== null) await endGrants(within, { grants: { userId }, now });
+        if (before.passwordHash !== null) {
+          await endGrants(within, { grants: { userId }, now });
+          await endPersonalAccessTokens(within, { tokens: { userId }, now });
+        }
         return true;
       }),
     setDisabled: ({ userId, disabled, now }) =>
@@ -105,6 +109,7 @@ export function createUserStore(database: Database): UserStore {
         });
         if (count > 0 && disabled) {
           await endTokens(within, { grants: { userId }, issuedUntil: untilRequestsEnd(now), now });
+          await narrowPersonalAccessTokens(within, { userId, now });
         }
         return count > 0;
       }),
@@ -124,7 +129,10 @@ export function createUserStore(database: Database): UserStore {
       };
       try {
         const user = await inTransaction(database, async (within) => {
-          if (loses) await endTokens(within, { grants: { userId }, issuedUntil: untilSecondBefore(now), now });
+          if (loses) {
+            await endTokens(within, { grants: { userId }, issuedUntil: untilSecondBefore(now), now });
+            await narrowPersonalAccessTokens(within, { userId, now });
+          }
           return within.prisma.user.update({ where: { id: userId }, data, include: withRoles });
         });
         return { ok: true, user: toUser(user) };

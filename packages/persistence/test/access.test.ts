@@ -86,7 +86,7 @@ describe('ending what a user opened (SP-12)', () => {
       await links.issue({ ...link, userId: theirs.user.id }),
     ];
     const ended = await inTransaction(db, (within) => endAccess(within, { userId: mine.user.id, now }));
-    expect(ended).toEqual({ signIns: 1, grants: 1, links: 1, accessEpoch: 1 });
+    expect(ended).toEqual({ signIns: 1, grants: 1, personalAccessTokens: 0, links: 1, accessEpoch: 1 });
     expect([await isOpen(mine.user, mine.signInId), await isOpen(theirs.user, theirs.signInId)]).toEqual([false, true]);
     expect(await db.prisma.refreshToken.count({ where: { grantId: mine.grantId } })).toBe(0);
     expect(await db.prisma.refreshToken.count({ where: { grantId: theirs.grantId } })).toBe(1);

@@ -48,6 +48,8 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     });
     await createRegistrationTokenStore(db).issue({ name, maxUses: null, now, ttlSeconds: exp - seconds });
     const expiresAt = new Date(exp * 1000);
+    const personal = { userId: 'user-1', accessEpoch: 0, name, resource: name, scopes: '', createdAt: now };
+    await prisma.personalAccessToken.create({ data: { id: name, tokenHash: name, ...personal, expiresAt } });
     await prisma.remoteDocument.create({ data: { id: name, url: name, expiresAt } });
     await prisma.clientDocumentVersion.create({ data: { id: name, clientId: name, body: '{}', expiresAt } });
     await prisma.clientApproval.create({ data: { id: name, clientId: name, createdAt: now, expiresAt } });
@@ -61,7 +63,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
   await createUserStore(db).create({ email: 'ada@example.org', roles: [], now });
   await createAuditLog(db).record({ time: new Date(0), type: 'token.issued', outcome: 'success' });
 
-  expect(await clean(db, now)).toBe(14);
+  expect(await clean(db, now)).toBe(15);
   expect(await clean(db, now)).toBe(0);
 
   const left = {
@@ -76,6 +78,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     clientTombstones: await prisma.clientTombstone.count(),
     registrationTokens: await prisma.registrationToken.count(),
     rateLimits: await prisma.rateLimit.count(),
+    personalAccessTokens: await prisma.personalAccessToken.count(),
     remoteDocuments: await prisma.remoteDocument.count(),
     clientDocumentVersions: await prisma.clientDocumentVersion.count(),
     clientApprovals: await prisma.clientApproval.count(),
@@ -95,6 +98,7 @@ test('what has expired is removed from every table, and nothing else (SP-5)', as
     clientTombstones: 2,
     registrationTokens: 1,
     rateLimits: 2,
+    personalAccessTokens: 1,
     remoteDocuments: 1,
     clientDocumentVersions: 1,
     clientApprovals: 1,

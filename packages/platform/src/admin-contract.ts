@@ -7,6 +7,7 @@ export const ADMIN_SCOPES = {
   'admin:clients': 'Register, change and remove apps',
   'admin:resources': 'Add and remove protected servers, and give them credentials',
   'admin:grants': 'See what users have allowed, and end it',
+  'admin:tokens': 'Make and revoke personal access tokens, which act in the name of any user',
   'admin:registration-tokens': 'Issue and revoke tokens with which apps register',
   'admin:keys': 'See the keys that sign tokens, and replace them',
   'admin:audit': 'Read the audit trail',
@@ -170,8 +171,10 @@ const serverAuthentication = {
 
 const issuedSecret = z.string().optional().describe('It is shown in this answer only.');
 
+const scopeList = z.array(scopeToken).min(1).max(100);
+
 const limits = {
-  scopes: z.array(scopeToken).min(1).max(100).optional().describe('The only scopes that it may ask for.'),
+  scopes: scopeList.optional().describe('The only scopes that it may ask for.'),
   resources: z.array(resourceUrl).min(1).max(100).optional().describe('The only resources that it may name.'),
 };
 
@@ -184,6 +187,19 @@ const registrationToken = z.object({
   expiresAt: moment,
   lastUsedAt: moment.nullable(),
   revokedAt: moment.nullable(),
+});
+
+const personalAccessToken = z.object({
+  id: z.string(),
+  userId: z.string(),
+  userEmail: z.string().nullable(),
+  name: z.string(),
+  resource: z.string(),
+  scopes: z.array(z.string()).describe('At most what the roles of its user permit is taken at any moment.'),
+  issuedBy: z.string().nullable().describe('The administrator or machine that made it; null when its user did.'),
+  createdAt: moment,
+  expiresAt: moment,
+  lastUsedAt: moment.nullable(),
 });
 
 const signingKey = z.object({
@@ -489,6 +505,44 @@ export const ADMIN_OPERATIONS = {
     scope: 'admin:registration-tokens',
     summary: 'Ends a registration token. Apps that registered with it stay.',
     response: z.object({ id: z.string() }),
+  },
+  listPersonalAccessTokens: {
+    ...defaults,
+    method: 'GET',
+    path: '/personal-access-tokens',
+    scope: 'admin:tokens',
+    summary: 'Lists the personal access tokens that live, the newest first.',
+    query: z.strictObject({
+      ...paging,
+      user: text(254).optional().describe('Only tokens of this user: an id or an e-mail address.'),
+    }),
+    response: pageOf(personalAccessToken),
+  },
+  issuePersonalAccessToken: {
+    ...defaults,
+    method: 'POST',
+    path: '/personal-access-tokens',
+    scope: 'admin:tokens',
+    summary: 'Makes a token for a client that can only send a fixed header. It is shown in this answer only.',
+    body: z.strictObject({
+      name: text(80).describe('What it is for.'),
+      user: text(254)
+        .optional()
+        .describe('In whose name it acts: an id or an e-mail address. Default: the administrator who asks.'),
+      resource: resourceUrl.optional().describe('The one resource that it is for. Default: the standard one.'),
+      scopes: scopeList.describe('What it may do: no more than the roles of its user permit.'),
+      days: z.number().int().min(1).max(365).default(90).describe('How long it lasts.'),
+    }),
+    status: 201,
+    response: z.object({ token: z.string(), personalAccessToken }),
+  },
+  revokePersonalAccessToken: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/personal-access-tokens/{token}',
+    scope: 'admin:tokens',
+    summary: 'Ends a personal access token. Resource servers refuse it within a second.',
+    response: z.object({ personalAccessToken }),
   },
   listGrants: {
     ...defaults,

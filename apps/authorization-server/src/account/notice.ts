@@ -7,6 +7,7 @@ const NOTICES = {
   disconnected: 'Disconnected. The app has to ask you again before it can do anything in your name.',
   'all-disconnected': 'Every app is disconnected. Each has to ask you again before it can do anything in your name.',
   narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
+  'token-revoked': 'Revoked. Within a second, no server takes that token any more.',
   'signed-out-there': 'That browser is signed out.',
   'signed-out-elsewhere': 'You are signed out everywhere else.',
   'password-changed':

@@ -4,15 +4,19 @@ import { accountPage } from '../pages/account.ts';
 import { connectionsSection } from '../pages/account-connections.ts';
 import { passwordSection } from '../pages/account-password.ts';
 import { signInsSection, signOutSection } from '../pages/account-sign-ins.ts';
+import { tokensSection } from '../pages/account-tokens.ts';
+import { pageUrl } from '../site.ts';
 import { type ConnectionsDeps, connectedApps } from './connections.ts';
 import { accountForm, type FormGuardDeps } from './form-guard.ts';
 import { takeNotice } from './notice.ts';
 import type { PasswordChangeDeps } from './password.ts';
+import { personalAccessTokens, type TokensDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
 import { openSignIns } from './sign-ins.ts';
 
 /** What the account page needs. */
 export type OverviewDeps = ConnectionsDeps &
+  TokensDeps &
   FormGuardDeps &
   Pick<PasswordChangeDeps, 'users' | 'clock'> &
   Parameters<typeof openSignIns>[1];
@@ -20,7 +24,7 @@ export type OverviewDeps = ConnectionsDeps &
 /** Why the page is shown again: which form was not done, and why. */
 export type OverviewProblem = { form: 'password' | 'connections'; text: string; status: number };
 
-/** Shows the page: who somebody is, what is connected, where they are signed in, and the ways out. */
+/** Shows the page: who somebody is, what may act for them, where they are signed in, and the ways out. */
 export async function showOverview(
   ctx: Context,
   { session, problem }: { session: AccountSession; problem?: OverviewProblem },
@@ -39,6 +43,10 @@ export async function showOverview(
       connectionsSection({
         apps: await connectedApps({ userId: user.id, now, form }, deps),
         disconnectAll: form('/connections/disconnect'),
+      }),
+      tokensSection({
+        tokens: await personalAccessTokens({ user, now, form }, deps),
+        newTokenPath: pageUrl(deps.site, '/account/tokens/new'),
       }),
       signInsSection({
         signIns: await openSignIns({ session, now, form }, deps),

@@ -1,17 +1,24 @@
 import Router from '@koa/router';
-import type { Database } from '@portcullis/persistence';
+import {
+  createPersonalAccessTokenStore,
+  type Database,
+  PERSONAL_ACCESS_TOKENS_PER_USER,
+  type User,
+} from '@portcullis/persistence';
 import type { Context, Middleware } from 'koa';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
 import { signedOutPage } from '../pages/account-sign-in.ts';
+import { newTokenPage } from '../pages/account-tokens.ts';
 import { pageUrl } from '../site.ts';
 import { disconnect, disconnectAll, narrow } from './connections.ts';
 import { isOurForm, requireOurForm } from './form-guard.ts';
 import { leaveNotice, type Notice } from './notice.ts';
 import { type OverviewDeps, showOverview } from './overview.ts';
 import { type PasswordChangeDeps, submitPasswordChange } from './password.ts';
+import { revokeToken, showTokenForm, submitToken, type TokenIssueDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
 import { type AccountSignInDeps, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
 import { endSignIn } from './sign-ins.ts';
@@ -19,6 +26,7 @@ import { endSignIn } from './sign-ins.ts';
 /** What the signed-in user's own pages need. */
 export type AccountDeps = OverviewDeps &
   PasswordChangeDeps &
+  TokenIssueDeps &
   AccountSignInDeps & { database: Database; acceptForms: Middleware };
 
 /** Does what a form asks for somebody who is signed in. */
@@ -80,6 +88,18 @@ export function accountRouter(deps: AccountDeps): Router {
   router.post(
     '/connections/:grant/scopes',
     signedIn((ctx, session) => submitNarrowing(ctx, session, deps)),
+  );
+  router.get(
+    '/tokens/new',
+    signedIn(async (ctx, session) => showTokenForm(ctx, { session, user: await userOf(session, deps) }, deps)),
+  );
+  router.post(
+    '/tokens',
+    posted((ctx, session) => submitNewToken(ctx, session, deps)),
+  );
+  router.post(
+    '/tokens/:id/revoke',
+    signedIn((ctx, session) => submitTokenRevocation(ctx, session, deps)),
   );
   router.post(
     '/sign-ins/end-others',
@@ -170,6 +190,39 @@ async function submitNarrowing(ctx: Context, session: AccountSession, deps: Acco
   }
 }
 
+async function userOf({ userId }: AccountSession, { users }: AccountDeps): Promise<User> {
+  const user = await users.findById(userId);
+  if (!user) throw new PageProblem(NOT_THERE);
+  return user;
+}
+
+async function submitNewToken(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const user = await userOf(session, deps);
+  const outcome = await submitToken(ctx, user, deps);
+  if (!outcome.ok) {
+    const { status, problem: text, draft } = outcome;
+    await showTokenForm(ctx, { user, session, problem: { text, status, draft } }, deps);
+    return;
+  }
+  const { token, record } = outcome.issued;
+  const { name, expiresAt } = record;
+  const accountPath = pageUrl(deps.site, '/account');
+  // No redirect: the value would have to be kept somewhere for the page that follows.
+  sendPage(ctx, newTokenPage({ token, name, expiresAt, resource: outcome.resource, accountPath }));
+}
+
+async function submitTokenRevocation(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const id = String(ctx.params.id);
+  const { userId } = session;
+  const isOwn = async () => {
+    const own = { userId, limit: PERSONAL_ACCESS_TOKENS_PER_USER, now: deps.clock() };
+    return (await createPersonalAccessTokenStore(deps.database).list(own)).some((token) => token.id === id);
+  };
+  await requireShown(ctx, { session, isOwn }, deps);
+  await revokeToken(ctx, id, changeOf(deps, userId));
+  done(ctx, deps, 'token-revoked');
+}
+
 async function submitSignInEnd(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
   const id = String(ctx.params.id);
   const now = deps.clock();
@@ -180,9 +233,8 @@ async function submitSignInEnd(ctx: Context, session: AccountSession, deps: Acco
 }
 
 async function submitPassword(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
-  const user = await deps.users.findById(session.userId);
-  if (!user) throw new PageProblem(NOT_THERE);
-  const outcome = await submitPasswordChange(ctx, { session, email: user.email }, deps);
+  const { email } = await userOf(session, deps);
+  const outcome = await submitPasswordChange(ctx, { session, email }, deps);
   if (outcome.ok) {
     done(ctx, deps, 'password-changed');
     return;

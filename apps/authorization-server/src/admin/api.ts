@@ -21,6 +21,7 @@ import { type AuditTrail, auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
 import { keyHandlers } from './keys.ts';
+import { personalAccessTokenHandlers } from './personal-access-tokens.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
 import { resourceHandlers } from './resources.ts';
 import { adminMetadata, adminRouter } from './router.ts';
@@ -61,6 +62,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
       ...resourceHandlers(options),
       ...grantHandlers(database),
       ...auditHandlers(options.auditTrail, createSigningKeyStore(database, options.envelope)),
+      ...personalAccessTokenHandlers(options),
       ...registrationTokenHandlers(database),
       ...keyHandlers({ ...options, policy: options.signingKeys }),
     },

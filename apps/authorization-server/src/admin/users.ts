@@ -129,7 +129,8 @@ function changedUser(result: UpdateUserResult): Changed {
   return refuse(result.refusal.reason === 'email_taken' ? EMAIL_TAKEN : UNKNOWN_USER);
 }
 
-function findUser(users: UserStore, named: string | undefined): Promise<User | undefined> {
+/** Finds a user by id or by e-mail address. */
+export function findUser(users: UserStore, named: string | undefined): Promise<User | undefined> {
   const name = named ?? '';
   return name.includes('@') ? users.findByEmail(name) : users.findById(name);
 }

@@ -43,20 +43,20 @@ export function emailField(input: Readonly<{ email?: string | undefined; problem
 /** What a password field is for: to prove the one there is, or to choose one. */
 export type PasswordUse = 'current-password' | 'new-password';
 
-/** How a password field is called, where a form has more than one. */
-type PasswordName = Readonly<{ name: string; label: string }>;
+/** How a password field is called, where a form has more than one; its `id` is its name, where a page has one such field. */
+type PasswordName = Readonly<{ name: string; label: string; id?: string }>;
 
 /** The password field; a new password gets a hint on how to choose it. What is long enough is for the server to say. */
 export function passwordField(
   use: PasswordUse,
   problem: string | undefined,
-  { name, label }: PasswordName = { name: 'password', label: 'Password' },
+  { name, label, id = name }: PasswordName = { name: 'password', label: 'Password' },
 ): Html {
   const isNew = use === 'new-password';
-  const hint = `${name}-hint`;
+  const hint = `${id}-hint`;
   return html`<div class="field">
-<label for="${name}">${label}</label>
+<label for="${id}">${label}</label>
 ${isNew && html`<span class="hint" id="${hint}">Long beats clever: a few words that only you would put together. A password manager does it best.</span>`}
-<input id="${name}" name="${name}" type="password" autocomplete="${use}" required${describedBy(problem, isNew ? hint : undefined)}>
+<input id="${id}" name="${name}" type="password" autocomplete="${use}" required${describedBy(problem, isNew ? hint : undefined)}>
 </div>`;
 }

@@ -4,13 +4,13 @@ import { requestContext } from '../http/request-context.ts';
 import type { Introspect } from '../revocation/introspection.ts';
 import type { RevokeAccessToken } from '../revocation/token-revocation.ts';
 
-/** What answers about access tokens, which the engine signs and then knows nothing of. */
+/** What answers about tokens that the engine knows nothing of: those it has signed, and personal access tokens. */
 export type StructuredTokenAnswers = { introspect: Introspect; revokeAccessToken: RevokeAccessToken };
 
 /**
  * Answers introspection, and revocation of access tokens. The engine reads the request and authenticates the client; it
  * stops with `unsupported_token_type` at a JWT, only then, and here the answer takes the place of that error. Of other
- * tokens it tells nobody anything, see `allowedPolicy`.
+ * tokens it tells nobody anything, see `allowedPolicy`; what is said of a personal access token takes its place too.
  */
 export function answerForStructuredTokens(provider: Provider, answers: StructuredTokenAnswers): void {
   const structured = new WeakSet<IncomingMessage>();
@@ -27,7 +27,8 @@ export function answerForStructuredTokens(provider: Provider, answers: Structure
     const isStructured = structured.has(ctx.req);
     if (ctx.oidc.route === 'introspection' && (isStructured || ctx.status === 200)) {
       ctx.status = 200;
-      ctx.body = await answers.introspect(token, clientId);
+      const { address, correlationId } = requestContext(ctx);
+      ctx.body = await answers.introspect(token, { clientId, address, correlationId });
     }
     if (ctx.oidc.route === 'revocation' && isStructured) await revoke(ctx, { token, clientId, answers });
   });

@@ -7,15 +7,13 @@ import {
 } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { type AccessTokenClaims, type OwnTokens, readAccessToken } from './access-token-claims.ts';
-
-/** Who asks for a revocation, and from where. */
-type RevocationRequest = { clientId: string; address: string; correlationId: string };
+import type { AskingClient } from './asking-client.ts';
 
 /** Whether the token was ended, was worth nothing already, or belongs to somebody else. */
 type TokenRevocation = 'ended' | 'nothing_to_end' | 'foreign';
 
 /** Ends an access token at the wish of its client. */
-export type RevokeAccessToken = (token: string, request: RevocationRequest) => Promise<TokenRevocation>;
+export type RevokeAccessToken = (token: string, request: AskingClient) => Promise<TokenRevocation>;
 
 /** What ending a token needs. */
 export type TokenRevocationDeps = { tokens: OwnTokens; database: Database; clock: Clock };

@@ -1,5 +1,6 @@
 import type { ClientApprovalStore, ClientStore, GrantStore, RevocationLog, UserStore } from '@portcullis/persistence';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
+import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { AccessTokenClaims } from './access-token-claims.ts';
 
 /** What is asked about a token's standing. */
@@ -9,6 +10,7 @@ export type StandingDeps = {
   grants: GrantStore;
   users: UserStore;
   revocations: RevocationLog;
+  permissionsOf: PermissionsOf;
 };
 
 /** The scopes that a verified access token is still worth. */
@@ -16,7 +18,10 @@ export type Standing = { ok: true; scopes: string[] } | { ok: false };
 
 const ENDED: Standing = { ok: false };
 
-/** Judges, at this moment, what a verified token stands on: no revocation, its client, and the user's grant. */
+/**
+ * Judges, at this moment, what a verified token stands on: no revocation, its client and the limits that an
+ * administrator sets it, and the user's grant.
+ */
 export async function standingOf(
   claims: AccessTokenClaims,
   { deps, now }: { deps: StandingDeps; now: Date },
@@ -24,7 +29,9 @@ export async function standingOf(
   const { grantId, audience, issuedAt, clientId, subject } = claims;
   if (await deps.revocations.covers({ grantId, resource: audience, issuedAt, now })) return ENDED;
   if (!(await mayAct(clientId, { deps, now }))) return ENDED;
-  const scopes = scopesOf(claims);
+  const limits = await deps.permissionsOf(clientId);
+  if (limits?.resources && !limits.resources.includes(audience)) return ENDED;
+  const scopes = scopesOf(claims).filter((scope) => limits?.scopes?.includes(scope) ?? true);
   if (subject === clientId) return { ok: true, scopes };
   const [grant, user] = await Promise.all([deps.grants.find({ id: grantId, now }), deps.users.findById(subject)]);
   const granted = grant?.userId === subject && grant.clientId === clientId ? grant.resources[audience] : undefined;

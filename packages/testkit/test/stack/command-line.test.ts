@@ -133,6 +133,12 @@ async function aRegistrationToken(): Promise<string> {
   return id;
 }
 
+/** The id of a personal access token of the owner. */
+async function aToken(): Promise<string> {
+  const { out } = await admin.run(['tokens', 'issue', '--name', 'editor', '--scope', 'desk:read', '--json']);
+  return JSON.parse(out).personalAccessToken.id;
+}
+
 /** The id of the key whose turn is next. */
 async function aSpareKey(): Promise<string> {
   await server.keepKeys();
@@ -303,6 +309,26 @@ const ROWS: Row[] = [
     right: async () => [await aGrant(), '--yes'],
     wrong: ['somebody'],
     shows: /Revoked what owner@example\.com had allowed Client under attack/,
+    refused: () => ['nothing', '--yes'],
+  },
+  {
+    command: 'tokens issue',
+    right: () => ['--name', 'editor', '--scope', 'desk:read', '--scope', 'desk:write', '--days', '30'],
+    wrong: ['--name', 'editor', '--scope', 'desk:read', '--days', 'many'],
+    shows: /token +pct_[\w-]{49}\n/,
+    refused: () => ['--name', 'editor', '--scope', 'desk:read', '--days', '366'],
+  },
+  {
+    command: 'tokens list',
+    right: () => aToken().then(() => ['--user', OWNER.email]),
+    wrong: ['--limit', 'x'],
+    shows: /owner@example\.com +editor +desk:read at http/,
+  },
+  {
+    command: 'tokens revoke',
+    right: async () => [await aToken(), '--yes'],
+    wrong: [],
+    shows: /Revoked the token “editor” of owner@example\.com/,
     refused: () => ['nothing', '--yes'],
   },
   {

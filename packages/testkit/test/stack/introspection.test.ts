@@ -101,6 +101,18 @@ describe('introspection (RFC 7662)', () => {
     expect((await asDesk(access)).json).toMatchObject({ active: true, scope: '' });
   });
 
+  test('says only what an administrator still lets the client have: scopes and resources', async () => {
+    const { access, client } = await signIn();
+    const limit = (allowed: { allowedScopes?: string; allowedResources?: string }) =>
+      server.database.prisma.client.update({ where: { id: client.id }, data: allowed });
+    await limit({ allowedScopes: '["desk:write"]' });
+    expect((await asDesk(access)).json).toMatchObject({ active: true, scope: '' });
+    await limit({ allowedScopes: '["desk:read"]' });
+    expect((await asDesk(access)).json).toMatchObject({ active: true, scope: 'desk:read' });
+    await limit({ allowedResources: '["https://other.example/mcp"]' });
+    expect((await asDesk(access)).json).toEqual({ active: false });
+  });
+
   test('judges what is true now: grant, user, client and time', async () => {
     const now = () => server.now();
     const [revoked, disabled, expired] = [await signIn(), await signIn(), await signIn()];

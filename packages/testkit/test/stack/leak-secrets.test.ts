@@ -25,10 +25,12 @@ import {
   sendRaw,
   startStack,
 } from '../../src/index.ts';
+import { signInAtAccount } from './support/account.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import { authorizationRequest, codeExchange, registerClient, targetOf, tokensOf } from './support/authorization.ts';
 import { basicAuthorization } from './support/listening-guard.ts';
 import { callTool } from './support/mcp-message.ts';
+import { askForToken, shownToken } from './support/personal-access-tokens.ts';
 
 const OWNER = { email: 'owner@example.com', password: 'the-first-password-of-the-owner' };
 const SCOPE = 'desk:read desk:write';
@@ -112,6 +114,7 @@ async function driveEverything(): Promise<void> {
   await useTheTools(access);
   await askAsTheDesk(access);
   await refreshAndRevoke(client, refresh);
+  await usePersonalAccessToken();
   await misplaceSecrets(client, access);
 
   const confidential = await confidentialClient('client_secret_post');
@@ -168,6 +171,21 @@ async function useTheTools(token: string): Promise<void> {
   }
   await call('no_such_tool', { token });
   await call('search_tickets', { unknown: token });
+}
+
+/** Made at the account page, used at the desk, and put where it does not belong. */
+async function usePersonalAccessToken(): Promise<void> {
+  const person = createHttpPerson();
+  await follow(person, signInAtAccount(stack.issuer, person, OWNER));
+  const page = await follow(person, person.open(`${stack.issuer}/account/tokens/new`));
+  const holder = { who: { ...OWNER, userId: '' }, person, page, resource: stack.mcpUrl };
+  const token = keep('personal access token', shownToken(await follow(person, askForToken(holder))));
+  keep('personal access token', token.slice('pct_'.length, -6));
+  await useTheTools(token);
+  await callMcp(`${new URL(stack.mcpUrl).origin}/${token}`, { headers: bearer(`${token}x`) });
+  await sendRaw(`${stack.issuer}/admin/api/v1/personal-access-tokens/${token}`, { headers: bearer(token) });
+  await sendRaw(`${stack.issuer}/account/tokens/${token}/revoke?token=${token}`, { headers: bearer(token) });
+  await requestToken(target.server, { grant_type: 'refresh_token', refresh_token: token, client_id: token });
 }
 
 /** The desk listens by itself; here its secret, and a wrong one, go to the other place that takes them. */
@@ -302,6 +320,7 @@ describe('of all secrets that were used (SP-4, SP-8)', () => {
       'refresh token',
       'client secret',
       'password link',
+      'personal access token',
       'form token',
       'cookie portcullis',
       'cookie portcullis.sig',

@@ -4,7 +4,7 @@ import { obtainCode, redeem, type Target, type TestClient, tokensOf } from './au
 
 /** Every scope of the admin API that there is. */
 export const ALL_ADMIN_SCOPES =
-  'admin:users admin:clients admin:resources admin:grants admin:registration-tokens admin:keys admin:audit';
+  'admin:users admin:clients admin:resources admin:grants admin:tokens admin:registration-tokens admin:keys admin:audit';
 
 /** The command line as a client. */
 export const COMMAND_LINE: TestClient = {

@@ -83,12 +83,16 @@ export async function listeningGuard(
 /** Fetches over a connection of its own, so that a stream goes where the issuer's address leads at the time. */
 const fetchAnew: typeof fetch = (input, init = {}) =>
   new Promise((resolve, reject) => {
-    const headers = Object.fromEntries(new Headers(init.headers));
-    const request = openRequest(String(input), { agent: false, headers, ...(init.signal && { signal: init.signal }) });
+    const { method = 'GET', signal, body = null } = init;
+    // The headers of a form come with its body.
+    const headers = Object.fromEntries(
+      new Request(String(input), { method, headers: init.headers ?? {}, body }).headers,
+    );
+    const request = openRequest(String(input), { agent: false, method, headers, ...(signal && { signal }) });
     request.on('error', reject);
     request.on('response', (message) => {
       const body = Readable.toWeb(message) as ReadableStream<Uint8Array>;
       resolve(new Response(body, { status: message.statusCode ?? 0 }));
     });
-    request.end();
+    request.end(body === null ? undefined : String(body));
   });
