@@ -35,6 +35,8 @@ import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/d
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
 import { createRemoteKeys, type RemoteKeys } from './client-metadata/remote-keys.ts';
 import type { Config } from './config.ts';
+import { createConfirmations } from './confirmations/confirmations.ts';
+import { confirmationRouter } from './confirmations/router.ts';
 import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { createProviderKeys, PROVIDER_DOCUMENT_SIZE, type ProviderKeys } from './enterprise/provider-keys.ts';
 import { noteConnections } from './http/arrivals.ts';
@@ -221,8 +223,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     permissionsOf,
     consents,
   });
+  const confirmations = createConfirmations({
+    ...{ database, grants, envelope, clock },
+    handles: createFormTokens(deriveKey(masterKey, 'confirmations')),
+  });
   const account = accountRouter({
     ...passwordCheck,
+    confirmations,
     acceptForms: acceptForms(site),
     sessions: createAccountSessions({ provider, site, signIns, clock }),
     clientOf: ({ clientId, documentVersion }) =>
@@ -262,14 +269,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     log,
   });
   const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
-  const events = revocationRouter({
-    clients,
-    feed,
-    log: revocations,
-    clock,
-    audit,
-    failures: clientAuthenticationLimit,
-  });
+  const resourceServers = { clients, clock, audit, failures: clientAuthenticationLimit };
+  const events = revocationRouter({ ...resourceServers, feed, log: revocations });
   const { signingKeys } = config;
   const keyDeps = { keyRing, envelope, signingKeys };
   const keeping = { ...{ database, keyRing, metrics, clock, log }, issuer: site.issuer };
@@ -306,6 +307,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(setup.routes());
   app.use(admin.router.routes());
   app.use(events.router.routes());
+  app.use(confirmationRouter({ ...resourceServers, confirmations, site }).routes());
   app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 

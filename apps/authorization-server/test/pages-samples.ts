@@ -3,6 +3,7 @@ import { type ConnectedApp, connectionsSection } from '../src/pages/account-conn
 import { passwordSection } from '../src/pages/account-password.ts';
 import { accountSignInPage, signedOutPage } from '../src/pages/account-sign-in.ts';
 import { signInsSection, signOutSection } from '../src/pages/account-sign-ins.ts';
+import { confirmationPage, decidedPage } from '../src/pages/confirmation.ts';
 import { type ConsentPageInput, consentPage } from '../src/pages/consent.ts';
 import type { Page } from '../src/pages/document.ts';
 import { errorPage } from '../src/pages/error.ts';
@@ -178,6 +179,38 @@ export function samplePages(text?: string): Record<string, Page> {
     }),
     'consent-web': consentPage({ ...foreignConsent, redirectHost: { kind: 'web', host: or('example.com') } }),
     'consent-empty': consentPage({ ...plainConsent, scopes: [] }),
+    'sign-in-to-confirm': accountSignInPage({
+      action: or('/account/sign-in'),
+      formToken: or('t'),
+      confirms: true,
+    }),
+    confirmation: confirmationPage({
+      action: or('/account/confirmations/abc'),
+      formToken: or('t'),
+      clientName: or('Claude Code'),
+      clientHost: text ?? 'claude.ai',
+      resource: { name: or('Support desk'), url: or('http://localhost:4001/mcp') },
+      tool: { name: or('export_customers'), title: or('Export customers') },
+      arguments: { limit: 100, [or('after')]: or('C-7'), nested: { list: [or('one'), 2] }, empty: '' },
+      userEmail: or('ada@example.com'),
+      askedAt: new Date(Date.UTC(2026, 10, 26, 9, 5)),
+      expiresAt: new Date(Date.UTC(2026, 10, 26, 9, 15)),
+    }),
+    'confirmation-unverified': confirmationPage({
+      action: or('/account/confirmations/abc'),
+      formToken: or('t'),
+      clientName: or(LONG_NAME),
+      clientHost: text,
+      resource: { name: or('Support desk'), url: or('http://localhost:4001/mcp') },
+      tool: { name: or('export_customers'), title: or('Export customers') },
+      arguments: {},
+      userEmail: or('ada@example.com'),
+      askedAt: new Date(Date.UTC(2026, 10, 26, 9, 5)),
+      expiresAt: new Date(Date.UTC(2026, 10, 26, 9, 15)),
+    }),
+    'confirmation-approved': decidedPage('approved'),
+    'confirmation-denied': decidedPage('denied'),
+    'confirmation-used': decidedPage('used'),
     error: errorPage({
       status: 400,
       title: or('This app is not known here any more'),

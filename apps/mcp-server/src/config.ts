@@ -6,6 +6,7 @@ import {
   readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { CONFIRMATION_POLICIES, type ConfirmationPolicy } from './confirmation/confirmation.ts';
 import { type Limits, readLimits } from './policy/limits.ts';
 
 const FEED_POLICIES = ['fail-closed-after', 'until-expiry'] as const;
@@ -35,6 +36,8 @@ export type Config = {
   readonly whenFeedIsDown: (typeof FEED_POLICIES)[number];
   readonly failClosedAfterSeconds: number;
   readonly limits: Limits;
+  /** Who may ask a user to confirm a dangerous call. */
+  readonly confirmation: ConfirmationPolicy;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
@@ -59,11 +62,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     whenFeedIsDown: reader.oneOf('PORTCULLIS_MCP_WHEN_FEED_IS_DOWN', FEED_POLICIES, 'fail-closed-after'),
     failClosedAfterSeconds: reader.integer('PORTCULLIS_MCP_FAIL_CLOSED_AFTER', { fallback: 60, min: 6, max: 3600 }),
     limits: readLimits(reader),
+    confirmation: reader.oneOf('PORTCULLIS_MCP_CONFIRMATION', CONFIRMATION_POLICIES, 'client'),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   if (config.proofOfPossession === 'certificate' && !config.certificateProxy) {
     reader.problem(
       'PORTCULLIS_MCP_PROOF_OF_POSSESSION is certificate, but PORTCULLIS_CLIENT_CERTIFICATE_HEADER does not say where certificates come from.',
+    );
+  }
+  if (config.confirmation === 'page' && !config.clientSecret) {
+    reader.problem(
+      'PORTCULLIS_MCP_CONFIRMATION is page, but without PORTCULLIS_MCP_CLIENT_SECRET no page can be asked for.',
     );
   }
   reader.finish();

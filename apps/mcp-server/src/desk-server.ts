@@ -1,7 +1,16 @@
-import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  type InputRequiredResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
 import type { Logger } from '@portcullis/platform';
 import type { ToolAudit } from './audit/tool-audit.ts';
 import type { ToolDecision } from './audit/tool-decision.ts';
+import { type Unconfirmed, unconfirmed } from './confirmation/answer.ts';
+import type { Confirmation } from './confirmation/confirmation.ts';
 import { answerEmptyLists, EMPTY_LIST_CAPABILITIES } from './empty-lists.ts';
 import { limitedCall } from './policy/limited-call.ts';
 import type { Limits } from './policy/limits.ts';
@@ -22,6 +31,7 @@ export type DeskDeps = {
   tools: readonly Tool[];
   store: DeskStore;
   limits: Limits;
+  confirmation: Confirmation;
   logger: Logger;
   audit: ToolAudit;
   now(): Date;
@@ -39,34 +49,26 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
   const server = new Server(IMPLEMENTATION, {
     capabilities: { tools: {}, ...EMPTY_LIST_CAPABILITIES },
     instructions: INSTRUCTIONS,
+    requestState: { verify: (state, context) => deps.confirmation.verifyState(call.principal, state, context) },
   });
   answerEmptyLists(server);
   server.setRequestHandler('tools/list', () => ({ tools: deps.tools.map((tool) => tool.listing) }));
-  server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
+  server.setRequestHandler('tools/call', async ({ params }, context) => {
     const tool = deps.tools.find(({ name }) => name === params.name);
     // The guard lets nothing through that is not declared, and the tools are the declarations.
     if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
-    // Nobody can be asked yet, and a call that needs the user's word is not made without it (SP-29).
-    if (tool.confirmation === 'required') {
-      deps.audit.record({
-        decision: 'not-confirmed',
-        tool: tool.name,
-        arguments: params.arguments,
-        call,
-        durationMs: 0,
-      });
-      return failure('This call needs the confirmation of the user, who cannot be asked here.');
-    }
-    return await callTool(tool, params.arguments, { deps, call, signal: mcpReq.signal });
+    return await callTool(tool, params.arguments, { deps, call, context });
   });
   return server;
 }
 
+type CallParts = { deps: DeskDeps; call: Call; context: ServerContext };
+
 async function callTool(
   tool: Tool,
   args: unknown,
-  { deps, call, signal }: { deps: DeskDeps; call: Call; signal: AbortSignal },
-): Promise<CallToolResult> {
+  { deps, call, context }: CallParts,
+): Promise<CallToolResult | InputRequiredResult> {
   const started = performance.now();
   const record = (decision: ToolDecision, detail: { sizeBytes?: number; cause?: unknown } = {}) =>
     deps.audit.record({
@@ -74,8 +76,16 @@ async function callTool(
       ...detail,
     });
   try {
-    const context = toolContext(deps, call);
-    const outcome = await limitedCall((within) => tool.call(args, { ...context, signal: within }), deps.limits, signal);
+    const open = await openQuestion(tool, args, { deps, call, context });
+    if (open) {
+      record(open.decision);
+      return open.answer;
+    }
+    const outcome = await limitedCall(
+      (signal) => tool.call(args, { ...toolContext(deps, call), signal }),
+      deps.limits,
+      context.mcpReq.signal,
+    );
     if (!outcome.ok) record(outcome.refusal.reason);
     const result = answer(tool, outcome);
     if (outcome.ok) record('success', { sizeBytes: Buffer.byteLength(JSON.stringify(result.content)) });
@@ -85,6 +95,20 @@ async function callTool(
     record('failed', { cause });
     return failure(`The tool failed. Correlation id: ${call.correlationId}`);
   }
+}
+
+/** What stands between a call and its user's word; undefined where nothing does. A call that cannot be made is not asked about. */
+async function openQuestion(
+  tool: Tool,
+  args: unknown,
+  { deps, call: { principal }, context }: CallParts,
+): Promise<Unconfirmed | undefined> {
+  const given = tool.read(args);
+  if (tool.confirmation === 'none' || !given.ok) return undefined;
+  const { name, title } = tool.listing;
+  const asked = { tool: { name, title }, arguments: given.value, principal, signal: context.mcpReq.signal };
+  const consent = await deps.confirmation.consentTo(asked, context);
+  return consent.given ? undefined : unconfirmed(asked, consent, consent.opensPage);
 }
 
 /** What the call may touch follows from its token alone (SP-26). */

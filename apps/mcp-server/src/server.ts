@@ -14,13 +14,16 @@ import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
 import { logToolCalls } from './audit/tool-audit.ts';
 import type { Config } from './config.ts';
+import { clientForm, stateKey, USED_SECONDS } from './confirmation/client-form.ts';
+import { type Confirmation, createConfirmation } from './confirmation/confirmation.ts';
+import { confirmationPage } from './confirmation/page.ts';
 import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
 import { createAdmissions } from './policy/admission.ts';
 import { createCallLimits } from './policy/call-limits.ts';
-import { memoryCounters, sharedCounters } from './policy/counters.ts';
+import { type Counters, memoryCounters, sharedCounters } from './policy/counters.ts';
 import { assertPolicies } from './policy/declaration.ts';
 import { createSlots } from './policy/slots.ts';
 import type { DeskStore } from './store/desk-store.ts';
@@ -61,8 +64,9 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const guard = deskGuard(config, declarations, { ...deps, proofs: store.proofs });
     opened.defer(() => guard.close());
     const audit = logToolCalls(logger);
+    const confirmation = deskConfirmation(config, counters);
     const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
-    const transport = mcpTransport({ tools, store, limits, admissions, logger, audit, now });
+    const transport = mcpTransport({ tools, store, limits, admissions, confirmation, logger, audit, now });
     opened.defer(() => transport.close());
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
@@ -105,6 +109,17 @@ function deskGuard(
 /** Clients' certificates come from the proxy that terminates TLS, where there is one; nothing here does. */
 function certificateSource({ certificateProxy }: Config): CertificateSource {
   return certificateProxy ? certificateFromProxy(certificateProxy) : certificateOfConnection;
+}
+
+/** Users are asked on the authorization server's page where this server can prove to it who it is. */
+function deskConfirmation(config: Config, counters: Counters): Confirmation {
+  const { issuer, clientId, clientSecret, databaseUrl, confirmation: policy } = config;
+  const options = { name: 'confirmation', points: 1, windowSeconds: USED_SECONDS, whenAway: 'fail' } as const;
+  return createConfirmation({
+    policy,
+    form: clientForm(stateKey({ databaseUrl, clientSecret }), counters.counter(options)),
+    page: clientSecret && confirmationPage({ issuer, clientId, clientSecret: clientSecret.reveal() }),
+  });
 }
 
 function listening(config: Config): Pick<GuardOptions, 'revocation'> {

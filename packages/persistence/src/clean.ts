@@ -95,6 +95,10 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.replayedIdentifier.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.confirmation.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.confirmation.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expiresAt) => ids(await prisma.oneTimeLink.findMany({ where: { expiresAt }, select, take })),
       remove: (keys, expiresAt) => prisma.oneTimeLink.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },

@@ -13,6 +13,7 @@ import { formOf } from '../interactions/form.ts';
 import { signedOutPage } from '../pages/account-sign-in.ts';
 import { newTokenPage } from '../pages/account-tokens.ts';
 import { pageUrl } from '../site.ts';
+import { type ConfirmationPageDeps, showConfirmation, submitConfirmation } from './confirmation.ts';
 import { disconnect, disconnectAll, narrow } from './connections.ts';
 import { isOurForm, requireOurForm } from './form-guard.ts';
 import { leaveNotice, type Notice } from './notice.ts';
@@ -20,14 +21,15 @@ import { type OverviewDeps, showOverview } from './overview.ts';
 import { type PasswordChangeDeps, submitPasswordChange } from './password.ts';
 import { revokeToken, showTokenForm, submitToken, type TokenIssueDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
-import { type AccountSignInDeps, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
+import { type AccountSignInDeps, confirmationQuery, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
 import { endSignIn } from './sign-ins.ts';
 
 /** What the signed-in user's own pages need. */
 export type AccountDeps = OverviewDeps &
   PasswordChangeDeps &
   TokenIssueDeps &
-  AccountSignInDeps & { database: Database; acceptForms: Middleware };
+  AccountSignInDeps &
+  ConfirmationPageDeps & { database: Database; acceptForms: Middleware };
 
 /** Does what a form asks for somebody who is signed in. */
 type Act = (ctx: Context, session: AccountSession) => Promise<void>;
@@ -62,6 +64,15 @@ export function accountRouter(deps: AccountDeps): Router {
     else showAccountSignIn(ctx, deps);
   });
   router.post('/sign-in', (ctx) => submitAccountSignIn(ctx, deps));
+  router.get('/confirmations/:confirmation', async (ctx) => {
+    const session = await deps.sessions.find(ctx);
+    if (session) await showConfirmation(ctx, session, deps);
+    else redirect(ctx, deps, `/account/sign-in${confirmationQuery(String(ctx.params.confirmation))}`);
+  });
+  router.post(
+    '/confirmations/:confirmation',
+    signedIn((ctx, session) => submitConfirmation(ctx, session, deps)),
+  );
   router.post(
     '/sign-out',
     posted((ctx, session) => signOut(ctx, session, deps)),

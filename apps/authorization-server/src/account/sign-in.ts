@@ -19,11 +19,14 @@ export type AccountSignInDeps = PasswordCheckDeps & {
 
 const PATH = '/account/sign-in';
 const COOKIE = 'sign-in';
+/** SHA-256 in base64url. */
+const HANDLE = /^[A-Za-z0-9_-]{43}$/;
 
 /** Shows the sign-in form. Before anybody is signed in, a random value in a cookie is what ties it to the browser. */
 export function showAccountSignIn(ctx: Context, deps: AccountSignInDeps, problem?: SignInProblem): void {
   const page = accountSignInPage({
-    action: new URL(pageUrl(deps.site, PATH)).pathname,
+    action: `${new URL(pageUrl(deps.site, PATH)).pathname}${confirmationQuery(confirmationOf(ctx))}`,
+    confirms: confirmationOf(ctx) !== undefined,
     formToken: deps.formTokens.issue('account-sign-in', browserValue(ctx, deps.site)),
     email: problem?.email,
     problem: problem?.text,
@@ -52,7 +55,18 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
   await deps.sessions.begin(ctx, attempt.user);
   ctx.cookies.set(name, null, options);
   ctx.status = 303;
-  ctx.redirect(pageUrl(deps.site, '/account'));
+  const confirmation = confirmationOf(ctx);
+  ctx.redirect(pageUrl(deps.site, confirmation === undefined ? '/account' : `/account/confirmations/${confirmation}`));
+}
+
+/** What a person is sent to sign in for: a page that asks them about a call of an app. It can lead nowhere else. */
+export function confirmationQuery(confirmation: string | undefined): string {
+  return confirmation !== undefined && HANDLE.test(confirmation) ? `?confirmation=${confirmation}` : '';
+}
+
+function confirmationOf(ctx: Context): string | undefined {
+  const { confirmation } = ctx.query;
+  return typeof confirmation === 'string' && HANDLE.test(confirmation) ? confirmation : undefined;
 }
 
 function browserValue(ctx: Context, site: Site): string {

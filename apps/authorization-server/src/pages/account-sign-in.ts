@@ -7,16 +7,18 @@ export type AccountSignInPageInput = Readonly<{
   /** Path that the form posts to. */
   action: string;
   formToken: string;
+  /** Whether an app's call waits for the person's word. */
+  confirms?: boolean | undefined;
   email?: string | undefined;
   problem?: string | undefined;
 }>;
 
 /** Where somebody signs in to their own account, sent by no app; posts `email`, `password` and `action`. */
 export function accountSignInPage(input: AccountSignInPageInput): Page {
-  const title = 'Sign in to your account';
+  const title = input.confirms ? 'Sign in to confirm' : 'Sign in to your account';
   const body = html`${problemSummary(input.problem)}
 <h1>${title}</h1>
-<p>To see which apps may act in your name, and where you are signed in.</p>
+<p>${input.confirms ? 'An app wants to do something in your name that needs your word. Sign in to see what.' : 'To see which apps may act in your name, and where you are signed in.'}</p>
 <form method="post" action="${input.action}">
 ${formTokenField(input.formToken)}
 ${emailField(input)}

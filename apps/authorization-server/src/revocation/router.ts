@@ -1,23 +1,14 @@
 import Router from '@koa/router';
-import type { ClientStore, RevocationLog } from '@portcullis/persistence';
-import type { AuditSink, Clock } from '@portcullis/platform';
+import type { RevocationLog } from '@portcullis/persistence';
 import type { Context } from 'koa';
-import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
-import { requestContext } from '../http/request-context.ts';
 import { positionOf } from './event-stream.ts';
-import { basicCredentials, type ClientCredentials, resourceOf } from './resource-server.ts';
+import { resourceOf } from './resource-server.ts';
+import { authenticateResourceServer, type ResourceServer, type ResourceServerDeps } from './resource-server-caller.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 import { streamRevocations } from './revocation-stream.ts';
 
 /** What the route works with. */
-export type RevocationRouterDeps = {
-  clients: ClientStore;
-  feed: RevocationFeed;
-  log: RevocationLog;
-  clock: Clock;
-  failures: FailureLimit;
-  audit: AuditSink;
-};
+export type RevocationRouterDeps = ResourceServerDeps & { feed: RevocationFeed; log: RevocationLog };
 
 /** The route, and how to end the streams that are open. */
 export type RevocationRouter = { router: Router; close(): void };
@@ -40,7 +31,7 @@ export function revocationRouter(deps: RevocationRouterDeps): RevocationRouter {
   const streams = new Map<string, number>();
   const router = new Router({ strict: true, sensitive: true });
   router.get('/revocations', async (ctx) => {
-    const caller = await authenticate(ctx, deps);
+    const caller = await authenticateResourceServer(ctx, deps);
     if (!caller) return;
     if (ctx.method === 'HEAD') {
       ctx.set(HEADERS);
@@ -60,11 +51,9 @@ export function revocationRouter(deps: RevocationRouterDeps): RevocationRouter {
   return { router, close: () => closing.abort() };
 }
 
-type Caller = ClientCredentials & { resource: string };
-
 async function stream(
   ctx: Context,
-  { caller, signal, deps }: { caller: Caller; signal: AbortSignal; deps: RevocationRouterDeps },
+  { caller, signal, deps }: { caller: ResourceServer; signal: AbortSignal; deps: RevocationRouterDeps },
 ): Promise<void> {
   ctx.status = 200;
   ctx.set(HEADERS);
@@ -80,43 +69,6 @@ async function stream(
     },
     deps,
   );
-}
-
-async function authenticate(ctx: Context, deps: RevocationRouterDeps): Promise<Caller | undefined> {
-  const credentials = basicCredentials(ctx.get('authorization'));
-  if (!credentials) return void refuse(ctx);
-  // Counted as at the token endpoint, by client and network: a stranger's failures elsewhere never count against it.
-  const { address, correlationId } = requestContext(ctx);
-  const key = `${credentials.id} ${networkOf(address)}`;
-  const allowance = await deps.failures.check(key);
-  if (!allowance.allowed) return void tooManyFailures(ctx, allowance.retryAfterSeconds);
-  const resource = await resourceOf(credentials, deps);
-  if (resource !== undefined) return { ...credentials, resource };
-  const client = await deps.clients.find({ id: credentials.id, now: deps.clock() });
-  if (client) {
-    await deps.failures.take(key);
-    const event = { type: 'client.authentication_failed', outcome: 'denied' } as const;
-    await deps.audit.record({ ...event, time: deps.clock(), client: client.id, address, correlationId });
-  }
-  return void refuse(ctx);
-}
-
-function refuse(ctx: Context): void {
-  ctx.status = 401;
-  ctx.set('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
-  ctx.body = {
-    error: 'invalid_client',
-    error_description: 'send the id and secret of the client that is the server of a resource (HTTP Basic)',
-  };
-}
-
-function tooManyFailures(ctx: Context, retryAfterSeconds: number): void {
-  ctx.status = 429;
-  ctx.set('Retry-After', String(retryAfterSeconds));
-  ctx.body = {
-    error: 'temporarily_unavailable',
-    error_description: 'too many failed client authentications; wait before the next try',
-  };
 }
 
 function tooManyStreams(ctx: Context): void {

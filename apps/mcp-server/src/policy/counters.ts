@@ -14,7 +14,13 @@ export type Taken = { taken: true } | { taken: false; waitMs: number };
 export type Counter = { take(key: string, points: number): Promise<Taken> };
 
 /** What a counter counts up to. */
-type CounterOptions = { name: string; points: number; windowSeconds: number };
+type CounterOptions = {
+  name: string;
+  points: number;
+  windowSeconds: number;
+  /** What happens while the database is away: each process counts alone (the default), or taking fails. */
+  whenAway?: 'count-alone' | 'fail';
+};
 
 /** Where counts are kept: over all replicas in PostgreSQL, or in this process. */
 export type Counters = { counter(options: CounterOptions): Counter; close(): Promise<void> };
@@ -71,6 +77,7 @@ export function sharedCounters(url: Secret, logger: Logger): Counters {
       const alone = own.counter(options);
       return {
         async take(key, points) {
+          if (options.whenAway === 'fail') return await consume(shared, key, points);
           if (Date.now() < pausedUntil) return await alone.take(key, points);
           try {
             return await consume(shared, key, points);

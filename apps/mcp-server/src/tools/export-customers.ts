@@ -15,8 +15,7 @@ export const exportCustomers = defineTool({
   scopes: ['desk:admin'],
   whenScopeMissing: 'hide',
   confirmation: 'required',
-  cost: 20,
-  callsPerMinute: 10,
+  cost: 10,
   input: z.strictObject({
     limit: z.int().min(1).max(PAGE_CAP).default(PAGE_CAP).describe('Customers in one answer.'),
     after: customerReferenceSchema.optional().describe('The last customer of the answer before this one.'),

@@ -7,6 +7,8 @@ import type { DeskView } from '../store/desk-store.ts';
 export type ToolPrincipal = {
   readonly subject: string;
   readonly clientId: string;
+  /** What the user once allowed, and the token came of. */
+  readonly grantId?: string | undefined;
   readonly scopes: readonly string[];
   readonly roles: readonly string[] | undefined;
   readonly expiresAt: Date;
@@ -53,6 +55,8 @@ export type Tool = AccessDeclaration &
     name: string;
     confirmation: Confirmation;
     listing: ToolListing;
+    /** Checks `args` against the input schema: what the tool would be given, defaults put in. */
+    read(args: unknown): ToolOutcome<Record<string, unknown>>;
     /** Checks `args` against the input schema, runs the tool, and checks the answer against the output schema. */
     call(args: unknown, context: ToolContext): Promise<ToolOutcome<Record<string, unknown>>>;
   };
@@ -81,6 +85,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   definition: ToolDefinition<Input, Output>,
 ): Tool {
   const { name, title, description, annotations, input, output, scopes } = definition;
+  const read = (args: unknown): ToolOutcome<z.output<Input>> => {
+    const parsed = input.safeParse(args ?? {});
+    if (parsed.success) return { ok: true, value: parsed.data };
+    return { ok: false, refusal: { reason: 'invalid-arguments', message: describeIssues(parsed.error) } };
+  };
   return {
     name,
     scopes,
@@ -96,12 +105,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       inputSchema: strictSchema(input),
       outputSchema: strictSchema(output),
     },
+    read,
     async call(args, context) {
-      const parsed = input.safeParse(args ?? {});
-      if (!parsed.success) {
-        return { ok: false, refusal: { reason: 'invalid-arguments', message: describeIssues(parsed.error) } };
-      }
-      const outcome = await definition.run(parsed.data, context);
+      const given = read(args);
+      if (!given.ok) return given;
+      const outcome = await definition.run(given.value, context);
       return outcome.ok ? { ok: true, value: output.parse(outcome.value) } : outcome;
     },
   };

@@ -39,6 +39,7 @@ export async function startDesk(
     whenFeedIsDown: 'fail-closed-after',
     failClosedAfterSeconds: 60,
     limits: DEFAULT_LIMITS,
+    confirmation: 'client',
     logLevel: 'silent',
     ...options.config,
   };

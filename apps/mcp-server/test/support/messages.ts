@@ -14,17 +14,24 @@ type JsonRpcMessage = {
   error?: { code: number; message: string; data?: Record<string, unknown> };
 };
 
-type Ask = { token: string; era: Era; method: string; params?: Record<string, unknown>; signal?: AbortSignal };
+type Ask = {
+  token: string;
+  era: Era;
+  method: string;
+  params?: Record<string, unknown>;
+  signal?: AbortSignal;
+  capabilities?: Record<string, unknown>;
+};
 
 /** Sends one JSON-RPC request the way a client of this era does. */
 export async function ask(
   desk: Pick<TestDesk, 'url'>,
-  { token, era, method, params = {}, signal }: Ask,
+  { token, era, method, params = {}, signal, capabilities = {} }: Ask,
 ): Promise<Answer> {
   const modern = era === '2026-07-28';
   const meta = {
     'io.modelcontextprotocol/protocolVersion': era,
-    'io.modelcontextprotocol/clientCapabilities': {},
+    'io.modelcontextprotocol/clientCapabilities': capabilities,
     'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   };
   const body = { jsonrpc: '2.0', id: 1, method, params: modern ? { ...params, _meta: meta } : params };

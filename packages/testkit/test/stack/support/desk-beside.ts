@@ -9,36 +9,60 @@ import { startInProcess } from './in-process.ts';
 import { MCP_SERVER } from './replica.ts';
 
 /** An authorization server in this process, and the MCP server as a process of its own. */
-export type ServersWithDesk = { server: InProcess; close(): Promise<void> };
+export type ServersWithDesk = {
+  server: InProcess;
+  /** Starts one more MCP server for the same resource, on a port and with a database of its own. */
+  anotherDesk(): Promise<{ port: number }>;
+  close(): Promise<void>;
+};
 
-/** Starts both, with databases of their own. */
-export async function startServersWithDesk(options: Omit<InProcessOptions, 'databaseUrl'>): Promise<ServersWithDesk> {
-  const databases = [await createTestDatabase(), await createTestDatabase()] as const;
+/** Starts both, with databases of their own. `env` goes to the authorization server, `shared` to both. */
+export async function startServersWithDesk({
+  shared = {},
+  ...options
+}: Omit<InProcessOptions, 'databaseUrl'> & { shared?: Record<string, string> }): Promise<ServersWithDesk> {
+  const opened = new AsyncDisposableStack();
+  const database = await createTestDatabase();
+  opened.defer(() => database.drop());
   const mcpPort = await findFreePort();
   const mcpUrl = `http://localhost:${mcpPort}/mcp`;
-  const server = await startInProcess({
-    ...options,
-    databaseUrl: databases[0].url,
-    env: { ...options.env, PORTCULLIS_MCP_URL: mcpUrl },
-  });
-  const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-desk-'));
-  const isPostgresql = databases[1].url.startsWith('postgresql:');
-  const desk = startServerProcess(MCP_SERVER, {
-    PORTCULLIS_ISSUER: server.issuer,
-    PORTCULLIS_MCP_URL: mcpUrl,
-    PORTCULLIS_MCP_PORT: String(mcpPort),
-    PORTCULLIS_DATA_DIR: dataDir,
-    ...(isPostgresql && { PORTCULLIS_MCP_DATABASE_URL: databases[1].url }),
-  });
-  const close = async () => {
-    await desk.stop();
-    await server.close();
-    await Promise.all(databases.map((database) => database.drop()));
-    await rm(dataDir, { recursive: true, force: true });
-  };
-  await untilReady(desk, mcpPort).catch(async (cause: unknown) => {
+  const env = { ...options.env, ...shared, PORTCULLIS_MCP_URL: mcpUrl };
+  const server = await startInProcess({ ...options, databaseUrl: database.url, env });
+  opened.defer(() => server.close());
+  const startDesk = (port: number) =>
+    startDeskProcess(opened, port, { ...shared, PORTCULLIS_ISSUER: server.issuer, PORTCULLIS_MCP_URL: mcpUrl });
+  const close = () => opened.disposeAsync();
+  await startDesk(mcpPort).catch(async (cause: unknown) => {
     await close();
     throw cause;
   });
-  return { server, close };
+  return {
+    server,
+    async anotherDesk() {
+      const port = await findFreePort();
+      await startDesk(port);
+      return { port };
+    },
+    close,
+  };
+}
+
+async function startDeskProcess(
+  opened: AsyncDisposableStack,
+  port: number,
+  env: Record<string, string>,
+): Promise<void> {
+  const database = await createTestDatabase();
+  opened.defer(() => database.drop());
+  const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-desk-'));
+  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const isPostgresql = database.url.startsWith('postgresql:');
+  const desk = startServerProcess(MCP_SERVER, {
+    ...env,
+    PORTCULLIS_MCP_PORT: String(port),
+    PORTCULLIS_DATA_DIR: dataDir,
+    ...(isPostgresql && { PORTCULLIS_MCP_DATABASE_URL: database.url }),
+  });
+  opened.defer(async () => void (await desk.stop()));
+  await untilReady(desk, port);
 }
