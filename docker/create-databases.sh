@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs once, when PostgreSQL's data folder is empty. Makes two databases that cannot see each other:
 #   portcullis   owned by portcullis_owner, which migrates it; the authorization server serves as portcullis
-#   desk         owned by desk, the MCP server
+#   desk         owned by desk, the MCP server; its tool query_analytics reads as desk_analytics
 set -euo pipefail
 
 secrets=${PORTCULLIS_SECRETS_FOLDER:-/run/secrets}
+analytics_role=${PORTCULLIS_ANALYTICS_ROLE_SCRIPT:-/portcullis/analytics-role.sql}
 
 # psql quotes what it reads from its variables; passwords reach it through its input, never through its arguments.
 psql --set ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname postgres <<SQL
@@ -31,4 +32,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE portcullis_owner IN SCHEMA public
 
 \connect desk
 ALTER SCHEMA public OWNER TO desk;
+\set owner desk
+\set role desk_analytics
+\set password \`cat "$secrets/analytics-password"\`
+\i $analytics_role
 SQL

@@ -11,16 +11,18 @@ import { join } from 'node:path';
  */
 const folder = process.argv[2] ?? join(import.meta.dirname, 'secrets');
 const password = () => randomBytes(24).toString('base64url');
-const [owner, server, desk] = [password(), password(), password()];
+const [owner, server, desk, analytics] = [password(), password(), password(), password()];
 
 const secrets = {
   'postgresql-password': password(),
   'owner-password': owner,
   'server-password': server,
   'desk-password': desk,
+  'analytics-password': analytics,
   'migrate-database-url': `postgresql://portcullis_owner:${owner}@postgresql:5432/portcullis`,
   'database-url': `postgresql://portcullis:${server}@postgresql:5432/portcullis`,
   'mcp-database-url': `postgresql://desk:${desk}@postgresql:5432/desk`,
+  'mcp-analytics-database-url': `postgresql://desk_analytics:${analytics}@postgresql:5432/desk`,
   'mcp-client-secret': randomBytes(32).toString('base64url'),
   'master-key': randomBytes(32).toString('base64url'),
 };

@@ -23,6 +23,9 @@ export type Config = {
   readonly dataDir: string;
   /** A `postgresql://` URL; without one the tables live in SQLite under `dataDir`. */
   readonly databaseUrl: Secret | undefined;
+  /** The role that query_analytics runs SQL as, in the same PostgreSQL database; without one that tool is not there. */
+  readonly analyticsDatabaseUrl: Secret | undefined;
+  readonly analyticsTimeoutSeconds: number;
   /** Origins whose scripts may call this server, besides its own. */
   readonly allowedOrigins: readonly string[];
   /** What every token must be bound to; undefined where bearer tokens pass too. */
@@ -54,6 +57,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     port: reader.port('PORTCULLIS_MCP_PORT', 4001),
     dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
     databaseUrl: databaseUrl(reader),
+    analyticsDatabaseUrl: reader.secret('PORTCULLIS_MCP_ANALYTICS_DATABASE_URL'),
+    analyticsTimeoutSeconds: reader.integer('PORTCULLIS_MCP_ANALYTICS_TIMEOUT', { fallback: 5, min: 1, max: 30 }),
     allowedOrigins: origins(reader),
     proofOfPossession: proofOfPossession(reader),
     certificateProxy: readCertificateProxy(reader, certificateProxyProblems),
@@ -75,6 +80,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       'PORTCULLIS_MCP_CONFIRMATION is page, but without PORTCULLIS_MCP_CLIENT_SECRET no page can be asked for.',
     );
   }
+  if (config.analyticsDatabaseUrl && !isRoleOfItsOwn(config.analyticsDatabaseUrl, config.databaseUrl)) {
+    reader.problem(
+      'PORTCULLIS_MCP_ANALYTICS_DATABASE_URL must name the server and database of PORTCULLIS_MCP_DATABASE_URL, and another role.',
+    );
+  }
   reader.finish();
   return Object.freeze(config);
 }
@@ -92,6 +102,14 @@ function databaseUrl(reader: EnvironmentReader): Secret | undefined {
     reader.problem('PORTCULLIS_MCP_DATABASE_URL must be a postgresql:// URL. Leave it unset to use SQLite.');
   }
   return secret;
+}
+
+/** The boundary is checked over the desk's own connection, so it has to be the same database, spelled alike. */
+function isRoleOfItsOwn(analytics: Secret, desk: Secret | undefined): boolean {
+  if (desk === undefined || !URL.canParse(analytics.reveal()) || !URL.canParse(desk.reveal())) return false;
+  const [ours, theirs] = [new URL(desk.reveal()), new URL(analytics.reveal())];
+  const samePlace = ours.host === theirs.host && ours.pathname === theirs.pathname;
+  return samePlace && theirs.username !== '' && theirs.username !== ours.username;
 }
 
 function proofOfPossession(reader: EnvironmentReader): Config['proofOfPossession'] {

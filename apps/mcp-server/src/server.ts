@@ -12,6 +12,7 @@ import { type Clock, type Logger, listen } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
+import { openAnalytics } from './analytics/open-analytics.ts';
 import { logToolCalls } from './audit/tool-audit.ts';
 import type { Config } from './config.ts';
 import { clientForm, stateKey, USED_SECONDS } from './confirmation/client-form.ts';
@@ -29,6 +30,7 @@ import { createSlots } from './policy/slots.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import { openStore } from './store/open-store.ts';
 import { DESK_TOOLS } from './tools/desk-tools.ts';
+import { queryAnalytics } from './tools/query-analytics.ts';
 import type { Tool } from './tools/tool.ts';
 import { mcpTransport } from './transport.ts';
 
@@ -45,20 +47,26 @@ export type McpServer = { port: number; close(): Promise<void> };
 
 const RECEIVE_TIMEOUT_MS = 30_000;
 const UNTIL_EXPIRY = 'revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once';
+const NO_ANALYTICS = 'query_analytics is off: with PORTCULLIS_MCP_ANALYTICS_DATABASE_URL it has a role to run SQL as';
 
 /**
  * Opens the database and listens. The authorization server need not be up: its keys are fetched when they are first needed.
  * @throws {StartupError} when the start cannot succeed; then nothing is left open.
  */
 export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
-  const { logger, now, tools = DESK_TOOLS } = deps;
+  const { logger, now, tools: given = DESK_TOOLS } = deps;
   const { limits } = config;
-  const declarations = { tools: toolDeclarations(tools) };
-  assertPolicies(tools, limits);
+  // Before anything is opened: a declaration that protects nothing is no reason to touch the data.
+  assertPolicies(given, limits);
+  toolDeclarations(given);
   const opened = new AsyncDisposableStack();
   try {
     const store = await openStore(config, { logger, now });
     opened.defer(() => store.close());
+    const analytics = await openAnalytics(config, logger);
+    opened.defer(() => analytics?.close());
+    const tools = analytics && deps.tools === undefined ? [...given, queryAnalytics(analytics)] : given;
+    const declarations = { tools: toolDeclarations(tools) };
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
     const guard = deskGuard(config, declarations, { ...deps, proofs: store.proofs });
@@ -75,6 +83,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
     if (guard.metrics().revocation.mode === 'until-expiry') logger.info(UNTIL_EXPIRY);
+    if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
     return { port: listening.port, close: () => running.disposeAsync() };
   } catch (cause) {

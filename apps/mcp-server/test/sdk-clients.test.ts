@@ -8,7 +8,7 @@ let desk: TestDesk;
 let token: string;
 
 beforeAll(async () => {
-  desk = await startDesk();
+  desk = await startDesk({ withAnalyticsRole: true });
   token = await desk.token('desk:read');
 });
 
@@ -50,6 +50,7 @@ describe.each<[string, () => Promise<AnyClient>]>([
         'read_ticket',
         'get_customer',
         'reply_to_ticket',
+        'query_analytics',
       ]);
       expect(await client.callTool({ name: 'whoami', arguments: {} })).toMatchObject({
         structuredContent: { subject: 'user-1' },

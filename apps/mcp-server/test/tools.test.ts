@@ -7,7 +7,7 @@ let reader: string;
 let writer: string;
 
 beforeAll(async () => {
-  desk = await startDesk();
+  desk = await startDesk({ withAnalyticsRole: true });
   reader = await desk.token('desk:read');
   writer = await desk.token('desk:read desk:write');
 });
@@ -32,6 +32,7 @@ describe.each(ERAS)('SP-25 in the era of %s', (era) => {
       'read_ticket',
       'get_customer',
       'reply_to_ticket',
+      'query_analytics',
     ]);
   });
 
@@ -90,7 +91,13 @@ describe.each(ERAS)('SP-25 in the era of %s', (era) => {
 
   test('a machine, whose token names no roles, has the scopes of its token and meets no challenge', async () => {
     const machine = await desk.token('desk:read', { roles: undefined, sub: 'client-1' });
-    expect(await names(machine, era)).toEqual(['whoami', 'search_tickets', 'read_ticket', 'get_customer']);
+    expect(await names(machine, era)).toEqual([
+      'whoami',
+      'search_tickets',
+      'read_ticket',
+      'get_customer',
+      'query_analytics',
+    ]);
   });
 
   test('SP-24 arguments that do not fit are refused with -32602', async () => {

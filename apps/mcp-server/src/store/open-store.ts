@@ -45,7 +45,12 @@ export async function openStore(options: StoreOptions, deps: { logger: Logger; n
 
 function dialectFor({ databaseUrl, dataDir }: StoreOptions, logger: Logger): Dialect {
   if (databaseUrl) return postgresqlDialect(databaseUrl, logger);
-  return sqliteDialect(join(dataDir, 'mcp-server.sqlite'));
+  return sqliteDialect(sqliteFile(dataDir));
+}
+
+/** Where the desk's SQLite database lies in a data folder. */
+export function sqliteFile(dataDir: string): string {
+  return join(dataDir, 'mcp-server.sqlite');
 }
 
 /** Names the database's own code (`ECONNREFUSED`, `28P01`), never its URL, which carries a password. */

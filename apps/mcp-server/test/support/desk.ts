@@ -19,9 +19,9 @@ export type TestDesk = {
 
 /** Starts a server in this process on a free port, with an empty database of the project's kind. */
 export async function startDesk(
-  options: { deps?: Partial<McpServerDeps>; config?: Partial<Config> } = {},
+  options: { deps?: Partial<McpServerDeps>; config?: Partial<Config>; withAnalyticsRole?: boolean } = {},
 ): Promise<TestDesk> {
-  const database = await emptyDatabase();
+  const database = await emptyDatabase({ withAnalyticsRole: options.withAnalyticsRole ?? false });
   const issuer = await startIssuer();
   const port = await freePort();
   const config: Config = {
@@ -31,6 +31,8 @@ export async function startDesk(
     port,
     dataDir: database.dataDir,
     databaseUrl: database.databaseUrl,
+    analyticsDatabaseUrl: database.analyticsDatabaseUrl,
+    analyticsTimeoutSeconds: 1,
     allowedOrigins: [],
     proofOfPossession: undefined,
     certificateProxy: undefined,

@@ -29,7 +29,8 @@ async function as(user: string, database: string, ...statements: string[]): Prom
 beforeAll(async () => {
   cluster = await startPostgresql({ durable: false });
   const secrets = mkdtempSync(join(tmpdir(), 'portcullis-secrets-'));
-  for (const role of ['owner', 'server', 'desk']) writeFileSync(join(secrets, `${role}-password`), PASSWORD);
+  for (const role of ['owner', 'server', 'desk', 'analytics'])
+    writeFileSync(join(secrets, `${role}-password`), PASSWORD);
   const { hostname, port, username, password } = new URL(cluster.url);
   const { status, stderr } = spawnSync('bash', [SCRIPT], {
     encoding: 'utf8',
@@ -37,6 +38,7 @@ beforeAll(async () => {
       PATH: `${postgresqlPrograms()}${delimiter}${process.env.PATH}`,
       ...{ PGHOST: hostname, PGPORT: port, PGPASSWORD: password, POSTGRES_USER: username },
       PORTCULLIS_SECRETS_FOLDER: secrets,
+      PORTCULLIS_ANALYTICS_ROLE_SCRIPT: join(SCRIPT, '../analytics-role.sql'),
     },
   });
   rmSync(secrets, { recursive: true });
@@ -64,4 +66,14 @@ test('neither server’s roles can open the other’s database', async () => {
   await expect(as('desk', 'portcullis')).rejects.toMatchObject(refused);
   await expect(as('portcullis', 'desk')).rejects.toMatchObject(refused);
   await expect(as('portcullis_owner', 'desk')).rejects.toMatchObject(refused);
+});
+
+test('SP-33 the role for queries reads the views that the desk makes, and calls no function that does something', async () => {
+  await as('desk', 'desk', 'CREATE TABLE secrets (id int)', 'CREATE VIEW analytics.shown AS SELECT 1 AS one');
+  await as('desk', 'desk', 'GRANT SELECT ON analytics.shown TO desk_analytics');
+  expect(await as('desk_analytics', 'desk', 'SELECT one FROM analytics.shown')).toEqual([{ one: 1 }]);
+  const refused = { code: '42501' };
+  for (const statement of ['SELECT * FROM secrets', 'SELECT pg_sleep(1)', 'SELECT * FROM pg_class'])
+    await expect(as('desk_analytics', 'desk', statement)).rejects.toMatchObject(refused);
+  await expect(as('desk_analytics', 'portcullis')).rejects.toMatchObject(refused);
 });
