@@ -7,8 +7,10 @@ import { canonicalHost } from './web-address.ts';
  * The `Host` header counts; where the runtime gives none, the request's URL does.
  */
 export function isOwnHost(request: Request, allowedHosts: ReadonlySet<string>): boolean {
+  const header = request.headers.get('host');
+  if (header !== null && allowedHosts.has(header)) return true;
   const url = new URL(request.url);
-  const host = canonicalHost(request.headers.get('host') ?? url.host, url.protocol);
+  const host = canonicalHost(header ?? url.host, url.protocol);
   return host !== undefined && allowedHosts.has(host);
 }
 

@@ -22,7 +22,8 @@ const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i;
  * @see RFC 6750 sections 2 and 3.1, RFC 9449 section 7.1
  */
 export function readCredentials(request: Request): Credentials {
-  if (new URL(request.url).searchParams.has('access_token')) return refuse('token_in_query');
+  if (request.url.includes('?') && new URL(request.url).searchParams.has('access_token'))
+    return refuse('token_in_query');
   const header = request.headers.get('authorization')?.trim();
   if (!header || !/^(bearer|dpop)\b/i.test(header)) return refuse('no_credentials');
   const [, scheme, token] = CREDENTIALS.exec(header) ?? [];

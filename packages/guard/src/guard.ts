@@ -9,7 +9,7 @@ import { createIntrospect } from './introspection.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import type { McpMessage } from './mcp-message.ts';
 import { type MessageGate, messageGate, type SentMessage } from './message-gate.ts';
-import { createMetadataMirror } from './metadata-mirror.ts';
+import { createMetadataMirror, MIRRORED_PATH } from './metadata-mirror.ts';
 import type { OperationRefusal } from './operation.ts';
 import { type GuardOptions, type GuardSettings, readOptions } from './options.ts';
 import { judgePossession } from './possession.ts';
@@ -132,6 +132,10 @@ export type Guard = Readonly<{
   access(principal: Principal, kind: DeclaredKind, name: string): Access;
   /** Whether a caller has a scope, or one that implies it, and the user's roles permit it. */
   permits(principal: Principal, scope: string): boolean;
+  /** The paths that are the guard's to answer: the resource's own, and those of the metadata. */
+  paths: ReadonlySet<string>;
+  /** Aborted when the token of this principal may no longer be used, for streams that have no other end. */
+  endOf(principal: Principal): AbortSignal;
   /** What an operator may want to measure. */
   metrics(): Readonly<{ revocation: RevocationMetrics }>;
   /** Ends the connection to the revocation feed. Requests are still judged, by what is known. */
@@ -226,9 +230,21 @@ export function createGuard(options: GuardOptions): Guard {
       const caller = { scopes: principal.scopes, permitted: settings.permittedScopes(principal) };
       return decideAccess({ scopes: [scope] }, caller, settings.hierarchy) === 'listed-and-callable';
     },
+    paths: guardedPaths(settings),
+    endOf({ expiresAt }) {
+      const leftMs = expiresAt.getTime() + settings.clockToleranceSeconds * 1000 - settings.now().getTime();
+      return AbortSignal.timeout(Math.min(Math.max(leftMs, 0), TIMER_CAP_MS));
+    },
     metrics: () => ({ revocation: feed.metrics() }),
     close: () => feed.close(),
   } satisfies Guard);
+}
+
+const TIMER_CAP_MS = 2 ** 31 - 1;
+
+function guardedPaths({ resource, mirrorIssuerMetadata }: GuardSettings): ReadonlySet<string> {
+  const mirrored = mirrorIssuerMetadata ? [MIRRORED_PATH] : [];
+  return new Set([new URL(resource).pathname, ...resourceMetadataPaths(resource), ...mirrored]);
 }
 
 function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authorizationServerMetadata'> {
@@ -242,9 +258,16 @@ function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authoriza
   const mirror = createMetadataMirror(settings);
   return {
     metadata: (request) =>
-      paths.has(new URL(request.url).pathname) ? publicDocument(request, document, 300) : undefined,
+      isWellKnown(request) && paths.has(new URL(request.url).pathname)
+        ? publicDocument(request, document, 300)
+        : undefined,
     authorizationServerMetadata: mirror,
   };
+}
+
+/** Spares every other request the parsing of its URL. */
+function isWellKnown({ url }: Request): boolean {
+  return url.includes('/.well-known/');
 }
 
 function revocationFeed(settings: GuardSettings, introspected: IntrospectedTokens): RevocationFeed {
@@ -323,7 +346,7 @@ function judges(settings: GuardSettings, { feed, introspected }: Sources) {
           binding: principal.boundTo,
           proof: request.headers.get('dpop'),
           method: request.method,
-          url: settings.publicUrl(request),
+          url: () => settings.publicUrl(request),
           certificate: clientCertificate,
           now: settings.now(),
         },
@@ -354,12 +377,21 @@ function turnAway(response: Response): Admission {
   return { admitted: false, response };
 }
 
-// A response that came from fetch has headers that cannot be changed, hence the copy.
 function withHeaders(response: Response, extra: Readonly<Record<string, string>>): Response {
-  const headers = new Headers(response.headers);
-  for (const [name, value] of Object.entries(extra)) {
-    if (name === 'vary') headers.append(name, value);
-    else headers.set(name, value);
+  try {
+    addHeaders(response.headers, extra);
+    return response;
+  } catch {
+    // A response that came from fetch has headers that cannot be changed, hence the copy.
+    const headers = new Headers(response.headers);
+    addHeaders(headers, extra);
+    return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
   }
-  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+function addHeaders(headers: Headers, extra: Readonly<Record<string, string>>): void {
+  // RFC 9110 lets `Vary` stand several times; of the others there is one.
+  for (const [name, value] of Object.entries(extra)) headers[name === 'vary' ? 'append' : 'set'](name, value);
+  // A stream that a proxy keeps back until it is full is none (TR-7).
+  if (headers.get('content-type')?.startsWith('text/event-stream')) headers.set('x-accel-buffering', 'no');
 }

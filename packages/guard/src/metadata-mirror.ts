@@ -3,7 +3,8 @@ import type { GuardSettings } from './options.ts';
 import { publicDocument } from './public-document.ts';
 import { createRefreshed } from './refreshed.ts';
 
-const PATH = '/.well-known/oauth-authorization-server';
+/** Where clients of the 2025-03-26 protocol look for the issuer's metadata. */
+export const MIRRORED_PATH = '/.well-known/oauth-authorization-server';
 
 /**
  * Serves a copy of the issuer's metadata at the resource's origin, where clients of the 2025-03-26 protocol look.
@@ -14,7 +15,7 @@ export function createMetadataMirror(settings: GuardSettings): (request: Request
   const { issuer, fetch, keys, now } = settings;
   const copy = createRefreshed(() => fetchIssuerMetadata(issuer, { fetch, timeoutMs: keys.timeoutMs }), keys, now);
   return async (request) => {
-    if (!settings.mirrorIssuerMetadata || new URL(request.url).pathname !== PATH) return undefined;
+    if (!settings.mirrorIssuerMetadata || new URL(request.url).pathname !== MIRRORED_PATH) return undefined;
     const lookup = await copy.current();
     if (lookup.ok) return publicDocument(request, lookup.value, 60);
     return new Response(null, { status: 503, headers: { 'retry-after': String(lookup.retryAfterSeconds) } });

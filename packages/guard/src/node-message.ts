@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Where Express and Koa keep the request target that their routers shorten. */
-type RoutedMessage = IncomingMessage & { originalUrl?: string };
+/** Where Express and Koa keep the request target that their routers shorten, and what a body parser has read. */
+type RoutedMessage = IncomingMessage & { originalUrl?: string; body?: unknown };
 
 /**
  * Puts a Node.js request into web form, without its body. The URL is built on `origin`, never on the `Host` header,
@@ -9,12 +10,13 @@ type RoutedMessage = IncomingMessage & { originalUrl?: string };
  * `Authorization` in silence.
  *
  * @param target the request target, where a router has changed `message.url`
+ * @param signal aborted when the client goes away
  * @throws TypeError when the request has no web form (method TRACE or target `*`, for example)
  */
 export function webRequest(
   message: RoutedMessage,
   origin: string,
-  target = message.originalUrl ?? message.url,
+  { target = message.originalUrl ?? message.url, signal }: { target?: string | undefined; signal?: AbortSignal } = {},
 ): Request {
   const headers = new Headers();
   const { rawHeaders } = message;
@@ -23,17 +25,40 @@ export function webRequest(
   }
   const { host, path } = splitTarget(target ?? '', headers.get('host'));
   headers.set('host', host);
-  return new Request(origin + path, { method: message.method ?? 'GET', headers });
+  return new Request(origin + path, { method: message.method ?? 'GET', headers, ...(signal && { signal }) });
 }
 
-/** Sends a small web response as the answer to a Node.js request. */
+/** The body of a Node.js request: its bytes as they come, or what a body parser has made of them. */
+export function bodyOf(message: RoutedMessage): AsyncIterable<Uint8Array> | undefined {
+  if (message.body !== undefined) return parsed(message.body);
+  const hasBody = message.headers['transfer-encoding'] !== undefined || Number(message.headers['content-length']) > 0;
+  // Whoever stops reading early must not destroy the message: its connection is the one that the refusal goes out on.
+  return hasBody ? message.iterator({ destroyOnReturn: false }) : undefined;
+}
+
+/** Sends a web response as the answer to a Node.js request, a stream as it comes. Ends early when the client is gone. */
 export async function sendResponse(response: Response, out: ServerResponse): Promise<void> {
-  const body = Buffer.from(await response.arrayBuffer());
   out.statusCode = response.status;
-  response.headers.forEach((value, name) => {
-    out.setHeader(name, value);
-  });
-  out.end(body);
+  for (const [name, value] of response.headers) out.appendHeader(name, value);
+  if (!isStream(response)) {
+    out.end(response.body === null ? undefined : Buffer.from(await response.arrayBuffer()));
+    return;
+  }
+  // A stream that begins with a pause must not keep its headers back; one that does not sends both at once.
+  setImmediate(() => out.headersSent || out.flushHeaders());
+  for await (const chunk of response.body ?? []) {
+    if (out.destroyed) return;
+    if (!out.write(chunk)) await Promise.race([once(out, 'drain'), once(out, 'close')]);
+  }
+  out.end();
+}
+
+function isStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+}
+
+async function* parsed(body: unknown): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(JSON.stringify(body));
 }
 
 // RFC 9112 section 3.2: a target with a host in it overrides the header, and two slashes are a path. HTTP/1.0 needs no

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from './guard.ts';
+import type { NodeGuardOptions } from './node-handler.ts';
 import { sendResponse, webRequest } from './node-message.ts';
 import type { Principal } from './principal.ts';
-import { type CertificateSource, certificateOfConnection } from './proxied-certificate.ts';
+import { certificateOfConnection } from './proxied-certificate.ts';
 
+export { type FaultObserver, type NodeGuardOptions, nodeHandler } from './node-handler.ts';
 export { webRequest } from './node-message.ts';
 export {
   type CertificateProxy,
@@ -12,15 +14,6 @@ export {
   certificateOfConnection,
   certificateProxyProblems,
 } from './proxied-certificate.ts';
-
-/** What an adapter for Node.js can be told. */
-export type NodeGuardOptions = {
-  /**
-   * Finds the client's certificate, for tokens that are bound to one. Default: the certificate of the TLS connection,
-   * where Node.js itself terminates TLS. Behind a proxy that does: `certificateFromProxy`.
-   */
-  clientCertificate?: CertificateSource;
-};
 
 /**
  * Puts a guard in front of a Node.js or Express handler. The result resolves to the principal, with CORS headers
@@ -58,7 +51,7 @@ export function nodeGuard(
 
 function toRequest(message: IncomingMessage, origin: string, target?: string): Request | undefined {
   try {
-    return webRequest(message, origin, target);
+    return webRequest(message, origin, { target });
   } catch {
     return undefined;
   }

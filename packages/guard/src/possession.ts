@@ -12,7 +12,8 @@ export type Showing = Readonly<{
   /** The `DPoP` header. */
   proof: string | null;
   method: string;
-  url: string;
+  /** The URL as clients know it; asked for where there is a proof to compare with it. */
+  url: () => string;
   /** The certificate that the client connected with, in DER. */
   certificate: Uint8Array<ArrayBuffer> | undefined;
   now: Date;
@@ -82,7 +83,7 @@ async function judgeProof(
   rules: PossessionRules,
 ): Promise<PossessionRefusal | undefined> {
   if (proof === null) return { reason: 'proof_missing' };
-  const verdict = await verifyProof(proof, { method, url, accessToken: token, keyThumbprint, now }, rules);
+  const verdict = await verifyProof(proof, { method, url: url(), accessToken: token, keyThumbprint, now }, rules);
   if (!verdict.ok) return verdict.refusal;
   const { identifier, usableUntil } = verdict;
   switch (await rules.replays.claim({ identifier, expiresAt: usableUntil, now })) {

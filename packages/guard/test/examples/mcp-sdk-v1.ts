@@ -1,31 +1,13 @@
 import { createServer } from 'node:http';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { authInfo, createGuard } from '@portcullis/guard';
-import { nodeGuard } from '@portcullis/guard/node';
+import { createGuard } from '@portcullis/guard';
+import { mcpV1Handler } from '@portcullis/guard/mcp-sdk-v1';
+import { nodeHandler } from '@portcullis/guard/node';
 
 export function mcpServer(issuer: string, resource: string) {
-  const guard = createGuard({
-    issuer,
-    resource,
-    scopes: { supported: ['desk:read'], baseline: ['desk:read'] },
-  });
-  const authenticate = nodeGuard(guard);
-
-  return createServer(async (request, response) => {
-    try {
-      const principal = await authenticate(request, response);
-      if (principal === undefined) return;
-      const transport = new StreamableHTTPServerTransport(); // no sessions
-      const server = tools();
-      response.on('close', () => void server.close());
-      await server.connect(transport as Parameters<typeof server.connect>[0]);
-      await transport.handleRequest(Object.assign(request, { auth: authInfo(guard, principal) }), response);
-    } catch (error) {
-      console.error(error);
-      response.headersSent ? response.destroy() : response.writeHead(500).end();
-    }
-  });
+  const declarations = { tools: { whoami: { scopes: ['desk:read'], baseline: true } } };
+  const guard = createGuard({ issuer, resource, declarations });
+  return createServer(nodeHandler(guard, mcpV1Handler(guard, tools)));
 }
 
 function tools() {
