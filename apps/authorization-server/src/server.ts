@@ -153,6 +153,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
 
+  const refusals = createTokenRefusals(database, audit);
+
   const engineOptions = {
     site,
     database,
@@ -172,7 +174,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     redemptions,
     familyMarks: createFamilyMarks(createFormTokens(...derivedKeys(masterKeys, 'refresh-families'))),
     audit,
-    refusals: createTokenRefusals(database, audit),
+    refusals,
     metrics,
     isUnavailable: isAway,
     clientAuthenticationLimit,
@@ -205,6 +207,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const passwordCheck = {
     users,
     audit,
+    refusals,
     clock,
     verifyPassword: await createPasswordVerifier(),
     limits: createSignInLimits(database),

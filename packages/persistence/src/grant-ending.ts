@@ -52,6 +52,20 @@ export async function endTokens(
   await recordRevocations(within, { revocations: touched.flatMap((grant) => revocationsOf(grant, issuedUntil)), now });
 }
 
+/**
+ * The same for tokens of before a change, where grants stay in use. A token names the second in which it was issued, and
+ * the clock of another replica may be a little ahead: what was issued in this second and the next is refused, and new
+ * tokens wait until these are over. Whatever is on its way is not written down any more, see `RedemptionStore`.
+ */
+export async function endTokensSoFar(
+  within: Database,
+  { grants, now }: { grants: GrantSelection; now: Date },
+): Promise<void> {
+  const issuedUntil = new Date(Math.floor(now.getTime() / 1000) * 1000 + 1000);
+  await within.prisma.grant.updateMany({ where: grants, data: { tokensEndedUntil: issuedUntil } });
+  await endTokens(within, { grants, issuedUntil, now });
+}
+
 /** The tokens that a machine got in its own name, for each resource that it may name. */
 export function machineRevocations(
   { id, allowedResources }: Pick<Client, 'id' | 'allowedResources'>,
@@ -74,7 +88,7 @@ export function untilRequestsEnd(now: Date): Date {
   return secondsAfter(now, REQUEST_SECONDS);
 }
 
-/** Covers tokens issued before the second of `now`: tokens name seconds, and those of this one may be new already. */
+/** The last second whose tokens were all issued before `now`. */
 export function untilSecondBefore(now: Date): Date {
   return new Date(Math.floor(now.getTime() / 1000) * 1000 - 1000);
 }

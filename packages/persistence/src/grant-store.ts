@@ -1,6 +1,6 @@
 import type { Database } from './database.ts';
 import type { Grant as GrantRow } from './generated/postgresql/client.ts';
-import { endGrants, endTokens, untilSecondBefore } from './grant-ending.ts';
+import { endGrants, endTokensSoFar } from './grant-ending.ts';
 import { inTransaction } from './transaction.ts';
 
 /** What one user lets one client do, since one authorization. */
@@ -142,7 +142,7 @@ export function createGrantStore(database: Database): GrantStore {
         if (removed.length === 0) return { ok: true, kept, removed, clientId };
         const resources = JSON.stringify({ ...parseScopes(row), [resource]: kept.join(' ') });
         await within.prisma.grant.updateMany({ where: { id }, data: { resources } });
-        await endTokens(within, { grants: { id }, issuedUntil: untilSecondBefore(now), now });
+        await endTokensSoFar(within, { grants: { id }, now });
         await narrowTokens(within.prisma, { grantId: id, removed });
         await within.prisma.consent.deleteMany({ where: { userId, clientId } });
         return { ok: true, kept, removed, clientId };

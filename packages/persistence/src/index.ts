@@ -30,6 +30,7 @@ export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
 export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies.ts';
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
+export { tokensEndedUntilOf } from './engine-adapter/grants.ts';
 export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
 export { machineGrantId } from './grant-ending.ts';
 export {

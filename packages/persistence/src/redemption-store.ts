@@ -17,6 +17,8 @@ type Redemption = {
   value: string;
   /** Without this grant nothing is written. */
   grantId: string;
+  /** The grant's `tokensEndedUntil` as it was read: when it is another one now, nothing is written. */
+  tokensEndedUntil: Date | undefined;
   event: AuditEvent;
   now: Date;
 };
@@ -37,8 +39,10 @@ export type Rotation = Redemption & {
 
 export type RedemptionResult =
   | { ok: true }
-  /** Somebody else was first, or the code or token is gone; or its grant has ended meanwhile. */
-  | { ok: false; refusal: { reason: 'already_redeemed' | 'grant_ended' } };
+  /** Somebody else was first, or the code or token is gone; or its grant has ended meanwhile, or allows less. */
+  | { ok: false; refusal: { reason: RefusalReason } };
+
+type RefusalReason = 'already_redeemed' | 'grant_ended' | 'grant_changed';
 
 /** A code that was redeemed. */
 export type RedeemedCode = {
@@ -80,6 +84,8 @@ export type RedemptionStore = {
     generation: number;
     now: Date;
   }): Promise<AdapterPayload | undefined>;
+  /** Whether a grant is there, and its `tokensEndedUntil` is what was read. */
+  isAsRead(o: { grantId: string; tokensEndedUntil: Date | undefined }): Promise<boolean>;
   /** Counts one more replay; returns how many there were with it, 0 when the token is gone. */
   countReplay(value: string): Promise<number>;
   /** Forgets the answers that nobody is given any more; returns how many. */
@@ -93,8 +99,8 @@ export type RedemptionStore = {
 export function createRedemptionStore(database: Database): RedemptionStore {
   const { prisma } = database;
   return {
-    redeemCode: ({ value, grantId, issued, event, now }) =>
-      redeem(database, { grantId, event, now }, async (within) => {
+    redeemCode: ({ value, issued, now, ...common }) =>
+      redeem(database, { ...common, now }, async (within) => {
         const { count } = await within.prisma.authorizationCode.updateMany({
           where: { id: hashToken(value), consumedAt: null },
           data: { consumedAt: now },
@@ -109,8 +115,8 @@ export function createRedemptionStore(database: Database): RedemptionStore {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });
       return row?.consumedAt ? { parallelUntil: row.parallelUntil ?? undefined } : undefined;
     },
-    rotate: ({ value, grantId, successor, fingerprint, answer, forgetAt, event, now }) =>
-      redeem(database, { grantId, event, now }, async (within) => {
+    rotate: ({ value, successor, fingerprint, answer, forgetAt, now, ...common }) =>
+      redeem(database, { ...common, now }, async (within) => {
         const id = hashToken(value);
         const { count } = await within.prisma.refreshToken.updateMany({
           where: { id, consumedAt: null },
@@ -149,6 +155,11 @@ export function createRedemptionStore(database: Database): RedemptionStore {
       if (!head || generation >= (head.rotations ?? 0)) return undefined;
       return { ...refreshTokenPayload(value, head), consumed: toEpoch(head.issuedAt) };
     },
+    isAsRead: async ({ grantId, tokensEndedUntil }) => {
+      const select = { tokensEndedUntil: true };
+      const grant = await prisma.grant.findUnique({ where: { id: grantId }, select });
+      return grant !== null && grant.tokensEndedUntil?.getTime() === tokensEndedUntil?.getTime();
+    },
     countReplay: async (value) => {
       const [row] = await prisma.refreshToken.updateManyAndReturn({
         where: { id: hashToken(value) },
@@ -169,9 +180,9 @@ export function createRedemptionStore(database: Database): RedemptionStore {
 
 /** Takes a redemption back whose grant, or whose code or token, is gone. */
 class Refused extends Error {
-  readonly reason: 'already_redeemed' | 'grant_ended';
+  readonly reason: RefusalReason;
 
-  constructor(reason: 'already_redeemed' | 'grant_ended') {
+  constructor(reason: RefusalReason) {
     super(reason);
     this.reason = reason;
   }
@@ -179,12 +190,14 @@ class Refused extends Error {
 
 async function redeem(
   database: Database,
-  { grantId, event, now }: Pick<Redemption, 'grantId' | 'event' | 'now'>,
+  { grantId, tokensEndedUntil, event, now }: Pick<Redemption, 'grantId' | 'tokensEndedUntil' | 'event' | 'now'>,
   consume: (within: Database) => Promise<boolean>,
 ): Promise<RedemptionResult> {
   try {
     await inOneCommit(database, async (within) => {
-      if (!(await holdGrant(within, { grantId, now }))) throw new Refused('grant_ended');
+      const grant = await holdGrant(within, { grantId, now });
+      if (!grant) throw new Refused('grant_ended');
+      if (grant.tokensEndedUntil?.getTime() !== tokensEndedUntil?.getTime()) throw new Refused('grant_changed');
       if (!(await consume(within))) throw new Refused('already_redeemed');
       await createAuditLog(within).record(event);
     });
@@ -203,10 +216,11 @@ async function redeem(
 async function holdGrant(
   { kind, prisma }: Database,
   { grantId, now }: { grantId: string; now: Date },
-): Promise<boolean> {
+): Promise<{ tokensEndedUntil: Date | null } | undefined> {
   if (kind === 'postgresql') await prisma.$queryRaw`SELECT 1 FROM "Grant" WHERE "id" = ${grantId} FOR UPDATE`;
-  const grant = await prisma.grant.findUnique({ where: { id: grantId }, select: { expiresAt: true } });
-  return grant !== null && grant.expiresAt > now;
+  const select = { expiresAt: true, tokensEndedUntil: true };
+  const grant = await prisma.grant.findUnique({ where: { id: grantId }, select });
+  return grant && grant.expiresAt > now ? grant : undefined;
 }
 
 async function store({ prisma }: Database, issued: IssuedRefreshToken, now: Date): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, isUniqueViolation } from './database.ts';
-import { endGrants, endTokens, untilRequestsEnd, untilSecondBefore } from './grant-ending.ts';
-import { endPersonalAccessTokens, narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
+import { endTokens, endTokensSoFar, untilRequestsEnd } from './grant-ending.ts';
+import { narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { inTransaction } from './transaction.ts';
 
 /** A person who can sign in. */
@@ -37,7 +37,10 @@ export type UserStore = {
   create(o: { email: string; roles: readonly string[]; now: Date }): Promise<CreateUserResult>;
   findById(id: string): Promise<User | undefined>;
   findByEmail(email: string): Promise<User | undefined>;
-  /** Sets a password; where there was another, all that the user let apps do ends (SP-12). False for no such user. */
+  /**
+   * Sets the first password of a user. False for no such user, and for one who has a password: see `changePassword`,
+   * which ends what was opened with the old one.
+   */
   setPassword(o: { userId: string; passwordHash: string; now: Date }): Promise<boolean>;
   /** Disables a user, and has resource servers refuse the user's tokens; or enables one. False for no such user. */
   setDisabled(o: { userId: string; disabled: boolean; now: Date }): Promise<boolean>;
@@ -90,17 +93,13 @@ export function createUserStore(database: Database): UserStore {
       if (email.includes('\0')) return undefined;
       return optionalUser(await prisma.user.findUnique({ where: { email: comparable(email) }, include: withRoles }));
     },
-    setPassword: ({ userId, passwordHash, now }) =>
-      inTransaction(database, async (within) => {
-        const before = await within.prisma.user.findUnique({ where: { id: userId }, select: { passwordHash: true } });
-        if (!before) return false;
-        await within.prisma.user.update({ where: { id: userId }, data: { passwordHash, updatedAt: now } });
-        if (before.passwordHash !== null) {
-          await endGrants(within, { grants: { userId }, now });
-          await endPersonalAccessTokens(within, { tokens: { userId }, now });
-        }
-        return true;
-      }),
+    setPassword: async ({ userId, passwordHash, now }) => {
+      const { count } = await prisma.user.updateMany({
+        where: { id: userId, passwordHash: null },
+        data: { passwordHash, updatedAt: now },
+      });
+      return count === 1;
+    },
     setDisabled: ({ userId, disabled, now }) =>
       inTransaction(database, async (within) => {
         const { count } = await within.prisma.user.updateMany({
@@ -130,7 +129,7 @@ export function createUserStore(database: Database): UserStore {
       try {
         const user = await inTransaction(database, async (within) => {
           if (loses) {
-            await endTokens(within, { grants: { userId }, issuedUntil: untilSecondBefore(now), now });
+            await endTokensSoFar(within, { grants: { userId }, now });
             await narrowPersonalAccessTokens(within, { userId, now });
           }
           return within.prisma.user.update({ where: { id: userId }, data, include: withRoles });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { endAccess } from '../src/access.ts';
+import { changePassword, endAccess } from '../src/access.ts';
 import type { Database } from '../src/database.ts';
 import {
   createPersonalAccessTokenStore,
@@ -81,7 +81,8 @@ describe('a personal access token (SP-14)', () => {
     const { token } = await issue();
     await users.setPassword({ userId: user.id, passwordHash: 'first', now });
     expect(await tokens.findByValue({ token, now })).toBeDefined();
-    await users.setPassword({ userId: user.id, passwordHash: 'second', now });
+    const proof = { presentHash: 'first' };
+    await changePassword(db, { userId: user.id, passwordHash: 'second', proof, now, origin: {} });
     expect(await tokens.findByValue({ token, now })).toBeUndefined();
   });
 

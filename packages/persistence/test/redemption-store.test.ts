@@ -61,6 +61,7 @@ function rotation({ grantId, token }: { grantId: string; token: string }, change
     fingerprint: 'f',
     answer,
     event,
+    tokensEndedUntil: undefined,
     forgetAt: later(180),
     now,
     ...changes,
@@ -77,7 +78,14 @@ describe('of eight at once, over two connections, exactly one', () => {
       const { grantId, code } = await family();
       await database.db.prisma.refreshToken.deleteMany({ where: { grantId } });
       const results = await atOnce(8, (index) =>
-        store(index).redeemCode({ value: code, grantId, issued: issued(grantId), event, now }),
+        store(index).redeemCode({
+          value: code,
+          grantId,
+          tokensEndedUntil: undefined,
+          issued: issued(grantId),
+          event,
+          now,
+        }),
       );
       expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
       expect(succeeded(results)).toBe(1);
@@ -206,7 +214,7 @@ test('an answer is readable with its own token only', async () => {
 test('until when a code may have been used in parallel is known after its answer only', async () => {
   const { grantId, code } = await family();
   expect(await store().findRedeemedCode(code)).toBeUndefined();
-  await store().redeemCode({ value: code, grantId, issued: undefined, event, now });
+  await store().redeemCode({ value: code, grantId, tokensEndedUntil: undefined, issued: undefined, event, now });
   expect(await store().findRedeemedCode(code)).toEqual({ parallelUntil: undefined });
   await store().noteCodeAnswered({ code, parallelUntil: later(2) });
   expect(await store().findRedeemedCode(code)).toEqual({ parallelUntil: later(2) });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { errors } from 'oidc-provider';
+import { changePassword } from '../src/access.ts';
 import { clean } from '../src/clean.ts';
 import { createClientApprovalStore } from '../src/client-approval-store.ts';
 import { createClientStore } from '../src/client-store.ts';
@@ -133,13 +134,15 @@ describe('what ends access tokens is written for resource servers (SP-12):', () 
     expect(await known()).toEqual([]);
 
     await users.update({ userId, roles: ['agent'], now });
-    expect(await known()).toEqual([{ ...all(grant), issuedUntil: new Date('2026-11-21T09:59:59Z') }]);
+    expect(await known()).toEqual([{ ...all(grant), issuedUntil: new Date('2026-11-21T10:00:01Z') }]);
 
     await users.setDisabled({ userId, disabled: true, now });
     expect(await known()).toContainEqual({ ...all(grant), issuedUntil: later(10) });
     expect(await known()).not.toContainEqual(expect.objectContaining({ grantId: expired }));
 
-    await users.setPassword({ userId, passwordHash: 'second', now });
+    await users.setDisabled({ userId, disabled: false, now });
+    const proof = { presentHash: 'first' };
+    await changePassword(database, { userId, passwordHash: 'second', proof, now, origin: {} });
     expect(await known()).toContainEqual(all(grant));
     expect(await database.prisma.grant.count({ where: { userId } })).toBe(0);
   });

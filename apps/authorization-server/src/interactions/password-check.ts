@@ -3,6 +3,7 @@ import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import type { PasswordVerifier } from '../passwords.ts';
+import type { TokenRefusals } from '../provider/token-refusals.ts';
 import { formOf } from './form.ts';
 import type { KnownDevices } from './known-device.ts';
 import type { SignInLimits } from './sign-in-limits.ts';
@@ -18,6 +19,8 @@ export type PasswordCheckDeps = {
   limits: SignInLimits;
   devices: KnownDevices;
   audit: AuditSink;
+  /** Takes what anybody can cause without end. */
+  refusals: TokenRefusals;
   clock: Clock;
 };
 
@@ -63,7 +66,7 @@ export async function attemptSignIn(
   const form = formOf(ctx);
   const email = (form.text('email') ?? '').trim().toLowerCase().slice(0, 320);
   const check = await checkPassword(ctx, { email, password: form.text('password') ?? '' }, deps);
-  await recordSignIn(ctx, { ...what, ...recordOf(check) }, deps);
+  await recordSignIn(ctx, { event: { ...what, ...recordOf(check) }, check }, deps);
   if (check.ok) return check;
   const status = check.refusal.reason === 'too_many_failures' ? 429 : 400;
   return { ok: false, problem: { text: REFUSED, email, status } };
@@ -84,9 +87,12 @@ function recordOf(check: PasswordCheck): Pick<AuditEvent, 'outcome' | 'detail'> 
 
 async function recordSignIn(
   ctx: Context,
-  event: Omit<AuditEvent, 'time' | 'type'>,
-  { audit, clock }: PasswordCheckDeps,
+  { event, check }: { event: Omit<AuditEvent, 'time' | 'type'>; check: PasswordCheck },
+  { audit, refusals, clock }: PasswordCheckDeps,
 ): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
-  await audit.record({ time: clock(), type: 'user.signed_in', address, correlationId, ...event });
+  // The limits bound how many passwords are tried; how many tries they turn away nothing does.
+  const isThrottled = !check.ok && check.refusal.reason === 'too_many_failures';
+  const sink = isThrottled ? refusals : audit;
+  await sink.record({ time: clock(), type: 'user.signed_in', address, correlationId, ...event });
 }

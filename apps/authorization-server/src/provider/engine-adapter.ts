@@ -6,6 +6,7 @@ import type { IdentityProviders } from '../enterprise/identity-provider.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Metrics } from '../metrics.ts';
 import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from '../redemption/adapters.ts';
+import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
@@ -55,6 +56,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
         return stored;
       });
     }
+    if (model === 'Grant') return withFind(adapter, findSettledGrant(adapter, clock));
     if (model === 'ReplayDetection') return replaced(adapter, usedProofs(adapter));
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {

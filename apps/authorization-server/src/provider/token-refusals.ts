@@ -3,7 +3,7 @@ import type { AuditEvent, AuditSink } from '@portcullis/platform';
 import { z } from 'zod';
 import { createFailureLimit, networkOf } from '../http/failure-limit.ts';
 
-/** Refusals at the token endpoint in the audit trail. */
+/** Refusals in the audit trail: at the token endpoint, and of sign-ins after too many that failed. */
 export type TokenRefusals = {
   /** Records a refusal, or counts it where many of its kind were recorded already. */
   record(event: AuditEvent): Promise<void>;
@@ -23,7 +23,7 @@ const BATCH = 100;
 const counterSchema = z.object({
   window: z.number(),
   network: z.string(),
-  type: z.enum(['token.refused', 'client.authentication_failed']).optional(),
+  type: z.enum(['token.refused', 'client.authentication_failed', 'user.signed_in']).optional(),
   client: z.string().optional(),
 });
 

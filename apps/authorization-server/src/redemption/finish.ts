@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { untilArrived } from '../http/arrivals.ts';
 import { networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import { sendUnavailable } from '../http/unavailable.ts';
 import type { TokenMetrics } from '../metrics.ts';
 import { raiseAnomaly } from './anomaly.ts';
 import type { FamilyMarks } from './family-mark.ts';
@@ -11,6 +12,7 @@ import { type Redemption, redemptionOf, requestsPresenting } from './redemption.
 import { invalidGrant, type RedemptionRefusal } from './refusal.ts';
 import {
   isParallel,
+  type KeptAnswer,
   keepAnswer,
   readKeptAnswer,
   readTokenAnswer,
@@ -41,7 +43,7 @@ export type FinishDeps = {
 type Finished = Redemption & { event: AuditEvent; grantId: string };
 
 /** What the client gets: the engine's answer as it is, another one, or a refusal. */
-type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: RedemptionRefusal };
+type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: RedemptionRefusal | 'grant_changed' };
 
 /**
  * The end of a token request that redeems something: writes what the engine was made to hold back, in one transaction,
@@ -78,10 +80,10 @@ function markIssued(
 
 async function redeemCode(
   ctx: KoaContextWithOIDC,
-  { value, grantId, issued, event }: Finished,
+  { value, grantId, tokensEndedUntil, issued, event }: Finished,
   { redemptions, clock, log }: FinishDeps,
 ): Promise<Outcome> {
-  const redeemed = await redemptions.redeemCode({ value, grantId, issued, event, now: clock() });
+  const redeemed = await redemptions.redeemCode({ value, grantId, tokensEndedUntil, issued, event, now: clock() });
   if (!redeemed.ok) return { ok: false, refusal: refusalOf(redeemed.refusal.reason, 'code_redeemed') };
   await untilArrived();
   const requests = requestsPresenting(value);
@@ -96,20 +98,25 @@ async function redeemCode(
 
 async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishDeps): Promise<Outcome> {
   if (finished.isReplay) return replay(ctx, finished, deps);
-  const { value, exp, grantId, issued: successor, event } = finished;
+  const { value, exp, grantId, tokensEndedUntil, issued: successor, event } = finished;
   if (!successor) throw new TypeError('a refresh token was rotated without a successor');
   const now = deps.clock();
   const { redemptions, metrics, refreshGraceSeconds: graceSeconds } = deps;
   const rotated = await redemptions.rotate({
     value,
     grantId,
+    tokensEndedUntil,
     successor,
-    fingerprint: fingerprintOfRequest(ctx, successor.payload.scope),
+    fingerprint: fingerprintOfRequest(ctx),
     answer:
       graceSeconds === 0
         ? undefined
         : {
-            text: keepAnswer(readTokenAnswer(ctx.body), { network: networkOf(requestContext(ctx).address), now }),
+            text: keepAnswer(readTokenAnswer(ctx.body), {
+              asked: askedScopes(ctx, successor.payload.scope),
+              network: networkOf(requestContext(ctx).address),
+              now,
+            }),
             expiresAt: new Date(now.getTime() + graceSeconds * 1000),
           },
     event,
@@ -134,9 +141,12 @@ async function replay(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishD
   if (standing === 'ancestor') deps.metrics.superseded();
   if (standing !== 'predecessor' || rotated.answer === undefined)
     return { ok: false, refusal: standing === 'ancestor' ? 'token_superseded' : 'token_rotated' };
-  if (rotated.fingerprint !== fingerprintOfRequest(ctx, finished.issued?.payload.scope))
-    return { ok: false, refusal: 'other_request' };
   const kept = readKeptAnswer(rotated.answer);
+  if (rotated.fingerprint !== fingerprintOfRequest(ctx) || !asksTheSame(ctx, finished, kept))
+    return { ok: false, refusal: 'other_request' };
+  const { grantId, tokensEndedUntil } = finished;
+  // What was signed for this request may hold more than is allowed by now.
+  if (!(await deps.redemptions.isAsRead({ grantId, tokensEndedUntil }))) return { ok: false, refusal: 'grant_changed' };
   const suspicion = await suspicionAbout(ctx, { finished, rotated, rotatedFrom: kept.network }, deps);
   if (suspicion) {
     await raiseAnomaly(deps, { ...finished.event, kind: suspicion });
@@ -147,7 +157,8 @@ async function replay(ctx: KoaContextWithOIDC, finished: Finished, deps: FinishD
   }
   await deps.audit.record({ ...finished.event, type: 'token.replayed' });
   deps.metrics.replayed();
-  return { ok: true, answer: replayedAnswer(kept, { fresh: readTokenAnswer(ctx.body), now }) };
+  const isEnded = tokensEndedUntil !== undefined && rotated.rotatedAt <= tokensEndedUntil;
+  return { ok: true, answer: replayedAnswer(kept, { fresh: readTokenAnswer(ctx.body), isEnded, now }) };
 }
 
 async function suspicionAbout(
@@ -167,23 +178,43 @@ async function revoke({ grantId, event }: Finished, why: Suspicion, { grants, au
   await audit.record({ ...event, type: 'grant.revoked', detail: { ...event.detail, why } });
 }
 
-function fingerprintOfRequest({ oidc }: KoaContextWithOIDC, grantedScope: string | undefined): string {
+/** The scopes that a refresh names; those of its family where it names none. */
+function askedScopes({ oidc }: KoaContextWithOIDC, familyScope: string | undefined): string[] {
+  const named: unknown = oidc.params?.scope;
+  return scopesIn(typeof named === 'string' ? named : familyScope);
+}
+
+/** Whether a request names the scopes that the one which rotated named, of those that the family has left. */
+function asksTheSame(ctx: KoaContextWithOIDC, { issued }: Finished, { asked }: KeptAnswer): boolean {
+  const left = scopesIn(issued?.payload.scope);
+  const now = askedScopes(ctx, issued?.payload.scope);
+  return left.every((scope) => now.includes(scope) === asked.includes(scope));
+}
+
+function scopesIn(scope: string | undefined): string[] {
+  return scope?.split(' ').filter(Boolean) ?? [];
+}
+
+function fingerprintOfRequest({ oidc }: KoaContextWithOIDC): string {
   const { AccessToken: token, Client: client } = oidc.entities;
-  const asked: unknown = oidc.params?.scope;
   return fingerprintOf({
     clientId: client?.clientId ?? '',
     resource: String(token?.aud),
-    scope: typeof asked === 'string' ? asked : (grantedScope ?? ''),
     proofKey: token?.jkt ?? token?.['x5t#S256'],
   });
 }
 
-function refusalOf(reason: 'already_redeemed' | 'grant_ended', otherwise: RedemptionRefusal): RedemptionRefusal {
-  return reason === 'grant_ended' ? 'grant_ended' : otherwise;
+function refusalOf(
+  reason: 'already_redeemed' | 'grant_ended' | 'grant_changed',
+  otherwise: RedemptionRefusal,
+): RedemptionRefusal | 'grant_changed' {
+  return reason === 'already_redeemed' ? otherwise : reason;
 }
 
 /** Takes the engine's answer back, and lets the engine's listeners know. */
-function refuse(ctx: KoaContextWithOIDC, refusal: RedemptionRefusal): void {
+function refuse(ctx: KoaContextWithOIDC, refusal: RedemptionRefusal | 'grant_changed'): void {
+  // What the request was about to get is not allowed any more, and what is left is not known here: it can ask again.
+  if (refusal === 'grant_changed') return sendUnavailable(ctx);
   const error = invalidGrant(refusal);
   ctx.status = error.statusCode;
   ctx.body = { error: error.error, error_description: error.error_description };

@@ -10,6 +10,8 @@ export type Redemption = {
   value: string;
   /** When it expires, in seconds since 1970. */
   exp: number | undefined;
+  /** Until when tokens of its grant were ended, as the grant was read; undefined for never. */
+  tokensEndedUntil: Date | undefined;
   /** Whether it was rotated before, and its client may be given the answer again. */
   isReplay: boolean;
   /** Why it will be refused, once everything else about the request is right. */
@@ -36,6 +38,7 @@ export function beginRedemption(
   const { now, all } = presenting.get(found.value) ?? { now: 0, all: 0 };
   presenting.set(found.value, { now: now + 1, all: all + 1 });
   redemptions.set(req, {
+    tokensEndedUntil: undefined,
     isReplay: false,
     refusal: undefined,
     ...found,

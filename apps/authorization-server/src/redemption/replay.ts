@@ -14,6 +14,8 @@ const keptAnswer = z.object({
   accessToken: z.string(),
   refreshToken: z.string(),
   scope: z.string().optional(),
+  /** The scopes that the request named, or all of its family. */
+  asked: z.array(z.string()),
   /** When the access token expires, in milliseconds since 1970. */
   expiresAtMs: z.number(),
   /** Where the request that rotated came from. */
@@ -41,12 +43,16 @@ export function readTokenAnswer(body: unknown): TokenAnswer {
 }
 
 /** What is kept of an answer, as text. */
-export function keepAnswer(answer: TokenAnswer, { network, now }: { network: string; now: Date }): string {
+export function keepAnswer(
+  answer: TokenAnswer,
+  { asked, network, now }: Pick<KeptAnswer, 'asked' | 'network'> & { now: Date },
+): string {
   const { access_token: accessToken, refresh_token: refreshToken, scope, expires_in: expiresIn } = answer;
   const kept: KeptAnswer = {
     accessToken,
     refreshToken,
     scope,
+    asked,
     expiresAtMs: now.getTime() + expiresIn * 1000,
     network,
   };
@@ -60,12 +66,15 @@ export function readKeptAnswer(text: string): KeptAnswer {
 
 /**
  * The answer that was given, given again: the identical refresh token, and the same access token with the time that it
- * has left. Where it has hardly any, or where the same request would be given another scope today, the access token is
- * the one that was signed for this very request.
+ * has left. Where it has hardly any, or was ended since, or where the same request would be given another scope today, the
+ * access token is the one that was signed for this very request.
  */
-export function replayedAnswer(kept: KeptAnswer, { fresh, now }: { fresh: TokenAnswer; now: Date }): TokenAnswer {
+export function replayedAnswer(
+  kept: KeptAnswer,
+  { fresh, isEnded, now }: { fresh: TokenAnswer; isEnded: boolean; now: Date },
+): TokenAnswer {
   const remainingSeconds = Math.floor((kept.expiresAtMs - now.getTime()) / 1000);
-  const usable = remainingSeconds >= USABLE_SECONDS && kept.scope === fresh.scope;
+  const usable = !isEnded && remainingSeconds >= USABLE_SECONDS && kept.scope === fresh.scope;
   return {
     ...fresh,
     refresh_token: kept.refreshToken,

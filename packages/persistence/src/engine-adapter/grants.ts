@@ -37,6 +37,7 @@ export function grantsAdapter({ database, prisma, clock }: AdapterDependencies):
         resources: parseOptional<Record<string, string>>(row.resources),
         iat: toEpoch(row.issuedAt),
         exp: toEpoch(row.expiresAt),
+        tokensEndedUntil: row.tokensEndedUntil?.getTime(),
       } as AdapterPayload);
     },
     destroy: async (id) => {
@@ -47,6 +48,12 @@ export function grantsAdapter({ database, prisma, clock }: AdapterDependencies):
       await prisma.authorizationCode.deleteMany({ where: { grantId: id } });
     },
   });
+}
+
+/** Until when access tokens of a grant that {@link grantsAdapter} found were ended; undefined for never. */
+export function tokensEndedUntilOf(grant: AdapterPayload): Date | undefined {
+  const { tokensEndedUntil } = grant;
+  return typeof tokensEndedUntil === 'number' ? new Date(tokensEndedUntil) : undefined;
 }
 
 function toColumns(payload: AdapterPayload, expiresIn: number | undefined, now: Date) {

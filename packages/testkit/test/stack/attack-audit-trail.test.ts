@@ -147,3 +147,24 @@ describe('failing token requests cannot fill the audit trail (SP-37)', () => {
     expect(recorded.length + sum(all)).toBe(60 + 15 * 18);
   });
 });
+
+test('SP-37: sign-ins that are turned away after too many failures cannot fill it either; the rest is counted', async () => {
+  const begin = server.now();
+  const from = '127.0.0.77';
+  const person = createHttpPerson({ fromAddress: from });
+  const page = await person.open(`${server.issuer}/account`);
+  const tries = 40;
+  const guess = () =>
+    person.submit(page, { email: `${randomUUID()}@example.com`, password: 'guessed', action: 'login' });
+  const statuses: number[] = [];
+  for (let done = 0; done < tries; done += 8)
+    statuses.push(...(await Promise.all(Array.from({ length: 8 }, guess))).map(({ answer }) => answer.status));
+  const throttled = statuses.filter((status) => status === 429).length;
+  expect(throttled).toBe(tries - 10);
+  const signIns = (await trail({ since: begin, type: 'user.signed_in' })).filter(({ address }) => address === from);
+  // What was tried is recorded each time; what was turned away up to the bound.
+  expect(signIns).toHaveLength(10 + PER_CLIENT);
+  await endWindow();
+  const counted = (await trail({ since: begin, type: 'user.signed_in' })).filter(({ detail }) => detail?.notRecorded);
+  expect(sum(counted)).toBe(throttled - PER_CLIENT);
+});

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "Grant" ADD COLUMN     "tokensEndedUntil" TIMESTAMP(3);
