@@ -136,6 +136,10 @@ function tables(prisma: Database['prisma'], now: Date): Table[] {
       remove: (keys, expiresAt) => prisma.clientApproval.deleteMany({ where: { id: { in: keys }, expiresAt } }),
     },
     {
+      find: async (expiresAt) => ids(await prisma.upstreamFlow.findMany({ where: { expiresAt }, select, take })),
+      remove: (keys, expiresAt) => prisma.upstreamFlow.deleteMany({ where: { id: { in: keys }, expiresAt } }),
+    },
+    {
       find: async (expire) =>
         (await prisma.rateLimit.findMany({ where: { expire }, select: { key: true }, take })).map(({ key }) => key),
       remove: (keys, expire) => prisma.rateLimit.deleteMany({ where: { key: { in: keys }, expire } }),

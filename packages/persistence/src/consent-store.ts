@@ -13,9 +13,19 @@ export type ConsentSubject = {
 
 export type ConsentStore = {
   /** The scopes that the user agreed to, unless that has expired. */
-  find(o: ConsentSubject & { now: Date }): Promise<{ scopes: string[] } | undefined>;
-  /** Remembers the scopes in place of what was remembered, for at most 90 days (7,776,000 seconds). */
-  remember(o: ConsentSubject & { scopes: readonly string[]; now: Date; ttlSeconds: number }): Promise<void>;
+  find(o: ConsentSubject & { now: Date }): Promise<{ scopes: string[]; upstreamScopes: string[] } | undefined>;
+  /**
+   * Remembers the scopes in place of what was remembered, for at most 90 days (7,776,000 seconds). `upstreamScopes` are
+   * those of the upstream that the page named beside them.
+   */
+  remember(
+    o: ConsentSubject & {
+      scopes: readonly string[];
+      upstreamScopes?: readonly string[];
+      now: Date;
+      ttlSeconds: number;
+    },
+  ): Promise<void>;
   /** Forgets all that the user agreed to for this client: everywhere, or at one resource. */
   forget(o: { userId: string; clientId: string; resource?: string }): Promise<void>;
 };
@@ -28,19 +38,25 @@ export function createConsentStore({ prisma }: Database): ConsentStore {
     find: async ({ now, ...subject }) => {
       const row = await prisma.consent.findUnique({ where: { id: idOf(subject) } });
       if (!row || row.expiresAt <= now) return undefined;
-      return { scopes: row.scopes === '' ? [] : row.scopes.split(' ') };
+      return { scopes: split(row.scopes), upstreamScopes: split(row.upstreamScopes) };
     },
-    remember: async ({ userId, clientId, resource, redirectUri, clientFingerprint, scopes, now, ttlSeconds }) => {
+    remember: async ({ clientFingerprint, scopes, upstreamScopes = [], now, ttlSeconds, ...decided }) => {
+      const { userId, clientId, resource, redirectUri } = decided;
       const subject = { userId, clientId, resource, redirectUri };
       const id = idOf({ ...subject, clientFingerprint });
       const expiresAt = new Date(now.getTime() + Math.min(ttlSeconds, maximumTtlSeconds) * 1000);
-      const decision = { scopes: scopes.join(' '), createdAt: now, expiresAt };
+      const [granted, upstream] = [scopes.join(' '), upstreamScopes.join(' ')];
+      const decision = { scopes: granted, upstreamScopes: upstream, createdAt: now, expiresAt };
       await prisma.consent.upsert({ where: { id }, create: { id, ...subject, ...decision }, update: decision });
     },
     forget: async ({ userId, clientId, resource }) => {
       await prisma.consent.deleteMany({ where: { userId, clientId, ...(resource !== undefined && { resource }) } });
     },
   };
+}
+
+function split(scopes: string): string[] {
+  return scopes === '' ? [] : scopes.split(' ');
 }
 
 /** A redirect URI may be longer than a database's index takes. */

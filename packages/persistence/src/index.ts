@@ -106,6 +106,15 @@ export {
 } from './signing-key-store.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
+export {
+  createUpstreamConnectionStore,
+  type UpstreamAccount,
+  type UpstreamAgreement,
+  type UpstreamConnection,
+  type UpstreamConnectionStore,
+  type UpstreamTokens,
+} from './upstream-connection-store.ts';
+export { createUpstreamFlowStore, type UpstreamFlow, type UpstreamFlowStore } from './upstream-flow-store.ts';
 export { useIdentifier } from './used-identifier.ts';
 export {
   type CreateUserResult,

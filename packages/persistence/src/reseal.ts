@@ -3,6 +3,8 @@ import { engineRecordPlace } from './engine-adapter/engine-records.ts';
 import { createEnvelope, sealedPrefix } from './envelope.ts';
 import { type MasterKey, masterKeyCheckPlace } from './master-key.ts';
 import { signingKeyPlace } from './signing-key-store.ts';
+import { upstreamConnectionPlace } from './upstream-connection-store.ts';
+import { upstreamFlowPlace } from './upstream-flow-store.ts';
 
 const batchSize = 200;
 
@@ -68,6 +70,26 @@ function sealedColumns(prisma: Prisma): SealedColumn[] {
         place: engineRecordPlace(model, id),
         replace: (sealed) =>
           prisma.engineRecord.updateMany({ where: { model, id, payload }, data: { payload: sealed } }),
+      }));
+    },
+    async (startsWith) => {
+      const rows = await prisma.upstreamConnection.findMany({ where: { sealedTokens: { startsWith } }, take });
+      return rows.map((row) => ({
+        sealed: row.sealedTokens,
+        place: upstreamConnectionPlace(row),
+        replace: (sealed) =>
+          prisma.upstreamConnection.updateMany({
+            where: { id: row.id, sealedTokens: row.sealedTokens },
+            data: { sealedTokens: sealed },
+          }),
+      }));
+    },
+    async (startsWith) => {
+      const rows = await prisma.upstreamFlow.findMany({ where: { sealed: { startsWith } }, take });
+      return rows.map(({ id, sealed: before }) => ({
+        sealed: before,
+        place: upstreamFlowPlace(id),
+        replace: (sealed) => prisma.upstreamFlow.updateMany({ where: { id, sealed: before }, data: { sealed } }),
       }));
     },
     async (startsWith) => {

@@ -144,8 +144,9 @@ describe('consents', () => {
 
   test('are remembered per user, client, resource and exact redirect URI (SP-16)', async () => {
     const consents = createConsentStore(database.db);
-    await consents.remember({ ...subject, scopes: ['desk:read'], now, ttlSeconds: day });
-    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: ['desk:read'] });
+    const upstreamScopes = ['github:repo'];
+    await consents.remember({ ...subject, scopes: ['desk:read'], upstreamScopes, now, ttlSeconds: day });
+    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: ['desk:read'], upstreamScopes });
     for (const other of [
       { userId: 'user-2' },
       { clientId: 'client-2' },
@@ -155,7 +156,7 @@ describe('consents', () => {
       expect(await consents.find({ ...subject, ...other, now })).toBeUndefined();
     }
     await consents.remember({ ...subject, scopes: [], now, ttlSeconds: day });
-    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: [] });
+    expect(await consents.find({ ...subject, now })).toStrictEqual({ scopes: [], upstreamScopes: [] });
   });
 
   test('expire, at the latest after 90 days (SP-16)', async () => {

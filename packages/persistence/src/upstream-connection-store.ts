@@ -1,0 +1,236 @@
+import type { Database } from './database.ts';
+import type { Envelope } from './envelope.ts';
+import type { UpstreamConnection as ConnectionRow } from './generated/postgresql/client.ts';
+import { hashToken } from './token-hash.ts';
+import { inTransaction } from './transaction.ts';
+
+/** An account at an upstream with one exact set of scopes: what a connection is known by. */
+export type UpstreamAccount = {
+  userId: string;
+  upstream: string;
+  /** Who the user is there, by the upstream's own identifier. */
+  subject: string;
+  scopes: readonly string[];
+};
+
+/** What an upstream gave. */
+export type UpstreamTokens = {
+  accessToken: string;
+  /** When the access token ends; undefined for one that says nothing of it. */
+  accessExpiresAt: Date | undefined;
+  refreshToken: string | undefined;
+};
+
+/** A connection without its tokens. */
+export type UpstreamConnection = UpstreamAccount & {
+  id: string;
+  /** Who the user is there, in words for people. */
+  label: string | undefined;
+  connectedAt: Date;
+  accessExpiresAt: Date | undefined;
+  /** Whether the upstream has said that it is over. */
+  ended: boolean;
+};
+
+/** What a user agreed that the client of a grant may use at an upstream. */
+export type UpstreamAgreement = { grantId: string; upstream: string; scopes: readonly string[] };
+
+/** The token vault: what users are connected to elsewhere, and which grants may use it. */
+export type UpstreamConnectionStore = {
+  /** Writes down what a user agreed to for a grant, in place of what was written before. */
+  agree(agreement: UpstreamAgreement): Promise<void>;
+  /** What was agreed to for a grant, and the connection that serves it, if there is one that is not over. */
+  agreement(
+    grantId: string,
+  ): Promise<{ agreed: UpstreamAgreement; connection: UpstreamConnection | undefined } | undefined>;
+  /** Stores an account with its tokens, and lets a grant use it. False when nothing was agreed to for the grant. */
+  connect(o: {
+    account: UpstreamAccount;
+    label: string | undefined;
+    tokens: UpstreamTokens;
+    grantId: string;
+    now: Date;
+  }): Promise<boolean>;
+  /** Lets a grant use a connection of the same user. False when there is no such connection or agreement. */
+  use(o: { grantId: string; connectionId: string; userId: string }): Promise<boolean>;
+  /** The connections of a user, the newest first, those that are over too. */
+  list(o: { userId: string; upstream?: string }): Promise<UpstreamConnection[]>;
+  /** The grants that may use a connection. */
+  grantsOf(connectionId: string): Promise<{ grantId: string; clientId: string }[]>;
+  /** The tokens of a connection. @throws when they were not sealed for this very connection */
+  tokens(id: string): Promise<UpstreamTokens | undefined>;
+  /** Takes the right to refresh or revoke. Of several at once, on any replica, one gets true. */
+  lease(o: { id: string; now: Date; until: Date }): Promise<boolean>;
+  /** Whether somebody holds that right. */
+  isLeased(o: { id: string; now: Date }): Promise<boolean>;
+  /** Stores what a refresh brought, and ends the lease. */
+  saveRefreshed(o: { connection: UpstreamConnection; tokens: UpstreamTokens; now: Date }): Promise<void>;
+  /** Ends a lease without an outcome; `ended` when the upstream said that the connection is over. */
+  release(o: { id: string; ended?: Date }): Promise<void>;
+  /** Connections that no living grant may use. */
+  unused(o: { now: Date; limit: number }): Promise<UpstreamConnection[]>;
+  /** Forgets a connection that no living grant may use. False when one may by now. */
+  removeUnused(o: { id: string; now: Date }): Promise<boolean>;
+};
+
+/** {@link UpstreamConnectionStore} over the database. Tokens are sealed for the connection that they belong to. */
+export function createUpstreamConnectionStore(database: Database, envelope: Envelope): UpstreamConnectionStore {
+  const { prisma } = database;
+  return {
+    agree: async ({ grantId, upstream, scopes }) => {
+      const columns = { upstream, scopes: joined(scopes), connectionId: null };
+      await prisma.upstreamAgreement.upsert({ where: { grantId }, create: { grantId, ...columns }, update: columns });
+    },
+    agreement: async (grantId) => {
+      const row = await prisma.upstreamAgreement.findUnique({ where: { grantId }, include: { connection: true } });
+      if (!row) return undefined;
+      const agreed = { grantId, upstream: row.upstream, scopes: split(row.scopes) };
+      return { agreed, connection: row.connection && !row.connection.endedAt ? described(row.connection) : undefined };
+    },
+    connect: ({ account, label, tokens, grantId, now }) =>
+      inTransaction(database, async (within) => {
+        const id = connectionId(account);
+        const { userId, upstream, subject } = account;
+        const columns = {
+          label: label ?? null,
+          sealedTokens: sealed(account, tokens, envelope),
+          accessExpiresAt: tokens.accessExpiresAt ?? null,
+          connectedAt: now,
+          refreshedAt: null,
+          leaseUntil: null,
+          endedAt: null,
+        };
+        const key = { userId, upstream, subject, scopes: joined(account.scopes) };
+        await within.prisma.upstreamConnection.upsert({
+          where: { id },
+          create: { id, ...key, ...columns },
+          update: columns,
+        });
+        return linked(within, { grantId, connectionId: id, userId, upstream });
+      }),
+    use: ({ grantId, connectionId: id, userId }) =>
+      inTransaction(database, async (within) => {
+        const row = await within.prisma.upstreamConnection.findFirst({ where: { id, userId, endedAt: null } });
+        return row !== null && linked(within, { grantId, connectionId: id, userId, upstream: row.upstream });
+      }),
+    list: async ({ userId, upstream }) => {
+      const where = { userId, ...(upstream !== undefined && { upstream }) };
+      const rows = await prisma.upstreamConnection.findMany({ where, orderBy: { connectedAt: 'desc' } });
+      return rows.map(described);
+    },
+    grantsOf: async (id) => {
+      const rows = await prisma.upstreamAgreement.findMany({
+        where: { connectionId: id },
+        select: { grantId: true, grant: { select: { clientId: true } } },
+      });
+      return rows.map(({ grantId, grant }) => ({ grantId, clientId: grant.clientId }));
+    },
+    tokens: async (id) => {
+      const row = await prisma.upstreamConnection.findUnique({ where: { id } });
+      return row ? opened(row, envelope) : undefined;
+    },
+    lease: async ({ id, now, until }) => {
+      const free = { OR: [{ leaseUntil: null }, { leaseUntil: { lte: now } }] };
+      const { count } = await prisma.upstreamConnection.updateMany({
+        where: { id, ...free },
+        data: { leaseUntil: until },
+      });
+      return count === 1;
+    },
+    isLeased: async ({ id, now }) =>
+      (await prisma.upstreamConnection.count({ where: { id, leaseUntil: { gt: now } } })) > 0,
+    saveRefreshed: async ({ connection, tokens, now }) => {
+      await prisma.upstreamConnection.updateMany({
+        where: { id: connection.id },
+        data: {
+          sealedTokens: sealed(connection, tokens, envelope),
+          accessExpiresAt: tokens.accessExpiresAt ?? null,
+          refreshedAt: now,
+          leaseUntil: null,
+        },
+      });
+    },
+    release: async ({ id, ended }) => {
+      await prisma.upstreamConnection.updateMany({
+        where: { id },
+        data: { leaseUntil: null, ...(ended && { endedAt: ended }) },
+      });
+    },
+    unused: async ({ now, limit }) =>
+      (await prisma.upstreamConnection.findMany({ where: unusedAt(now), take: limit })).map(described),
+    removeUnused: async ({ id, now }) =>
+      (await prisma.upstreamConnection.deleteMany({ where: { id, ...unusedAt(now) } })).count === 1,
+  };
+}
+
+function unusedAt(now: Date) {
+  return { agreements: { none: { grant: { expiresAt: { gt: now } } } } };
+}
+
+async function linked(
+  { prisma }: Database,
+  {
+    grantId,
+    connectionId,
+    userId,
+    upstream,
+  }: { grantId: string; connectionId: string; userId: string; upstream: string },
+): Promise<boolean> {
+  const { count } = await prisma.upstreamAgreement.updateMany({
+    where: { grantId, upstream, grant: { userId } },
+    data: { connectionId },
+  });
+  return count === 1;
+}
+
+/** Two spellings of one set of scopes are one set. */
+function joined(scopes: readonly string[]): string {
+  return [...new Set(scopes)].sort().join(' ');
+}
+
+function split(scopes: string): string[] {
+  return scopes === '' ? [] : scopes.split(' ');
+}
+
+function connectionId({ userId, upstream, subject, scopes }: UpstreamAccount): string {
+  return hashToken(JSON.stringify([userId, upstream, subject, joined(scopes)]));
+}
+
+/** Where tokens belong. All of what a connection is known by stands in it, so that no row opens in another's place. */
+export function upstreamConnectionPlace({
+  userId,
+  upstream,
+  subject,
+  scopes,
+}: Pick<ConnectionRow, 'userId' | 'upstream' | 'subject' | 'scopes'>): string {
+  return `UpstreamConnection:${JSON.stringify([userId, upstream, subject, scopes])}`;
+}
+
+function placeOf(account: UpstreamAccount): string {
+  return upstreamConnectionPlace({ ...account, scopes: joined(account.scopes) });
+}
+
+function sealed(account: UpstreamAccount, { accessToken, refreshToken }: UpstreamTokens, envelope: Envelope): string {
+  return envelope.seal(JSON.stringify({ accessToken, refreshToken }), placeOf(account));
+}
+
+function opened(row: ConnectionRow, envelope: Envelope): UpstreamTokens {
+  const { accessToken, refreshToken }: Pick<UpstreamTokens, 'accessToken' | 'refreshToken'> = JSON.parse(
+    envelope.open(row.sealedTokens, upstreamConnectionPlace(row)).toString(),
+  );
+  return { accessToken, refreshToken, accessExpiresAt: row.accessExpiresAt ?? undefined };
+}
+
+function described(row: ConnectionRow): UpstreamConnection {
+  return {
+    id: row.id,
+    userId: row.userId,
+    upstream: row.upstream,
+    subject: row.subject,
+    scopes: split(row.scopes),
+    label: row.label ?? undefined,
+    connectedAt: row.connectedAt,
+    accessExpiresAt: row.accessExpiresAt ?? undefined,
+    ended: row.endedAt !== null,
+  };
+}
