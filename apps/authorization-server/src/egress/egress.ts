@@ -1,5 +1,5 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { fetchTarget } from './fetch-target.ts';
 import { isPublicAddress } from './public-address.ts';
@@ -8,7 +8,7 @@ import { isPublicAddress } from './public-address.ts';
  * Why nothing came back: the URL is of a form that is not fetched, its host has no address or one that is not public,
  * the connection failed, it took too long, it was too much, or too many fetches are under way.
  */
-type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
+export type EgressFailure = 'url' | 'unresolved' | 'address' | 'network' | 'slow' | 'too_large' | 'busy';
 
 /** An answer, whatever its status. A redirect is an answer too: it is never followed. */
 export type EgressAnswer = {
@@ -21,8 +21,23 @@ export type EgressAnswer = {
 /** What came of a fetch. */
 export type EgressResult = { ok: true; answer: EgressAnswer } | { ok: false; failure: EgressFailure };
 
+/** What is sent, where it is not a GET without a body. */
+export type EgressRequest = {
+  method?: 'GET' | 'POST' | 'DELETE';
+  headers?: Readonly<Record<string, string>>;
+  body?: string | undefined;
+};
+
 /** Fetches a document. The only door through which this server fetches anything. */
-export type Egress = (url: string) => Promise<EgressResult>;
+export type Egress = (url: string, request?: EgressRequest) => Promise<EgressResult>;
+
+/** Servers that the operator named. */
+type TrustedServers = {
+  /** Scheme, host and port. */
+  origins: readonly string[];
+  /** Which addresses these may have. */
+  mayConnectTo(address: string): boolean;
+};
 
 /** How connections are made. Tests lead them to a server of their own; there is no other way to change it. */
 export type EgressNetwork = {
@@ -49,6 +64,8 @@ export type EgressOptions = {
   maxConcurrent?: number;
   /** What is asked for, as the `Accept` header says it; JSON by default. */
   accept?: string;
+  /** None by default: then every URL is a stranger's. */
+  trusted?: TrustedServers;
 };
 
 const internet: EgressNetwork = {
@@ -57,7 +74,8 @@ const internet: EgressNetwork = {
 };
 
 /**
- * Makes the function that fetches documents whose URLs strangers chose (AS-30).
+ * Makes the function that fetches documents whose URLs strangers chose (AS-30), and that speaks to servers that the
+ * operator named.
  *
  * The addresses of a host are checked as the connection is made, with the very ones that it is made to, so that a name
  * cannot answer differently in between; one address that is not public spoils the name. Nothing is shared with other
@@ -67,14 +85,17 @@ export function createEgress(options: EgressOptions = {}): Egress {
   const network = { ...internet, ...options.network };
   const { ports = [], maxConcurrent = 20 } = options;
   const { maxSizeBytes = 5 * 1024, timeoutMs = 5000, accept = 'application/json' } = options;
+  const { trusted = { origins: [], mayConnectTo: () => false } } = options;
   let running = 0;
-  return async (text) => {
-    const url = fetchTarget(text, ports);
+  return async (text, request = {}) => {
+    const url = fetchTarget(text, { ports, trusted: trusted.origins });
     if (!url) return { ok: false, failure: 'url' };
     if (running >= maxConcurrent) return { ok: false, failure: 'busy' };
     running += 1;
     try {
-      return { ok: true, answer: await get(url, { network, maxSizeBytes, timeoutMs, accept }) };
+      const { mayConnectTo } = trusted.origins.includes(url.origin) ? trusted : network;
+      const fetching = { network: { ...network, mayConnectTo }, maxSizeBytes, timeoutMs, accept };
+      return { ok: true, answer: await send(url, request, fetching) };
     } catch (cause) {
       return { ok: false, failure: failureOf(cause) };
     } finally {
@@ -96,13 +117,21 @@ class EgressError extends Error {
 
 type Fetching = { network: EgressNetwork; maxSizeBytes: number; timeoutMs: number; accept: string };
 
-async function get(url: URL, { network, maxSizeBytes, timeoutMs, accept }: Fetching): Promise<EgressAnswer> {
+async function send(
+  url: URL,
+  { method = 'GET', headers, body }: EgressRequest,
+  { network, maxSizeBytes, timeoutMs, accept }: Fetching,
+): Promise<EgressAnswer> {
+  // A literal address is connected to without a look-up.
+  const literal = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal) !== 0 && !network.mayConnectTo(literal)) throw new EgressError('address');
   const client = new Client(url.origin, { connect: connector(network, timeoutMs), maxHeaderSize: 16_384 });
   try {
     const answer = await client.request({
-      method: 'GET',
+      method,
       path: `${url.pathname}${url.search}`,
-      headers: { accept, 'accept-encoding': 'identity', 'user-agent': 'Portcullis' },
+      headers: { accept, ...headers, 'accept-encoding': 'identity', 'user-agent': 'Portcullis' },
+      ...(body !== undefined && { body }),
       signal: AbortSignal.timeout(timeoutMs),
       reset: true,
     });

@@ -16,3 +16,14 @@ export function isPublicAddress(address: string): boolean {
   // Of IPv6 only 2000::/3 has been given out (RFC 4291 §2.4); what lies beyond it is nobody's yet.
   return parsed instanceof ipaddr.IPv4 || ((parsed.parts[0] ?? 0) & 0xe000) === 0x2000;
 }
+
+/**
+ * Whether a server may be reached that the operator named: also one in a network of their own, and one on this machine
+ * where `loopback` says so. What has another special use, such as metadata services, stays out of reach.
+ */
+export function isNamedServersAddress(address: string, { loopback }: { loopback: boolean }): boolean {
+  if (isPublicAddress(address)) return true;
+  if (!ipaddr.isValid(address)) return false;
+  const range = ipaddr.process(address).range();
+  return range === 'private' || range === 'uniqueLocal' || (loopback && range === 'loopback');
+}

@@ -98,7 +98,7 @@ export function identityProviderProblems(
     const fetched = jwksUri ?? discoveryUrl(iss);
     const unknown = newUsers?.roles.filter((role) => !roles.includes(role)) ?? [];
     return [
-      ...(jwks === undefined && !fetchTarget(fetched, fetchPorts)
+      ...(jwks === undefined && !fetchTarget(fetched, { ports: fetchPorts, trusted: [] })
         ? [
             `${at}${jwksUri === undefined ? '' : ' → jwksUri'}: its keys are fetched by https from a host name and port 443 only (or a port in clientMetadataDocuments → ports). Put them under jwks instead.`,
           ]

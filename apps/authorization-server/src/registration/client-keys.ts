@@ -29,7 +29,7 @@ export function readClientKeys(
 }
 
 function readKeysUri(uri: unknown, fetchPorts: readonly number[]): ClientKeysResult {
-  const target = typeof uri === 'string' ? fetchTarget(uri, fetchPorts) : undefined;
+  const target = typeof uri === 'string' ? fetchTarget(uri, { ports: fetchPorts, trusted: [] }) : undefined;
   if (!target) return refuse('jwks_uri must be an https URL on a public host, by name and on port 443');
   return { ok: true, members: { jwks_uri: target.href } };
 }
