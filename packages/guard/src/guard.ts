@@ -20,6 +20,8 @@ import { refusalResponse } from './refusal-response.ts';
 import { type BodySource, judgeAnnouncedLength, judgeBodyHeaders, readBytes, withBody } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
+import { keepSubjectToken } from './subject-token.ts';
+import { createUpstreamTokens, type UpstreamTokenResult, type UpstreamTokens } from './upstream-token.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
 /** Who is calling (`headers` belong on the answer), or why nobody is let in, with the answer to send. */
@@ -136,6 +138,15 @@ export type Guard = Readonly<{
   paths: ReadonlySet<string>;
   /** Aborted when the token of this principal may no longer be used, for streams that have no other end. */
   endOf(principal: Principal): AbortSignal;
+  /**
+   * A third-party service's token in the name of a user whom this guard let in, out of the issuer's vault: an exchange,
+   * never the caller's own token (RFC 8693). Needs `revocation` credentials. Kept until it expires, and not handed out
+   * once the caller's grant is revoked.
+   *
+   * @param upstream what the issuer's configuration calls the service
+   * @throws Error without credentials, or when the issuer does not take them
+   */
+  upstreamToken(principal: Principal, upstream: string): Promise<UpstreamTokenResult>;
   /** What an operator may want to measure. */
   metrics(): Readonly<{ revocation: RevocationMetrics }>;
   /** Ends the connection to the revocation feed. Requests are still judged, by what is known. */
@@ -235,6 +246,7 @@ export function createGuard(options: GuardOptions): Guard {
       const leftMs = expiresAt.getTime() + settings.clockToleranceSeconds * 1000 - settings.now().getTime();
       return AbortSignal.timeout(Math.min(Math.max(leftMs, 0), TIMER_CAP_MS));
     },
+    upstreamToken: upstreamTokens(settings, feed),
     metrics: () => ({ revocation: feed.metrics() }),
     close: () => feed.close(),
   } satisfies Guard);
@@ -245,6 +257,13 @@ const TIMER_CAP_MS = 2 ** 31 - 1;
 function guardedPaths({ resource, mirrorIssuerMetadata }: GuardSettings): ReadonlySet<string> {
   const mirrored = mirrorIssuerMetadata ? [MIRRORED_PATH] : [];
   return new Set([new URL(resource).pathname, ...resourceMetadataPaths(resource), ...mirrored]);
+}
+
+function upstreamTokens({ revocation, issuer, fetch, now }: GuardSettings, feed: RevocationFeed): UpstreamTokens {
+  if (revocation) return createUpstreamTokens({ ...revocation, issuer, fetch, now, judge: feed.judge });
+  return async () => {
+    throw new Error('without revocation credentials the issuer does not know who asks for an upstream token');
+  };
 }
 
 function documents(settings: GuardSettings): Pick<Guard, 'metadata' | 'authorizationServerMetadata'> {
@@ -303,7 +322,9 @@ function judges(settings: GuardSettings, { feed, introspected }: Sources) {
     if (!verdict.ok) return verdict;
     const refusal = await feed.judge(verdict.principal);
     if (refusal !== undefined) return { ok: false, refusal };
-    return opaque ?? introspected.confirm(token, verdict.principal);
+    const confirmed = opaque ?? (await introspected.confirm(token, verdict.principal));
+    if (confirmed.ok) keepSubjectToken(confirmed.principal, token);
+    return confirmed;
   }
 
   function refuse(refusal: Refusal, request: Request): Response {

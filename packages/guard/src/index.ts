@@ -24,3 +24,4 @@ export type { Credential, Principal } from './principal.ts';
 export type { Refusal, TokenRefusal, TokenRefusalReason } from './refusal.ts';
 export { createReplayMemory, type ProofUse, type ReplayStore } from './replay-store.ts';
 export type { RevocationFeedChange, RevocationMetrics } from './revocation-feed.ts';
+export type { UpstreamToken, UpstreamTokenRefusal, UpstreamTokenResult } from './upstream-token.ts';
