@@ -41,6 +41,8 @@ export type Config = {
   readonly limits: Limits;
   /** Who may ask a user to confirm a dangerous call. */
   readonly confirmation: ConfirmationPolicy;
+  /** The third-party service that tools work with, as the authorization server calls it, and where its API is. */
+  readonly upstream: { readonly name: string; readonly api: string } | undefined;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
@@ -68,6 +70,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     failClosedAfterSeconds: reader.integer('PORTCULLIS_MCP_FAIL_CLOSED_AFTER', { fallback: 60, min: 6, max: 3600 }),
     limits: readLimits(reader),
     confirmation: reader.oneOf('PORTCULLIS_MCP_CONFIRMATION', CONFIRMATION_POLICIES, 'client'),
+    upstream: upstream(reader),
     logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
   };
   if (config.proofOfPossession === 'certificate' && !config.certificateProxy) {
@@ -87,6 +90,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   }
   reader.finish();
   return Object.freeze(config);
+}
+
+function upstream(reader: EnvironmentReader): Config['upstream'] {
+  const name = reader.optional('PORTCULLIS_MCP_UPSTREAM');
+  if (name === undefined) return undefined;
+  if (reader.secret('PORTCULLIS_MCP_CLIENT_SECRET') === undefined)
+    reader.problem('PORTCULLIS_MCP_UPSTREAM needs PORTCULLIS_MCP_CLIENT_SECRET: tokens are given to nobody else.');
+  const api = reader.url('PORTCULLIS_MCP_UPSTREAM_API', 'https://api.github.com');
+  return { name, api: api.href.replace(/\/$/, '') };
 }
 
 /** `URL` puts a slash behind a bare host; identifiers are compared as strings and are written without it. */

@@ -24,6 +24,7 @@ export type Call = {
   permits(scope: string): boolean;
   correlationId: string;
   address: string;
+  upstreamToken: ToolContext['upstreamToken'];
 };
 
 /** What every call needs. */
@@ -112,9 +113,12 @@ async function openQuestion(
 }
 
 /** What the call may touch follows from its token alone (SP-26). */
-function toolContext({ store, now }: DeskDeps, { principal, permits }: Call): Omit<ToolContext, 'signal'> {
+function toolContext(
+  { store, now }: DeskDeps,
+  { principal, permits, upstreamToken }: Call,
+): Omit<ToolContext, 'signal'> {
   const viewer = { subject: principal.subject, seesAll: permits('desk:admin') };
-  return { principal, store: store.seenBy(viewer), permits, now: now() };
+  return { principal, store: store.seenBy(viewer), permits, upstreamToken, now: now() };
 }
 
 function answer(tool: Tool, outcome: ToolOutcome<Record<string, unknown>>): CallToolResult {

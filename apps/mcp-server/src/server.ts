@@ -30,9 +30,11 @@ import { createSlots } from './policy/slots.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import { openStore } from './store/open-store.ts';
 import { DESK_TOOLS } from './tools/desk-tools.ts';
+import { listMyRepositories } from './tools/list-my-repositories.ts';
 import { queryAnalytics } from './tools/query-analytics.ts';
 import type { Tool } from './tools/tool.ts';
 import { mcpTransport } from './transport.ts';
+import { upstreamService } from './upstream/service.ts';
 
 /** What the server works with besides its configuration. */
 export type McpServerDeps = {
@@ -54,7 +56,8 @@ const NO_ANALYTICS = 'query_analytics is off: with PORTCULLIS_MCP_ANALYTICS_DATA
  * @throws {StartupError} when the start cannot succeed; then nothing is left open.
  */
 export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
-  const { logger, now, tools: given = DESK_TOOLS } = deps;
+  const { logger, now } = deps;
+  const given = deps.tools ?? deskTools(config);
   const { limits } = config;
   // Before anything is opened: a declaration that protects nothing is no reason to touch the data.
   assertPolicies(given, limits);
@@ -90,6 +93,11 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     await opened.disposeAsync();
     throw cause;
   }
+}
+
+/** The desk's own tools, and one that works with a third-party service where there is one. */
+function deskTools({ upstream }: Config): readonly Tool[] {
+  return upstream ? [...DESK_TOOLS, listMyRepositories(upstreamService(upstream))] : DESK_TOOLS;
 }
 
 function deskGuard(

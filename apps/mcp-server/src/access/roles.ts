@@ -1,10 +1,10 @@
 /** Which scopes each role permits. A role that is not here permits nothing. */
 export type RolePermissions = ReadonlyMap<string, readonly string[]>;
 
-/** The desk's own roles. `admin` concerns the authorization server alone. */
+/** The desk's own roles. `admin` concerns the authorization server alone; `repos:read` is a user's own account elsewhere. */
 export const DESK_ROLE_PERMISSIONS: RolePermissions = new Map([
-  ['agent', ['desk:read', 'desk:write']],
-  ['lead', ['desk:read', 'desk:write', 'desk:admin']],
+  ['agent', ['desk:read', 'desk:write', 'repos:read']],
+  ['lead', ['desk:read', 'desk:write', 'desk:admin', 'repos:read']],
   ['admin', []],
 ]);
 

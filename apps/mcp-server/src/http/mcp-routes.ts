@@ -46,6 +46,7 @@ export function mcpRoutes(
     const callOf = (principal: Principal): Call => ({
       principal: toolPrincipal(principal),
       permits: (scope) => guard.permits(principal, scope),
+      upstreamToken: (upstream) => guard.upstreamToken(principal, upstream),
       correlationId,
       address: context.ip,
     });

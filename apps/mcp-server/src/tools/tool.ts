@@ -1,4 +1,4 @@
-import type { AccessDeclaration, Binding } from '@portcullis/guard';
+import type { AccessDeclaration, Binding, UpstreamTokenResult } from '@portcullis/guard';
 import { z } from 'zod';
 import type { PolicyDeclaration } from '../policy/declaration.ts';
 import type { DeskView } from '../store/desk-store.ts';
@@ -23,6 +23,8 @@ export type ToolContext = {
   store: DeskView;
   /** Whether the token has a scope and, where it names roles, one of them permits it too. */
   permits(scope: string): boolean;
+  /** A token of a third-party service in the caller's name: a token of the service's own, never the caller's. */
+  upstreamToken(upstream: string): Promise<UpstreamTokenResult>;
   now: Date;
   /** Aborted when the call's time is over or its caller is gone: pass it on to whatever takes long. */
   signal: AbortSignal;

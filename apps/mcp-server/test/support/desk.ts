@@ -42,6 +42,7 @@ export async function startDesk(
     failClosedAfterSeconds: 60,
     limits: DEFAULT_LIMITS,
     confirmation: 'client',
+    upstream: undefined,
     logLevel: 'silent',
     ...options.config,
   };
