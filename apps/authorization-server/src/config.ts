@@ -21,6 +21,7 @@ import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import type { McpServerCredentials } from './setup/mcp-server-client.ts';
 import { type Site, siteOf } from './site.ts';
+import { type Upstream, upstreamOf, upstreamOrigins, upstreamSecretVariable } from './upstream/upstream.ts';
 
 /** Everything that the authorization server is told from outside. */
 export type Config = Readonly<{
@@ -39,6 +40,8 @@ export type Config = Readonly<{
   clientCertificates: ClientCertificates | undefined;
   signingKeys: SigningKeyPolicy;
   audit: AuditPolicy;
+  /** Third-party authorization servers that users are sent to. */
+  upstreams: readonly Upstream[];
   dataFolder: string;
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
@@ -94,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     clientCertificates: clientCertificatesOf(read),
     signingKeys: file.signingKeys,
     audit: file.audit,
+    upstreams: upstreamsOf(read, { file, issuer }),
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
@@ -115,6 +119,26 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);
+}
+
+/** Loopback is in reach where this server lives there itself, so that tests and first tries work (SP-32). */
+function upstreamsOf(
+  read: EnvironmentReader,
+  { file, issuer }: { file: ConfigurationFile; issuer: string },
+): readonly Upstream[] {
+  return Object.entries(file.upstreams).map(([key, given]) => {
+    const variable = upstreamSecretVariable(key);
+    const upstream = upstreamOf(key, given, read.secret(variable));
+    if (upstream.clientAuthentication !== 'none' && upstream.clientSecret === undefined)
+      read.problem(`${variable} (or ${variable}_FILE) must be set: the secret of this server at the upstream ${key}.`);
+    const isLocal = upstreamOrigins(upstream).some((origin) => isLoopbackHost(new URL(origin).hostname));
+    if (isLocal && !isLoopbackHost(new URL(issuer).hostname)) {
+      read.problem(
+        `Configuration file, upstreams → ${key}: is on a loopback host, but PORTCULLIS_ISSUER is not. Give its public URLs.`,
+      );
+    }
+    return upstream;
+  });
 }
 
 function issuerOf(read: EnvironmentReader): string {

@@ -9,8 +9,12 @@ import { signingKeysSchema } from './keys/key-policy.ts';
 import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
+import { knownScopes, upstreamsSchema, upstreamUseSchema } from './upstream/upstream.ts';
 
-const resource = z.strictObject(resourceFields).superRefine(checkScopeNames).describe('A protected MCP server.');
+const resource = z
+  .strictObject({ ...resourceFields, upstream: upstreamUseSchema.optional() })
+  .superRefine(checkScopeNames)
+  .describe('A protected MCP server.');
 
 const resourceUrl = z.string().superRefine((text, context) => {
   const message = resourceUrlProblem(text);
@@ -117,8 +121,35 @@ const configurationFileSchema = z
     enterpriseAuthorization: enterpriseAuthorizationSchema.prefault({}),
     signingKeys: signingKeysSchema.prefault({}),
     audit: auditSchema.prefault({}),
+    upstreams: upstreamsSchema.default({}),
+  })
+  .superRefine(({ resources, upstreams }, context) => {
+    for (const [url, { upstream, scopes }] of Object.entries(resources)) {
+      for (const [path, message] of upstream ? upstreamUseProblems(upstream, { scopes, upstreams }) : [])
+        context.addIssue({ code: 'custom', path: ['resources', url, 'upstream', ...path], message });
+    }
   })
   .describe('Configuration of Portcullis');
+
+type Upstreams = z.infer<typeof upstreamsSchema>;
+
+/** A page can only ask for what there are words for. */
+function upstreamUseProblems(
+  use: z.infer<typeof upstreamUseSchema>,
+  { scopes, upstreams }: { scopes: object; upstreams: Upstreams },
+): [string[], string][] {
+  const upstream = Object.hasOwn(upstreams, use.name) ? upstreams[use.name] : undefined;
+  if (!upstream) return [[['name'], `is none of upstreams: ${Object.keys(upstreams).join(', ') || 'there are none'}`]];
+  const known = knownScopes(upstream);
+  return Object.entries(use.scopes).flatMap(([scope, needed]): [string[], string][] => {
+    const problem = (message: string): [string[], string] => [['scopes', scope], message];
+    const foreign = Object.hasOwn(scopes, scope) ? [] : [problem('is no scope of this resource')];
+    const wordless = needed.filter((name) => !known.includes(name));
+    if (wordless.length === 0) return foreign;
+    const words = `needs ${wordless.join(', ')}: say what that means in upstreams → ${use.name} → scopes`;
+    return [...foreign, problem(words)];
+  });
+}
 
 /** The content of a configuration file after its defaults are filled in. */
 export type ConfigurationFile = z.infer<typeof configurationFileSchema>;

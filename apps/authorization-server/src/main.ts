@@ -28,6 +28,7 @@ import {
 const CLEANING_INTERVAL_MS = 10 * 60 * 1000;
 const FORGETTING_INTERVAL_MS = 60 * 1000;
 const KEYS_INTERVAL_MS = 1000;
+const ENDING_INTERVAL_MS = 10 * 1000;
 
 let log: Logger | undefined;
 
@@ -64,6 +65,11 @@ async function start(): Promise<Running> {
   const onFault = (cause: unknown) => log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
   const endCleaning = repeat({ intervalMs: CLEANING_INTERVAL_MS, work: () => server.clean(), onFault });
   const endForgetting = repeat({ intervalMs: FORGETTING_INTERVAL_MS, work: () => server.forgetAnswers(), onFault });
+  const endEnding = repeat({
+    intervalMs: ENDING_INTERVAL_MS,
+    work: () => server.endUnusedConnections(),
+    onFault: (cause) => log?.warn({ err: cause }, 'connections could not be ended; it is tried again'),
+  });
   const keeping = setInterval(keepKeysWith(server, log), KEYS_INTERVAL_MS);
   const endAuditUpkeep = lookAfterAuditTrail(server.audit, log);
   log.info({ issuer: config.site.issuer, port: listening.port, database: database.kind }, 'ready');
@@ -78,7 +84,7 @@ async function start(): Promise<Running> {
       server.close();
       await listening.close();
       await metrics?.close();
-      await Promise.all([endCleaning(), endForgetting(), endAuditUpkeep()]);
+      await Promise.all([endCleaning(), endForgetting(), endAuditUpkeep(), endEnding()]);
       await database.close();
       lock.release();
     },

@@ -1,5 +1,6 @@
 import { resourceIdentifier } from './resource-url.ts';
 import type { RolePermissions } from './roles.ts';
+import type { UpstreamUse } from './upstream/upstream.ts';
 
 /** A scope in the words that the consent page shows. */
 type ScopeDescription = { description: string; sensitive: boolean };
@@ -17,6 +18,8 @@ export type Resource = {
   reserved?: true;
   /** What every token for it must be bound to: a key (RFC 9449) or a certificate (RFC 8705). */
   proofOfPossession?: 'dpop' | 'certificate' | undefined;
+  /** The third-party service that its server works with in the name of its users, and what each scope needs there. */
+  upstream?: UpstreamUse | undefined;
 };
 
 /** The support desk that Portcullis ships. */

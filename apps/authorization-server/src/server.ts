@@ -16,6 +16,8 @@ import {
   createRemoteDocumentStore,
   createRevocationLog,
   createSignInStore,
+  createUpstreamConnectionStore,
+  createUpstreamFlowStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -78,6 +80,9 @@ import { createTokenRevocation } from './revocation/token-revocation.ts';
 import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
+import { upstreamCallback } from './upstream/callback.ts';
+import { createConnectors } from './upstream/connectors.ts';
+import { endUnusedConnections as endConnections } from './upstream/ending.ts';
 
 export { type Config, readConfig } from './config.ts';
 export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
@@ -111,6 +116,8 @@ export type AuthorizationServer = {
   forgetAnswers(): Promise<number>;
   /** What looks after the audit trail behind the requests. */
   audit: AuditKeeper;
+  /** Revokes at the upstreams what no grant may use any more; returns how many. */
+  endUnusedConnections(): Promise<number>;
   metrics: Metrics;
   /** Ends what would not end by itself: streams that are open. */
   close(): void;
@@ -149,6 +156,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const tokens = { issuer: site.issuer, keys: () => keyRing.current().keys };
   const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
+  const connections = createUpstreamConnectionStore(database, envelope);
+  const flows = createUpstreamFlowStore(database, envelope);
+  const connectors = createConnectors(config, clock);
+  const endUnusedConnections = () => endConnections({ connections, connectors, audit, clock, log });
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
@@ -182,6 +193,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
       introspect: createIntrospection({ tokens, standing, personalAccessTokens, clock }),
       revokeAccessToken: createTokenRevocation({ tokens, database, clock }),
     },
+    connections,
+    tokenExchange:
+      connectors.size > 0 ? { clients, connections, connectors, catalogue, tokens, standing, audit, clock } : undefined,
     documents,
     isPreRegistered: trustedClients(database),
     documentFetchLimit,
@@ -225,6 +239,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     formTokens,
     permissionsOf,
     consents,
+    grants,
+    connections,
+    connectors,
+    flows,
   });
   const confirmations = createConfirmations({
     ...{ database, grants, envelope, clock },
@@ -247,6 +265,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     formTokens,
     grants,
     signIns,
+    envelope,
+    upstreamConnections: connections,
+    connectors,
+    endUnusedConnections,
   });
   const setup = setupRouter({
     ...linkDeps,
@@ -306,6 +328,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
+  app.use(upstreamCallback({ flows, site, clock }).routes());
   app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());
@@ -329,6 +352,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
       ...keeping,
       ...{ dataFolder: config.dataFolder, policy: config.audit, openAsOwner: deps.openAsOwner },
     }),
+    endUnusedConnections,
     metrics,
     close() {
       events.close();

@@ -231,7 +231,7 @@ describe('the configuration file', () => {
   test.each([
     [
       { extra: 1 },
-      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, enterpriseAuthorization, signingKeys, audit.',
+      'extra: is no setting; known here: resources, roles, registration, refreshTokens, clientMetadataDocuments, dpop, enterpriseAuthorization, signingKeys, audit, upstreams.',
     ],
     [
       { registration: { polcy: 'open' } },
@@ -258,6 +258,47 @@ describe('the configuration file', () => {
     [
       { resources: { 'https://w.example': { ...resource, name: '' } } },
       'resources → https://w.example → name: must not be empty.',
+    ],
+    [
+      { upstreams: { GitHub: { preset: 'github', clientId: 'x' } } },
+      'upstreams → GitHub: is no name for an upstream: lower-case letters, digits and hyphens, at most 30.',
+    ],
+    [
+      { upstreams: { own: { clientId: 'x', issuer: 'https://a.example' } } },
+      'upstreams → own → tokenEndpoint: is missing; there is no preset for it.',
+    ],
+    [
+      { upstreams: { microsoft: { preset: 'entra', clientId: 'x', tenant: 'common' } } },
+      'upstreams → microsoft → tenant: must be the id of one tenant, in lower case: common is none.',
+    ],
+    [
+      { upstreams: { microsoft: { preset: 'entra', clientId: 'x' } } },
+      'upstreams → microsoft → tenant: is missing; say whose accounts are meant.',
+    ],
+    [
+      { upstreams: { own: { preset: 'google', clientId: 'x', clientSecret: 'never here' } } },
+      'upstreams → own → clientSecret: is no setting; known here: preset, name, clientId, clientAuthentication, tenant, issuer, discovery, authorizationEndpoint, tokenEndpoint, revocationEndpoint, namesItself, user, baseScopes, authorizationParameters, scopes.',
+    ],
+    [
+      { upstreams: { own: { preset: 'google', clientId: 'x', authorizationParameters: { state: 'mine' } } } },
+      'upstreams → own → authorizationParameters: cannot set client_id, redirect_uri, response_type, response_mode, scope, state, nonce, code_challenge, code_challenge_method.',
+    ],
+    [
+      { upstreams: { own: { preset: 'google', clientId: 'x', issuer: 'http://internal.example' } } },
+      'upstreams → own → issuer: must be an https URL (or http on loopback) without query and fragment.',
+    ],
+    [
+      { resources: { 'https://w.example': { ...resource, upstream: { name: 'github', scopes: {} } } } },
+      'resources → https://w.example → upstream → name: is none of upstreams: there are none.',
+    ],
+    [
+      {
+        upstreams: { github: { preset: 'github', clientId: 'x' } },
+        resources: {
+          'https://w.example': { ...resource, upstream: { name: 'github', scopes: { 'w:r': ['admin:org'] } } },
+        },
+      },
+      'resources → https://w.example → upstream → scopes → w:r: needs admin:org: say what that means in upstreams → github → scopes.',
     ],
     [7, 'top level: must be an object: { … }.'],
   ])('%j is refused in plain words, with the place and what is allowed there', (content, words) => {

@@ -27,5 +27,7 @@ export type { Stack, StackOptions } from './stack.ts';
 export { startStack } from './stack.ts';
 export type { TcpRelay } from './tcp-relay.ts';
 export { startTcpRelay } from './tcp-relay.ts';
+export type { ThirdPartyServer } from './third-party-server.ts';
+export { startThirdParty } from './third-party-server.ts';
 export type { TokenIssuer } from './token-issuer.ts';
 export { startTokenIssuer } from './token-issuer.ts';

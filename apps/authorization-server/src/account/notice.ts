@@ -6,6 +6,7 @@ import { accountCookie } from './cookie.ts';
 const NOTICES = {
   disconnected: 'Disconnected. The app has to ask you again before it can do anything in your name.',
   'all-disconnected': 'Every app is disconnected. Each has to ask you again before it can do anything in your name.',
+  'upstream-disconnected': 'Disconnected, there and here. The apps that worked with it have to ask you again.',
   narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
   'token-revoked': 'Revoked. Within a second, no server takes that token any more.',
   'signed-out-there': 'That browser is signed out.',

@@ -5,6 +5,7 @@ import { connectionsSection } from '../pages/account-connections.ts';
 import { passwordSection } from '../pages/account-password.ts';
 import { signInsSection, signOutSection } from '../pages/account-sign-ins.ts';
 import { tokensSection } from '../pages/account-tokens.ts';
+import { upstreamsSection } from '../pages/account-upstreams.ts';
 import { pageUrl } from '../site.ts';
 import { type ConnectionsDeps, connectedApps } from './connections.ts';
 import { accountForm, type FormGuardDeps } from './form-guard.ts';
@@ -13,10 +14,12 @@ import type { PasswordChangeDeps } from './password.ts';
 import { personalAccessTokens, type TokensDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
 import { openSignIns } from './sign-ins.ts';
+import { connectedUpstreams, type UpstreamsDeps } from './upstreams.ts';
 
 /** What the account page needs. */
 export type OverviewDeps = ConnectionsDeps &
   TokensDeps &
+  UpstreamsDeps &
   FormGuardDeps &
   Pick<PasswordChangeDeps, 'users' | 'clock'> &
   Parameters<typeof openSignIns>[1];
@@ -48,6 +51,7 @@ export async function showOverview(
         tokens: await personalAccessTokens({ user, now, form }, deps),
         newTokenPath: pageUrl(deps.site, '/account/tokens/new'),
       }),
+      upstreamsSection(await connectedUpstreams({ userId: user.id, now, form }, deps)),
       signInsSection({
         signIns: await openSignIns({ session, now, form }, deps),
         endOthers: form('/sign-ins/end-others'),

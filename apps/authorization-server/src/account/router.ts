@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import {
   createPersonalAccessTokenStore,
   type Database,
+  type Envelope,
   PERSONAL_ACCESS_TOKENS_PER_USER,
   type User,
 } from '@portcullis/persistence';
@@ -23,13 +24,20 @@ import { revokeToken, showTokenForm, submitToken, type TokenIssueDeps } from './
 import type { AccountSession } from './session.ts';
 import { type AccountSignInDeps, confirmationQuery, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
 import { endSignIn } from './sign-ins.ts';
+import { disconnectUpstream } from './upstreams.ts';
 
 /** What the signed-in user's own pages need. */
 export type AccountDeps = OverviewDeps &
   PasswordChangeDeps &
   TokenIssueDeps &
   AccountSignInDeps &
-  ConfirmationPageDeps & { database: Database; acceptForms: Middleware };
+  ConfirmationPageDeps & {
+    database: Database;
+    envelope: Envelope;
+    acceptForms: Middleware;
+    /** Revokes at the upstreams what no grant may use any more. */
+    endUnusedConnections(): Promise<number>;
+  };
 
 /** Does what a form asks for somebody who is signed in. */
 type Act = (ctx: Context, session: AccountSession) => Promise<void>;
@@ -111,6 +119,10 @@ export function accountRouter(deps: AccountDeps): Router {
   router.post(
     '/tokens/:id/revoke',
     signedIn((ctx, session) => submitTokenRevocation(ctx, session, deps)),
+  );
+  router.post(
+    '/upstreams/:id/disconnect',
+    signedIn((ctx, session) => submitUpstreamEnd(ctx, session, deps)),
   );
   router.post(
     '/sign-ins/end-others',
@@ -241,6 +253,16 @@ async function submitSignInEnd(ctx: Context, session: AccountSession, deps: Acco
   await requireShown(ctx, { session, isOwn }, deps);
   await endSignIn(ctx, { id }, { database: deps.database, session, now });
   done(ctx, deps, 'signed-out-there');
+}
+
+async function submitUpstreamEnd(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const id = String(ctx.params.id);
+  const { userId } = session;
+  const isOwn = async () => (await deps.upstreamConnections.list({ userId })).some((own) => own.id === id);
+  await requireShown(ctx, { session, isOwn }, deps);
+  await disconnectUpstream(ctx, id, { ...deps, userId, now: deps.clock() });
+  await deps.endUnusedConnections();
+  done(ctx, deps, 'upstream-disconnected');
 }
 
 async function submitPassword(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {

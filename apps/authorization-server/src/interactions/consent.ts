@@ -1,4 +1,4 @@
-import type { ConsentStore, UserStore } from '@portcullis/persistence';
+import type { ConsentStore, UpstreamConnectionStore, UserStore } from '@portcullis/persistence';
 import type { AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
@@ -7,11 +7,19 @@ import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import type { Logos } from '../logos/logos.ts';
-import { consentPage } from '../pages/consent.ts';
-import { CONSENT_TTL_SECONDS, coversRequest, mayRememberConsent } from '../provider/prompts.ts';
+import { type ConsentUpstream, consentPage } from '../pages/consent.ts';
+import {
+  CONSENT_TTL_SECONDS,
+  coversRequest,
+  mayRememberConsent,
+  rememberedUpstreamScopes,
+} from '../provider/prompts.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
+import type { Connector } from '../upstream/connector.ts';
+import { connectorOf } from '../upstream/flow.ts';
+import { upstreamScopesOf } from '../upstream/upstream.ts';
 import { formOf } from './form.ts';
 import { EXPIRED, type Step } from './step.ts';
 
@@ -23,6 +31,8 @@ export type ConsentDeps = {
   documents: ClientDocuments | undefined;
   users: UserStore;
   consents: ConsentStore;
+  connections: UpstreamConnectionStore;
+  connectors: ReadonlyMap<string, Connector>;
   roles: RolePermissions;
   audit: AuditSink;
   clock: Clock;
@@ -35,6 +45,7 @@ type Decision = {
   offered: string[];
   /** What of it the user has allowed this client before. */
   remembered: readonly string[];
+  rememberedUpstream: readonly string[];
 };
 
 const NOT_PERMITTED = {
@@ -101,6 +112,7 @@ async function decisionOf(step: Step, { users, consents, roles, clock }: Consent
     email: user.email,
     offered: permittedScopes(step.requestedScopes, { roles: user.roles, permissions: permissionsAt(resource, roles) }),
     remembered: remembered?.scopes ?? [],
+    rememberedUpstream: remembered?.upstreamScopes ?? [],
   };
 }
 
@@ -126,10 +138,24 @@ async function render(ctx: Context, step: Step, { deps, decision, problem }: Ren
       ...(step.resource.scopes[name] ?? { description: name, sensitive: true }),
       granted: decision.remembered.includes(name),
     })),
-    alreadyGranted: coversRequest(decision.remembered, decision.offered),
+    alreadyGranted:
+      coversRequest(decision.remembered, decision.offered) &&
+      rememberedUpstreamScopes(step.resource, decision.offered).every((s) => decision.rememberedUpstream.includes(s)),
+    upstream: upstreamOf(step, { deps, decision }),
     ...(problem !== undefined && { problem, selected: [] }),
   });
   sendPage(ctx, page, problem === undefined ? 200 : 400);
+}
+
+/** What the page says about the upstream: everything that the offered scopes could need there (PX-5). */
+function upstreamOf(
+  { resource }: Step,
+  { deps, decision }: { deps: ConsentDeps; decision: Decision },
+): ConsentUpstream | undefined {
+  const needed = upstreamScopesOf(resource, decision.offered);
+  if (!resource.upstream || needed.length === 0) return undefined;
+  const { name, scopes } = connectorOf(deps.connectors, resource.upstream.name).upstream;
+  return { name, scopes: needed.map((scope) => ({ name: scope, description: scopes[scope] ?? scope })) };
 }
 
 async function logoOf(ctx: Context, { logoUri }: Step, { logos, site }: ConsentDeps): Promise<string | undefined> {
@@ -155,11 +181,17 @@ async function storeGrant(
       redirectUri: step.redirectUri,
       clientFingerprint: step.document?.fingerprint,
       scopes: granted,
+      upstreamScopes: rememberedUpstreamScopes(step.resource, granted),
       now: clock(),
       ttlSeconds: CONSENT_TTL_SECONDS,
     });
   }
   const grantId = await grant.save();
+  const { upstream } = step.resource;
+  const upstreamScopes = upstreamScopesOf(step.resource, granted);
+  if (upstream && upstreamScopes.length > 0) {
+    await deps.connections.agree({ grantId, upstream: upstream.name, scopes: upstreamScopes });
+  }
   if (step.document) {
     const { version } = step.document;
     await documents?.bindGrant({ grantId, clientId: step.clientId, version });
@@ -188,6 +220,7 @@ async function recordDecision(
       requested: step.requestedScopes.join(' '),
       granted: granted.join(' '),
       ...(grantId && { grantId }),
+      ...(step.resource.upstream && { upstreamScopes: rememberedUpstreamScopes(step.resource, granted).join(' ') }),
       ...(step.document && { documentVersion: step.document.version }),
     },
   });

@@ -7,9 +7,10 @@ import { type ConsentDeps, showConsent, submitConsent } from './consent.ts';
 import { formOf } from './form.ts';
 import { type LoginDeps, showLogin, submitLogin } from './login.ts';
 import { describeStep, EXPIRED, type Step, type StepDeps } from './step.ts';
+import { showUpstream, submitUpstream, type UpstreamStepDeps } from './upstream.ts';
 
 /** What the pages between the authorization request and the code need. */
-export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & { acceptForms: Middleware };
+export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & UpstreamStepDeps & { acceptForms: Middleware };
 
 /**
  * The pages between the authorization request and the code. Each step ends by handing a result to the engine, which
@@ -45,6 +46,8 @@ async function show(ctx: Context, step: Step, deps: InteractionDeps): Promise<In
       return undefined;
     case 'consent':
       return showConsent(ctx, step, deps);
+    case 'upstream':
+      return showUpstream(ctx, step, deps);
     default:
       throw new Error(`no page for the prompt ${step.prompt}`);
   }
@@ -56,6 +59,8 @@ function submit(ctx: Context, step: Step, deps: InteractionDeps): Promise<Intera
       return submitLogin(ctx, step, deps);
     case 'consent':
       return submitConsent(ctx, step, deps);
+    case 'upstream':
+      return submitUpstream(ctx, step, deps);
     default:
       throw new Error(`no page for the prompt ${step.prompt}`);
   }

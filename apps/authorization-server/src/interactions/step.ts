@@ -11,6 +11,7 @@ type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 /** One thing to decide between the authorization request and the code, with all that its page shows. */
 export type Step = RequestingClient & {
   prompt: string;
+  uid: string;
   /** Where the form posts to. */
   action: string;
   formToken: string;
@@ -19,6 +20,8 @@ export type Step = RequestingClient & {
   requestedScopes: readonly string[];
   /** The signed-in user, once there is one. */
   userId: string | undefined;
+  /** What this authorization was granted so far. */
+  grantId: string | undefined;
 };
 
 /** What describing a step needs. */
@@ -33,6 +36,7 @@ export async function describeStep(interaction: Interaction, deps: StepDeps): Pr
   if (!client || !resource) throw new PageProblem(EXPIRED);
   return {
     prompt: prompt.name,
+    uid,
     action: new URL(pageUrl(site, `/interaction/${uid}`)).pathname,
     formToken: formTokens.issue('interaction', uid, prompt.name),
     ...client,
@@ -42,6 +46,7 @@ export async function describeStep(interaction: Interaction, deps: StepDeps): Pr
       .split(' ')
       .filter((scope) => Object.hasOwn(resource.scopes, scope)),
     userId: session?.accountId,
+    grantId: interaction.lastSubmission?.consent?.grantId ?? interaction.grantId,
   };
 }
 

@@ -7,7 +7,7 @@ import { type RedirectHost, redirectTarget, redirectWarning } from './redirect-t
 import { clientOrigin } from './requesting-client.ts';
 
 /** A third-party service that Portcullis would reach for the client, and the permissions it would ask for there. */
-type ConsentUpstream = Readonly<{
+export type ConsentUpstream = Readonly<{
   name: string;
   scopes: readonly Readonly<{ name: string; description: string }>[];
 }>;
@@ -78,7 +78,7 @@ function upstreamScopes(upstream: ConsentUpstream): Html {
   );
   return html`<section aria-labelledby="upstream">
 <h2 id="upstream">It also reaches your account at ${upstream.name}</h2>
-<p class="quiet">${upstream.name} will ask you next. For this app it would be asked for:</p>
+<p class="quiet">${upstream.name} will ask you next, unless you have connected it before. For what you allow above, this app would have there:</p>
 <ul class="scopes given-scopes">${items}</ul>
 </section>`;
 }

@@ -5,6 +5,7 @@ import { requestContext } from '../http/request-context.ts';
 import type { TokenMetrics } from '../metrics.ts';
 import { raiseAnomaly } from '../redemption/anomaly.ts';
 import { redemptionOf } from '../redemption/redemption.ts';
+import { TOKEN_EXCHANGE } from './token-exchange.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
 type Detail = Pick<AuditEvent, 'type' | 'outcome'> & Partial<AuditEvent>;
@@ -48,6 +49,8 @@ export function recordEngineEvents(
     noteUse(ctx);
   });
   provider.on('grant.success', (ctx) => {
+    // An exchange is recorded by whoever does it: nothing of ours was issued.
+    if (ctx.oidc.params?.grant_type === TOKEN_EXCHANGE) return;
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
     const event = eventOf(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
     const redemption = redemptionOf(ctx);

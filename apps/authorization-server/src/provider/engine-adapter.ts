@@ -1,3 +1,4 @@
+import type { ClientStore } from '@portcullis/persistence';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
@@ -16,12 +17,14 @@ import { refuseUnproven } from './proof-of-possession.ts';
 import { withRegisteredKeys } from './remote-metadata.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 import { openSessionsOnly, type SignInDeps } from './sign-ins.ts';
+import { withTokenExchange } from './token-exchange.ts';
 import { usedProofs } from './used-proofs.ts';
 
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
   SignInDeps & {
     store: AdapterFactory;
+    clients: ClientStore;
     catalogue: ResourceCatalogue;
     clientAuthenticationLimit: FailureLimit;
     /** Clients that name themselves by a URL; undefined when there are none. */
@@ -43,6 +46,11 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
   const { remoteKeys, clientCertificates, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
+  const clientAdapter = store('Client');
+  const registeredClient = async (clientId: string) => {
+    const client = await clientAdapter.find(clientId);
+    return client && withTokenExchange(client, { ...options, ctx: tokenRequest() });
+  };
   return (model) => {
     const adapter = store(model);
     if (model === 'AuthorizationCode' || model === 'RefreshToken') {
@@ -63,7 +71,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
         const found =
           documentClient && looksLikeClientIdUrl(clientId)
             ? await documentClient(clientId)
-            : await adapter.find(clientId);
+            : await registeredClient(clientId);
         const client = found && tokenRequest() && takesAssertions(options) ? withAssertionGrant(found) : found;
         const ctx = authenticatingRequest();
         if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);

@@ -1,22 +1,28 @@
-import type { ConsentStore } from '@portcullis/persistence';
+import type { ConsentStore, UpstreamConnectionStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { type Grant, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
+import type { Resource } from '../resources.ts';
+import { upstreamScopesOf } from '../upstream/upstream.ts';
 import { documentOf } from './document-clients.ts';
 
 /** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
 export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
 
+type PromptOptions = { catalogue: ResourceCatalogue; connections: UpstreamConnectionStore; clock: Clock };
+
 /**
  * The engine's prompts, with two more reasons to ask for the password: the session's user is gone or disabled, and
- * administration is asked for by somebody who signed in longer than five minutes ago.
+ * administration is asked for by somebody who signed in longer than five minutes ago. After login and consent comes the
+ * upstream, where the resource works with one.
  */
-export function interactionPrompts({ catalogue, clock }: { catalogue: ResourceCatalogue; clock: Clock }) {
+export function interactionPrompts({ catalogue, connections, clock }: PromptOptions) {
   const policy = interactionPolicy.base();
   const { Check } = interactionPolicy;
+  policy.add(upstreamPrompt({ catalogue, connections }));
   const { checks } = policy.get('login') ?? {};
   checks?.add(
     new Check('stale_sign_in', 'administration takes a fresh sign-in', 'login_required', ({ oidc }) => {
@@ -36,6 +42,29 @@ export function interactionPrompts({ catalogue, clock }: { catalogue: ResourceCa
   return policy;
 }
 
+/** The engine comes to it only when there is a grant: what a user has not agreed to for this client asks for nothing. */
+function upstreamPrompt({ catalogue, connections }: Pick<PromptOptions, 'catalogue' | 'connections'>) {
+  const { Check, Prompt } = interactionPolicy;
+  return new Prompt(
+    { name: 'upstream', requestable: false },
+    new Check('upstream_missing', 'the service that the resource works with is not connected', async ({ oidc }) => {
+      const grant = oidc.entities.Grant;
+      const [url] = Object.keys(oidc.resourceServers ?? {});
+      const resource = url === undefined ? undefined : await catalogue.find(url);
+      if (!grant?.jti || url === undefined || !resource) return Check.NO_NEED_TO_PROMPT;
+      const granted = grant.getResourceScope(url).split(' ');
+      if (upstreamScopesOf(resource, granted).length === 0) return Check.NO_NEED_TO_PROMPT;
+      const found = await connections.agreement(grant.jti);
+      return found?.connection ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
+    }),
+  );
+}
+
+/** The scopes of an upstream as a decision about them is remembered: with the upstream's name. */
+export function rememberedUpstreamScopes(resource: Pick<Resource, 'upstream'>, scopes: readonly string[]): string[] {
+  return upstreamScopesOf(resource, scopes).map((scope) => `${resource.upstream?.name}:${scope}`);
+}
+
 function isForReserved(asked: unknown, catalogue: ResourceCatalogue): boolean {
   return [asked].flat().some((url) => typeof url === 'string' && catalogue.isReserved(url));
 }
@@ -51,7 +80,13 @@ export function coversRequest(remembered: readonly string[], requested: readonly
 }
 
 /** What giving a grant out of memory needs. */
-export type RememberedConsents = { consents: ConsentStore; documents?: ClientDocuments | undefined; clock: Clock };
+export type RememberedConsents = {
+  consents: ConsentStore;
+  connections: UpstreamConnectionStore;
+  catalogue: ResourceCatalogue;
+  documents?: ClientDocuments | undefined;
+  clock: Clock;
+};
 
 /**
  * The engine's `loadExistingGrant`: the grant that was just consented to, or a new one out of a remembered consent.
@@ -70,13 +105,14 @@ export function loadExistingGrant(options: RememberedConsents) {
 
 async function grantFromMemory(
   { oidc }: KoaContextWithOIDC,
-  { consents, documents, clock }: RememberedConsents,
+  { consents, connections, catalogue, documents, clock }: RememberedConsents,
 ): Promise<Grant | undefined> {
   const userId = oidc.session?.accountId;
   const clientId = oidc.client?.clientId;
   const { redirect_uri: redirectUri, scope } = oidc.params ?? {};
   const [resource] = Object.keys(oidc.resourceServers ?? {});
-  if (!userId || !clientId || !resource || typeof redirectUri !== 'string' || typeof scope !== 'string')
+  const found = resource === undefined ? undefined : await catalogue.find(resource);
+  if (!userId || !clientId || !resource || !found || typeof redirectUri !== 'string' || typeof scope !== 'string')
     return undefined;
   if (!mayRememberConsent(redirectUri)) return undefined;
   const document = documentOf(oidc.client);
@@ -90,9 +126,15 @@ async function grantFromMemory(
   });
   const requested = scope.split(' ');
   if (!remembered || !coversRequest(remembered.scopes, requested)) return undefined;
+  const upstreamScopes = upstreamScopesOf(found, requested);
+  // What a scope needs at the upstream may have grown since (PX-5).
+  if (!rememberedUpstreamScopes(found, requested).every((scope) => remembered.upstreamScopes.includes(scope)))
+    return undefined;
   const grant = new oidc.provider.Grant({ accountId: userId, clientId });
   grant.addResourceScope(resource, requested.join(' '));
   const grantId = await grant.save();
+  if (found.upstream && upstreamScopes.length > 0)
+    await connections.agree({ grantId, upstream: found.upstream.name, scopes: upstreamScopes });
   if (document) await documents?.bindGrant({ grantId, clientId, version: document.version });
   return grant;
 }

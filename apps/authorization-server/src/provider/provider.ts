@@ -8,6 +8,7 @@ import {
   machineGrantId,
   type RedemptionStore,
   type SignInStore,
+  type UpstreamConnectionStore,
   type UserStore,
 } from '@portcullis/persistence';
 import type { AuditSink, Clock, Logger } from '@portcullis/platform';
@@ -50,6 +51,7 @@ import { resourceIndicators } from './resources.ts';
 import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
 import { recordSignIns } from './sign-ins.ts';
 import { answerForStructuredTokens, mayRevoke, type StructuredTokenAnswers } from './structured-tokens.ts';
+import { addTokenExchange, type TokenExchangeDeps } from './token-exchange.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
 /** How long things live, in seconds. */
@@ -84,6 +86,9 @@ export type EngineOptions = {
   clientAuthenticationLimit: FailureLimit;
   /** What is answered about access tokens at the endpoints for introspection and revocation. */
   accessTokens: StructuredTokenAnswers;
+  connections: UpstreamConnectionStore;
+  /** How the servers of resources get the tokens of upstreams; undefined where there is no upstream. */
+  tokenExchange: TokenExchangeDeps | undefined;
   /** Clients that name themselves by the URL of a metadata document; undefined when that is switched off. */
   documents: ClientDocuments | undefined;
   documentFetchLimit: FailureLimit;
@@ -137,6 +142,7 @@ export function createEngine(options: EngineOptions): Provider {
     grantKeptSeconds: options.refreshTokens.idleSeconds,
     signing: () => options.keySet.signing(options.clock()),
   });
+  if (options.tokenExchange) addTokenExchange(provider, options.tokenExchange);
   return provider;
 }
 

@@ -16,18 +16,27 @@ export type ServersWithDesk = {
   close(): Promise<void>;
 };
 
+/** What both are started with; the configuration may name the MCP server's URL, which is known only then. */
+type ServersWithDeskOptions = Omit<InProcessOptions, 'databaseUrl' | 'configuration'> & {
+  configuration?: Record<string, unknown> | ((mcpUrl: string) => Record<string, unknown>);
+  /** Environment of both. */
+  shared?: Record<string, string>;
+};
+
 /** Starts both, with databases of their own. `env` goes to the authorization server, `shared` to both. */
 export async function startServersWithDesk({
   shared = {},
+  configuration: given = {},
   ...options
-}: Omit<InProcessOptions, 'databaseUrl'> & { shared?: Record<string, string> }): Promise<ServersWithDesk> {
+}: ServersWithDeskOptions): Promise<ServersWithDesk> {
   const opened = new AsyncDisposableStack();
   const database = await createTestDatabase();
   opened.defer(() => database.drop());
   const mcpPort = await findFreePort();
   const mcpUrl = `http://localhost:${mcpPort}/mcp`;
   const env = { ...options.env, ...shared, PORTCULLIS_MCP_URL: mcpUrl };
-  const server = await startInProcess({ ...options, databaseUrl: database.url, env });
+  const configuration = typeof given === 'function' ? given(mcpUrl) : given;
+  const server = await startInProcess({ ...options, configuration, databaseUrl: database.url, env });
   opened.defer(() => server.close());
   const startDesk = (port: number) =>
     startDeskProcess(opened, port, { ...shared, PORTCULLIS_ISSUER: server.issuer, PORTCULLIS_MCP_URL: mcpUrl });

@@ -28,6 +28,8 @@ export type InProcess = {
   forgetAnswers(): Promise<number>;
   /** Looks after the audit trail, as the process does every second, half a minute and ten minutes. */
   audit: AuthorizationServer['audit'];
+  /** Revokes at the upstreams what no grant may use any more, as the process does every ten seconds. */
+  endUnusedConnections(): Promise<number>;
   /** What the server counts, in Prometheus' text form. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -88,6 +90,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     keepKeys: () => server.keepKeys(),
     forgetAnswers: () => server.forgetAnswers(),
     audit: server.audit,
+    endUnusedConnections: () => server.endUnusedConnections(),
     metrics: () => server.metrics.text(),
     async close() {
       server.close();

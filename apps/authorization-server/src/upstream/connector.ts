@@ -1,0 +1,314 @@
+import type { UpstreamTokens } from '@portcullis/persistence';
+import * as oauth from 'oauth4webapi';
+import type { Egress } from '../egress/egress.ts';
+import { engineFetch, FetchFailure } from '../egress/engine-fetch.ts';
+import { type Upstream, upstreamOrigins } from './upstream.ts';
+
+/**
+ * Why nothing came of it: the user said no there, it answered with an error, it says that
+ * what was given is over, its answer named another server or none,
+ * it could not be reached, it took too long, its answer made no sense, or it gave more than was asked for.
+ */
+export type UpstreamFailure =
+  | 'user_refused'
+  | 'error'
+  | 'over'
+  | 'wrong_issuer'
+  | 'unreachable'
+  | 'slow'
+  | 'bad_answer'
+  | 'more_than_asked';
+
+/** What came of speaking to an upstream. */
+export type UpstreamResult<T> = { ok: true; value: T } | { ok: false; failure: UpstreamFailure; cause?: unknown };
+
+/** What must be kept between the way there and the way back. */
+export type FlowSecrets = { state: string; nonce: string | undefined; codeVerifier: string };
+
+/** Who the user is at the upstream, and what it gave. */
+export type UpstreamGrant = {
+  subject: string;
+  label: string | undefined;
+  /** What was given, without the scopes that are asked for in every case. */
+  scopes: readonly string[];
+  tokens: UpstreamTokens;
+};
+
+/** This server as a client of one upstream. The protocol is the library's; nothing of a client of ours goes there. */
+export type Connector = {
+  upstream: Upstream;
+  /** Where the browser goes, with what must be kept for its return. */
+  begin(o: {
+    scopes: readonly string[];
+    redirectUri: string;
+  }): Promise<UpstreamResult<{ url: URL; secrets: FlowSecrets }>>;
+  /** Reads the answer that the browser brought, and redeems its code. */
+  finish(o: {
+    answer: URLSearchParams;
+    secrets: FlowSecrets;
+    scopes: readonly string[];
+    redirectUri: string;
+    now: Date;
+  }): Promise<UpstreamResult<UpstreamGrant>>;
+  /** Refreshes tokens; `over` where it takes the refresh token no longer. */
+  refresh(o: { refreshToken: string; scopes: readonly string[]; now: Date }): Promise<UpstreamResult<UpstreamTokens>>;
+  /** Revokes tokens, where the upstream has a way. */
+  revoke(tokens: UpstreamTokens): Promise<UpstreamResult<'revoked' | 'impossible'>>;
+};
+
+const METADATA_SECONDS = 600;
+
+/** Makes the connector of an upstream; all its requests go through `egress`. */
+export function createConnector(upstream: Upstream, { egress, now }: { egress: Egress; now: () => Date }): Connector {
+  const options = {
+    [oauth.customFetch]: engineFetch(egress),
+    // Which servers may be spoken to without TLS was decided when the configuration was read.
+    [oauth.allowInsecureRequests]: true,
+  };
+  const client: oauth.Client = { client_id: upstream.clientId };
+  const authentication = clientAuthentication(upstream);
+  const metadata = rememberedFor(METADATA_SECONDS, now, () => serverMetadata(upstream, options));
+  const all = (scopes: readonly string[]) => [...new Set([...upstream.baseScopes, ...scopes])];
+
+  return {
+    upstream,
+    begin: ({ scopes, redirectUri }) =>
+      explained(async () => {
+        const server = await metadata();
+        const secrets = {
+          state: oauth.generateRandomState(),
+          nonce: upstream.discovery === 'openid' ? oauth.generateRandomNonce() : undefined,
+          codeVerifier: oauth.generateRandomCodeVerifier(),
+        };
+        const url = new URL(server.authorization_endpoint ?? '');
+        // A browser is sent to it: to no other scheme than the operator's own server has.
+        if (url.protocol !== 'https:' && !upstreamOrigins(upstream).includes(url.origin))
+          throw new Refused('bad_answer');
+        const parameters = {
+          ...upstream.authorizationParameters,
+          response_type: 'code',
+          client_id: upstream.clientId,
+          redirect_uri: redirectUri,
+          scope: all(scopes).join(' '),
+          state: secrets.state,
+          code_challenge: await oauth.calculatePKCECodeChallenge(secrets.codeVerifier),
+          code_challenge_method: 'S256',
+          ...(secrets.nonce !== undefined && { nonce: secrets.nonce }),
+        };
+        for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+        return { url, secrets };
+      }),
+    finish: ({ answer, secrets, scopes, redirectUri, now: at }) =>
+      explained(async () => {
+        const server = await metadata();
+        const parameters = validatedAnswer(server, client, { answer, state: secrets.state });
+        const response = await oauth.authorizationCodeGrantRequest(
+          server,
+          client,
+          authentication,
+          parameters,
+          redirectUri,
+          secrets.codeVerifier,
+          options,
+        );
+        const given = await oauth.processAuthorizationCodeResponse(server, client, response, {
+          recognizedTokenTypes: OTHER_TOKEN_TYPES,
+          ...(secrets.nonce !== undefined && { expectedNonce: secrets.nonce, requireIdToken: true }),
+        });
+        const tokens = tokensOf(given, at);
+        const granted = grantedScopes(given, all(scopes));
+        if (!granted.every((scope) => all(scopes).includes(scope))) {
+          await revoke(tokens);
+          throw new Refused('more_than_asked');
+        }
+        const user = await userOf(given, upstream, egress);
+        return { ...user, scopes: granted.filter((scope) => scopes.includes(scope)), tokens };
+      }),
+    refresh: ({ refreshToken, scopes, now: at }) =>
+      explained(async () => {
+        const server = await metadata();
+        const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, options);
+        const given = await oauth.processRefreshTokenResponse(server, client, response, {
+          recognizedTokenTypes: OTHER_TOKEN_TYPES,
+        });
+        if (!grantedScopes(given, scopes).every((scope) => all(scopes).includes(scope)))
+          throw new Refused('more_than_asked');
+        const tokens = tokensOf(given, at);
+        return { ...tokens, refreshToken: tokens.refreshToken ?? refreshToken };
+      }),
+    revoke: (tokens) => explained(() => revoke(tokens)),
+  };
+
+  async function revoke({ accessToken, refreshToken }: UpstreamTokens): Promise<'revoked' | 'impossible'> {
+    const server = await metadata();
+    const { revocation } = upstream;
+    if (revocation && revocation.style !== 'rfc7009') {
+      await revokeInItsOwnWay(accessToken, {
+        upstream,
+        egress,
+        style: revocation.style,
+        endpoint: revocation.endpoint,
+      });
+      return 'revoked';
+    }
+    if (!server.revocation_endpoint) return 'impossible';
+    for (const token of refreshToken === undefined ? [accessToken] : [refreshToken, accessToken]) {
+      await oauth.processRevocationResponse(
+        await oauth.revocationRequest(server, client, authentication, token, options),
+      );
+    }
+    return 'revoked';
+  }
+}
+
+/** A refusal on the way through {@link explained}. */
+class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly failure: UpstreamFailure;
+
+  constructor(failure: UpstreamFailure, options?: ErrorOptions) {
+    super(failure, options);
+    this.failure = failure;
+  }
+}
+
+/** Slack calls its bearer tokens by whom they act for. */
+const OTHER_TOKEN_TYPES: oauth.RecognizedTokenTypes = { user: () => {} };
+
+function clientAuthentication({ clientSecret, clientAuthentication: method }: Upstream): oauth.ClientAuth {
+  if (!clientSecret || method === 'none') return oauth.None();
+  return method === 'client_secret_post'
+    ? oauth.ClientSecretPost(clientSecret.reveal())
+    : oauth.ClientSecretBasic(clientSecret.reveal());
+}
+
+type Options = NonNullable<Parameters<typeof oauth.discoveryRequest>[1]>;
+
+async function serverMetadata(upstream: Upstream, options: Options): Promise<oauth.AuthorizationServer> {
+  const { issuer, discovery, authorizationEndpoint, tokenEndpoint, revocation } = upstream;
+  const given = {
+    ...(authorizationEndpoint !== undefined && { authorization_endpoint: authorizationEndpoint }),
+    ...(tokenEndpoint !== undefined && { token_endpoint: tokenEndpoint }),
+    ...(revocation?.style === 'rfc7009' && { revocation_endpoint: revocation.endpoint }),
+    ...(upstream.namesItself && { authorization_response_iss_parameter_supported: true }),
+  };
+  if (discovery === undefined) return { issuer, ...given };
+  const algorithm = discovery === 'openid' ? 'oidc' : 'oauth2';
+  const response = await oauth.discoveryRequest(new URL(issuer), { ...options, algorithm });
+  return { ...(await oauth.processDiscoveryResponse(new URL(issuer), response)), ...given };
+}
+
+/** State, `iss` (RFC 9207) and errors, in this order: what another server says about an error is not believed. */
+function validatedAnswer(
+  server: oauth.AuthorizationServer,
+  client: oauth.Client,
+  { answer, state }: { answer: URLSearchParams; state: string },
+): URLSearchParams {
+  try {
+    return oauth.validateAuthResponse(server, client, answer, state);
+  } catch (cause) {
+    if (cause instanceof oauth.AuthorizationResponseError) {
+      throw new Refused(cause.error === 'access_denied' ? 'user_refused' : 'error', { cause });
+    }
+    const issuer = answer.get('iss');
+    const isForeign =
+      issuer === null ? server.authorization_response_iss_parameter_supported : issuer !== server.issuer;
+    throw new Refused(isForeign ? 'wrong_issuer' : 'bad_answer', { cause });
+  }
+}
+
+function tokensOf({ access_token, refresh_token, expires_in }: oauth.TokenEndpointResponse, now: Date): UpstreamTokens {
+  return {
+    accessToken: access_token,
+    refreshToken: refresh_token,
+    accessExpiresAt: expires_in === undefined ? undefined : new Date(now.getTime() + expires_in * 1000),
+  };
+}
+
+/** What was given: what was asked for, where the answer says nothing (RFC 6749 §5.1). GitHub and Slack put commas between. */
+function grantedScopes({ scope }: oauth.TokenEndpointResponse, asked: readonly string[]): string[] {
+  return scope === undefined ? [...asked] : scope.split(/[\s,]+/).filter(Boolean);
+}
+
+/** Who the user is there: by the ID token, or by what the upstream says to whoever has the token. */
+async function userOf(
+  given: oauth.TokenEndpointResponse,
+  { user }: Upstream,
+  egress: Egress,
+): Promise<{ subject: string; label: string | undefined }> {
+  const claims = oauth.getValidatedIdTokenClaims(given);
+  if (!user && claims)
+    return { subject: claims.sub, label: text(claims.preferred_username ?? claims.email ?? claims.name) };
+  if (!user) throw new Refused('bad_answer');
+  const result = await egress(user.endpoint, { headers: { authorization: `Bearer ${given.access_token}` } });
+  if (!result.ok) throw new FetchFailure(result.failure);
+  if (result.answer.status !== 200) throw new Refused('bad_answer');
+  const profile: unknown = JSON.parse(result.answer.body.toString('utf8'));
+  const subject = text(memberOf(profile, user.id));
+  if (subject === undefined || subject === '') throw new Refused('bad_answer');
+  return { subject, label: user.label === undefined ? undefined : text(memberOf(profile, user.label)) };
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined;
+}
+
+const LABEL_CHARACTERS = 100;
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, LABEL_CHARACTERS) : undefined;
+}
+
+/** GitHub takes the token in the body of a DELETE, Slack the token itself as the credential. */
+async function revokeInItsOwnWay(
+  token: string,
+  o: { upstream: Upstream; egress: Egress; style: 'github' | 'bearer'; endpoint: string },
+): Promise<void> {
+  const { clientId, clientSecret } = o.upstream;
+  const basic = Buffer.from(`${clientId}:${clientSecret?.reveal() ?? ''}`).toString('base64');
+  const request =
+    o.style === 'github'
+      ? ({
+          method: 'DELETE',
+          headers: { authorization: `Basic ${basic}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ access_token: token }),
+        } as const)
+      : ({ method: 'POST', headers: { authorization: `Bearer ${token}` } } as const);
+  const result = await o.egress(o.endpoint, request);
+  if (!result.ok) throw new FetchFailure(result.failure);
+  // 404 and 422: there is no such token any more.
+  if (result.answer.status >= 500) throw new Refused('error');
+}
+
+async function explained<T>(work: () => Promise<T>): Promise<UpstreamResult<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (cause) {
+    return { ok: false, failure: failureOf(cause), cause };
+  }
+}
+
+function failureOf(cause: unknown): UpstreamFailure {
+  if (cause instanceof Refused) return cause.failure;
+  if (cause instanceof FetchFailure) return cause.failure === 'slow' ? 'slow' : 'unreachable';
+  if (cause instanceof oauth.ResponseBodyError && cause.error === 'invalid_grant') return 'over';
+  if (cause instanceof oauth.ResponseBodyError || cause instanceof oauth.WWWAuthenticateChallengeError) return 'error';
+  return 'bad_answer';
+}
+
+/** One load for all who ask, kept for a while; a failed one is not kept. */
+function rememberedFor<T>(seconds: number, now: () => Date, load: () => Promise<T>): () => Promise<T> {
+  let held: { value: Promise<T>; until: number } | undefined;
+  return () => {
+    if (held && now().getTime() < held.until) return held.value;
+    const value = load();
+    const mine = { value, until: now().getTime() + seconds * 1000 };
+    held = mine;
+    value.catch(() => {
+      if (held === mine) held = undefined;
+    });
+    return value;
+  };
+}

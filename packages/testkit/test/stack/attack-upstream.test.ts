@@ -1,0 +1,442 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createEnvelope, createUpstreamConnectionStore } from '@portcullis/persistence';
+import { rounds } from '@portcullis/test-database';
+import type { HttpPerson, Step } from '../../src/index.ts';
+import { asks, createHttpPerson, plainText, readToken, requestToken, sendRaw } from '../../src/index.ts';
+import { act, join, signInAtAccount, words } from './support/account.ts';
+import { registerClient, type TestClient } from './support/authorization.ts';
+import { MASTER_KEY } from './support/in-process.ts';
+import { OWNER } from './support/owner.ts';
+import {
+  answerThere,
+  approve,
+  connectThrough,
+  exchange,
+  isAtThirdParty,
+  MCP_CLIENT,
+  openConsent,
+  type Proxied,
+  startProxied,
+} from './support/upstream.ts';
+
+let proxied: Proxied;
+
+beforeAll(async () => {
+  proxied = await startProxied();
+});
+
+afterAll(() => proxied?.stop());
+
+beforeEach(() => proxied.third.misbehave({}));
+
+let clients = 0;
+const newClient = (): Promise<TestClient> => registerClient(proxied.target, { client_name: `Helper ${++clients}` });
+
+/** How many connections are stored, and how many grants may use one. */
+async function stored(): Promise<{ connections: number; linked: number }> {
+  const { prisma } = proxied.server.database;
+  return {
+    connections: await prisma.upstreamConnection.count(),
+    linked: await prisma.upstreamAgreement.count({ where: { connectionId: { not: null } } }),
+  };
+}
+
+/** Goes as far as the third party's door: agreed here, not there. */
+async function atTheDoor(person: HttpPerson): Promise<{ client: TestClient; step: Step }> {
+  const client = await newClient();
+  const who = await join(proxied.server, `person-${++clients}@example.com`);
+  const { step } = await openConsent(proxied, client, { person, who });
+  return { client, step: await approve(person, step) };
+}
+
+/** Whoever is signed in at this server, with nothing connected. */
+async function newcomer(): Promise<{ person: HttpPerson; who: typeof OWNER }> {
+  const who = await join(proxied.server, `person-${++clients}@example.com`);
+  return { person: createHttpPerson(), who };
+}
+
+describe('the way to the third party and back (PX-11, PX-12)', () => {
+  it('a state is good once', async () => {
+    const person = createHttpPerson();
+    const { step } = await atTheDoor(person);
+    const back = await answerThere(person, step);
+    const { name, value } = person.cookies.entries().find((one) => one.name.includes('upstream')) ?? {};
+    expect(name).toEqual(expect.any(String));
+    expect((await person.open(back)).url.searchParams.get('code')).toEqual(expect.any(String));
+    const before = await stored();
+    const again = await sendRaw(back, { headers: { cookie: `${name}=${value}` } });
+    expect(again.status).toBe(400);
+    expect(plainText(again.text)).toContain('not expected');
+    expect(await stored()).toEqual(before);
+  });
+
+  it('a state is of no use in another browser, nor without the cookie, nor after ten minutes', async () => {
+    const person = createHttpPerson();
+    const { step } = await atTheDoor(person);
+    const back = await answerThere(person, step);
+    const before = await stored();
+    const stranger = createHttpPerson();
+    await atTheDoor(stranger);
+    for (const other of [stranger, createHttpPerson()]) expect((await other.open(back)).answer.status).toBe(400);
+    proxied.server.pass(601);
+    expect((await person.open(back)).answer.status).toBe(400);
+    proxied.server.pass(-601);
+    expect(await stored()).toEqual(before);
+  });
+
+  it('a callback that nobody started, without a state, or with two, is refused', async () => {
+    const callback = `${proxied.server.issuer}/upstream/elsewhere/callback`;
+    for (const query of ['?code=x&state=made-up', '?code=x', '?code=x&state=a&state=b', '?error=access_denied', '']) {
+      expect((await createHttpPerson().open(`${callback}${query}`)).answer.status).toBe(400);
+    }
+  });
+
+  it('an answer that comes to another connector than the one that was started is refused', async () => {
+    const person = createHttpPerson();
+    const { step } = await atTheDoor(person);
+    const back = await answerThere(person, step);
+    const swapped = back.href.replace('/upstream/elsewhere/', '/upstream/another/');
+    expect((await person.open(swapped)).answer.status).toBe(400);
+    expect((await person.open(back)).url.searchParams.get('code')).toEqual(expect.any(String));
+  });
+
+  it.each(['wrong_iss', 'no_iss', 'error'] as const)(
+    '%s: refused in plain words, nothing stored, begun again',
+    async (fault) => {
+      const { person, who } = await newcomer();
+      const client = await newClient();
+      await proxied.third.misbehave({ authorize: fault });
+      const { step } = await openConsent(proxied, client, { person, who });
+      const before = await stored();
+      const page = await person.open(await answerThere(person, await approve(person, step)));
+      expect(page.answer.status).toBe(400);
+      expect(words(page)).toContain('Third Party is not connected');
+      expect(await stored()).toEqual(before);
+      const redeemed = (await proxied.third.requests()).filter(({ url }) => url.endsWith('/token')).length;
+      await proxied.third.misbehave({});
+      const again = await person.submit(page, { action: 'connect' });
+      expect(isAtThirdParty(proxied, again)).toBe(true);
+      expect((await person.open(await answerThere(person, again))).url.searchParams.get('code')).toEqual(
+        expect.any(String),
+      );
+      // What came before was never sent to the token endpoint.
+      const after = (await proxied.third.requests()).filter(({ url }) => url.endsWith('/token')).length;
+      expect(after - redeemed).toBe(1);
+    },
+  );
+
+  it.each(['down', 'error', 'slow'] as const)(
+    'a token endpoint that is %s: said plainly, nothing stored, begun again',
+    async (fault) => {
+      const { person, who } = await newcomer();
+      const client = await newClient();
+      const { step } = await openConsent(proxied, client, { person, who });
+      const before = await stored();
+      await proxied.third.misbehave({ token: fault });
+      const page = await person.open(await answerThere(person, await approve(person, step)));
+      expect(page.answer.status).toBe(400);
+      expect(words(page)).toMatch(
+        { down: /cannot be reached/, error: /cannot be used|with an error/, slow: /too long/ }[fault],
+      );
+      expect(await stored()).toEqual(before);
+      await proxied.third.misbehave({});
+      const again = await person.submit(page, { action: 'connect' });
+      expect((await person.open(await answerThere(person, again))).url.searchParams.get('code')).toEqual(
+        expect.any(String),
+      );
+    },
+  );
+
+  it('who refuses there gets back to the app with access_denied, and nothing is stored', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    const before = await stored();
+    const page = await person.open(await answerThere(person, await approve(person, step), { decision: 'refuse' }));
+    const left = await person.submit(page, { action: 'deny' });
+    expect(left.url.searchParams.get('error')).toBe('access_denied');
+    expect(await stored()).toEqual(before);
+  });
+
+  it('more access than was agreed to is given back, and not stored', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    const before = await stored();
+    await proxied.third.misbehave({ extraScope: 'repo:write' });
+    const page = await person.open(await answerThere(person, await approve(person, step)));
+    expect(words(page)).toContain('more access than you had agreed to');
+    expect(await stored()).toEqual(before);
+    const revoked = (await proxied.third.requests()).filter(({ url }) => url.endsWith('/revoke'));
+    expect(revoked.at(-1)?.body).toContain('third-party-');
+  });
+
+  it('when another user has signed in at this browser meanwhile, the answer is worth nothing', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    const back = await answerThere(person, await approve(person, step));
+    const page = await person.open(`${proxied.server.issuer}/account`);
+    await act(person, page, { path: '/account/sign-out', action: 'sign-out' });
+    await signInAtAccount(proxied.server.issuer, person, OWNER);
+    const before = await stored();
+    expect((await person.open(back)).answer.status).toBe(400);
+    expect(await stored()).toEqual(before);
+  });
+
+  it('one answer, eight times at once over two replicas, is taken once', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    const back = await answerThere(person, await approve(person, step));
+    const cookie = person.cookies.header(back) ?? '';
+    const { host } = new URL(proxied.server.issuer);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => {
+        const port = index % 2 === 0 ? proxied.server.port : proxied.replica.port;
+        return sendRaw(back.href.replace(host, `localhost:${port}`), { headers: { cookie, host } });
+      }),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 400, 400, 400, 400, 400, 400, 400]);
+  });
+});
+
+describe('who may have a token of the third party', () => {
+  it('client A was given read and client B write: the token for A is refused a write there', async () => {
+    const person = createHttpPerson();
+    const [a, b] = [await newClient(), await newClient()];
+    const reading = await connectThrough(proxied, a, { person, scope: 'repos:read' });
+    const writing = await connectThrough(proxied, b, { person, scope: 'repos:read repos:write' });
+    const [forA, forB] = [await exchange(proxied, reading.access), await exchange(proxied, writing.access)];
+    expect([forA.json?.scope, forB.json?.scope]).toEqual(['repo:read', 'repo:read repo:write']);
+    const write = (answer: typeof forA) =>
+      proxied.third.call({ method: 'POST', token: String(answer.json?.access_token) });
+    expect(await write(forA)).toBe(403);
+    expect(await write(forB)).toBe(200);
+  });
+
+  it('a grant that was narrowed, and a token with fewer scopes, get nothing that reaches further', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const wide = await connectThrough(proxied, client, { person, who, scope: 'repos:read repos:write' });
+    const refreshed = await requestToken(proxied.target.server, {
+      grant_type: 'refresh_token',
+      client_id: client.id,
+      refresh_token: wide.refresh,
+      scope: 'repos:read',
+    });
+    const narrow = await exchange(proxied, String(refreshed.json?.access_token));
+    expect(narrow.json?.error).toBe('invalid_target');
+    const page = await signInAtAccount(proxied.server.issuer, person, who).catch(() =>
+      person.open(`${proxied.server.issuer}/account`),
+    );
+    await act(person, page, { path: '/scopes', action: 'narrow', scope: ['repos:read'] });
+    expect((await exchange(proxied, wide.access)).json?.error).toMatch(/invalid_(request|target)/);
+  });
+
+  it('a client whose scopes need nothing there gets nothing, though its user is connected', async () => {
+    const person = createHttpPerson();
+    const client = await newClient();
+    const { access } = await connectThrough(proxied, client, { person, scope: 'plain:read' });
+    expect((await exchange(proxied, access)).json).toMatchObject({ error: 'invalid_target' });
+  });
+
+  it('machines, personal access tokens, revoked tokens, other audiences, other upstreams and other strings are refused', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { access, refresh } = await connectThrough(proxied, client, { person, who });
+    const upstream = String((await exchange(proxied, access)).json?.access_token);
+    const strings = ['', 'x', refresh, upstream, 'pct_abcdefghijklmnopqrstuvwxyz', `${access}x`];
+    for (const token of strings) {
+      expect((await exchange(proxied, token)).json?.error).toBe('invalid_request');
+    }
+    expect((await exchange(proxied, access, { audience: 'another' })).json?.error).toBe('invalid_target');
+    expect((await exchange(proxied, access, { audience: undefined })).json?.error).toBe('invalid_target');
+    const wrongType = { subject_token_type: 'urn:ietf:params:oauth:token-type:jwt' };
+    expect((await exchange(proxied, access, wrongType)).json?.error).toBe('invalid_request');
+    expect((await exchange(proxied, access, { requested_token_type: wrongType.subject_token_type })).json?.error).toBe(
+      'invalid_request',
+    );
+    await requestToken(
+      { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` },
+      {
+        client_id: client.id,
+        token: refresh,
+      },
+    );
+    expect((await exchange(proxied, access)).json?.error).toBe('invalid_request');
+  });
+
+  it('only the server of the resource may ask: not the client itself, not with a wrong secret', async () => {
+    const person = createHttpPerson();
+    const client = await registerClient(proxied.target, { token_endpoint_auth_method: 'client_secret_post' });
+    const { step, verifier } = await openConsent(proxied, client, { person });
+    const there = await approve(person, step);
+    const left = isAtThirdParty(proxied, there) ? await person.open(await answerThere(person, there)) : there;
+    const redeemed = await requestToken(proxied.target.server, {
+      grant_type: 'authorization_code',
+      client_id: client.id,
+      client_secret: client.secret,
+      code: left.url.searchParams.get('code') ?? '',
+      code_verifier: verifier,
+      redirect_uri: client.redirectUri,
+    });
+    const access = String(redeemed.json?.access_token);
+    const asClient = { client_id: client.id, client_secret: client.secret };
+    expect((await exchange(proxied, access, asClient)).json?.access_token).toBeUndefined();
+    expect((await exchange(proxied, access, { client_secret: 'wrong' })).json?.error).toBe('invalid_client');
+    expect((await exchange(proxied, access)).status).toBe(200);
+  });
+});
+
+describe('what is kept', () => {
+  it('another account at the third party is taken only after a page that says so', async () => {
+    const { person, who } = await newcomer();
+    await connectThrough(proxied, await newClient(), { person, who, account: 'alice' });
+    // Another set of scopes, so that what is connected does not do; there, somebody else is signed in by now.
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who, scope: 'repos:read repos:write' });
+    const there = await approve(person, step, 'repos:read repos:write');
+    const other = createHttpPerson();
+    const signedIn = await other.open(there.url);
+    const back = await other.submit(signedIn, { account: 'mallory', decision: 'allow' });
+    const before = await stored();
+    const page = await person.open(back.url);
+    expect(words(page)).toMatch(/Another account at Third Party.*mallory.*alice/);
+    expect(await stored()).toEqual(before);
+    const left = await person.submit(page, { action: 'deny' });
+    expect(left.url.searchParams.get('error')).toBe('access_denied');
+    expect(await stored()).toEqual(before);
+    expect((await proxied.third.requests()).at(-1)?.url).toContain('/revoke');
+  });
+
+  it('a row that is copied to another user or another upstream does not open', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { access } = await connectThrough(proxied, client, { person, who });
+    const { prisma } = proxied.server.database;
+    const { client_id, gid, sub } = readToken(access).claims;
+    const agreement = await prisma.upstreamAgreement.findUniqueOrThrow({ where: { grantId: String(gid) } });
+    const row = await prisma.upstreamConnection.findUniqueOrThrow({ where: { id: agreement.connectionId ?? '' } });
+    expect([client_id, sub]).toEqual([client.id, row.userId]);
+    const vault = createUpstreamConnectionStore(proxied.server.database, createEnvelope(MASTER_KEY));
+    expect((await vault.tokens(row.id))?.accessToken).toMatch(/^third-party-access-/);
+    for (const change of [
+      { userId: 'another' },
+      { upstream: 'another' },
+      { subject: 'another' },
+      { scopes: 'repo:write' },
+    ]) {
+      const copied = { ...row, ...change, id: `copy-${Object.values(change)}` };
+      await prisma.upstreamConnection.create({ data: copied });
+      await expect(vault.tokens(copied.id)).rejects.toThrow();
+      await prisma.upstreamConnection.delete({ where: { id: copied.id } });
+    }
+  });
+
+  it('50 exchanges at once over two replicas, with a token that is over: one refresh there', async () => {
+    const { person, who } = await newcomer();
+    const { access } = await connectThrough(proxied, await newClient(), { person, who });
+    for (let round = 0; round < rounds(3); round++) {
+      await endTokens();
+      const before = await proxied.third.refreshes();
+      const { host } = new URL(proxied.server.issuer);
+      const replica = { ...proxied.target.server, token_endpoint: `http://localhost:${proxied.replica.port}/token` };
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, index) =>
+          index % 2 === 0
+            ? exchange(proxied, access)
+            : exchange({ target: { ...proxied.target, server: replica } }, access, {}, { headers: { host } }),
+        ),
+      );
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      expect(new Set(answers.map(({ json }) => json?.access_token)).size).toBe(1);
+      expect((await proxied.third.refreshes()) - before).toBe(1);
+    }
+  });
+
+  it('a user who disconnects it ends the apps that use it, and it is revoked there', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { access } = await connectThrough(proxied, client, { person, who });
+    const token = String((await exchange(proxied, access)).json?.access_token);
+    const page = await person.open(`${proxied.server.issuer}/account`);
+    expect(words(page)).toMatch(/Third Party: alice.*Read your repositories there/);
+    expect(page.answer.text).not.toContain('third-party-');
+    const upstreamForm = ({ action }: { action: URL }) => /\/upstreams\/.+\/disconnect$/.test(action.pathname);
+    const after = await person.submit(page, { action: 'disconnect' }, upstreamForm);
+    expect(words(after)).toContain('Disconnected, there and here');
+    expect(words(after)).not.toContain('Third Party: alice');
+    expect((await exchange(proxied, access)).json?.error).toBe('invalid_request');
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
+
+  it('nobody can disconnect what is somebody else’s', async () => {
+    const [one, two] = [await newcomer(), await newcomer()];
+    await connectThrough(proxied, await newClient(), one);
+    await connectThrough(proxied, await newClient(), two);
+    const theirs = await one.person.open(`${proxied.server.issuer}/account`);
+    const form =
+      theirs.kind === 'page' ? theirs.forms.find(({ action }) => action.pathname.includes('/upstreams/')) : undefined;
+    const answer = await sendRaw(form?.action ?? '', {
+      body: new URLSearchParams(form?.defaults ?? []),
+      headers: {
+        origin: proxied.server.issuer,
+        cookie: two.person.cookies.header(new URL(`${proxied.server.issuer}/account`)) ?? '',
+      },
+    });
+    expect(answer.status).toBe(404);
+    expect(words(await one.person.open(`${proxied.server.issuer}/account`))).toContain('Third Party: alice');
+  });
+
+  it('when the last grant that uses it ends, it is revoked there; while another uses it, it is not', async () => {
+    const { person, who } = await newcomer();
+    const [first, second] = [await newClient(), await newClient()];
+    const a = await connectThrough(proxied, first, { person, who });
+    const b = await connectThrough(proxied, second, { person, who });
+    const token = String((await exchange(proxied, b.access)).json?.access_token);
+    const end = (client: TestClient, refresh: string) =>
+      requestToken(
+        { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` },
+        { client_id: client.id, token: refresh },
+      );
+    await end(first, a.refresh);
+    await proxied.server.endUnusedConnections();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    await end(second, b.refresh);
+    await proxied.server.endUnusedConnections();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
+
+  async function endTokens(): Promise<void> {
+    await proxied.server.database.prisma.upstreamConnection.updateMany({ data: { accessExpiresAt: new Date(0) } });
+  }
+});
+
+describe('PX-13: no token is passed through', () => {
+  it('nothing a client sent reaches the third party, and nothing of the third party reaches a client', async () => {
+    const { person, who } = await newcomer();
+    const seen: string[] = [];
+    const watching: HttpPerson = { ...person, open: watch(person.open), submit: watch(person.submit) };
+    function watch<A extends unknown[]>(work: (...args: A) => Promise<Step>) {
+      return async (...args: A) => {
+        const step = await work(...args);
+        seen.push(step.answer.text, JSON.stringify(step.answer.headers), step.url.href);
+        return step;
+      };
+    }
+    const client = await newClient();
+    const { access, refresh } = await connectThrough(proxied, client, { person: watching, who });
+    const answer = await exchange(proxied, access);
+    const upstreamToken = String(answer.json?.access_token);
+    await proxied.third.call({ method: 'GET', token: upstreamToken });
+    const there = JSON.stringify(await proxied.third.requests());
+    for (const secret of [access, refresh, client.id, MCP_CLIENT.secret]) expect(there).not.toContain(secret);
+    expect(there).toContain(upstreamToken);
+    const here = seen.join('\n');
+    expect(here).not.toContain('third-party-access-');
+    expect(here).not.toContain('third-party-refresh-');
+    expect(asks(await person.open(`${proxied.server.issuer}/account`), 'disconnect')).toBe(true);
+    expect(JSON.stringify(answer.json)).not.toContain('third-party-refresh-');
+  });
+});
