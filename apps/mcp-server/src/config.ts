@@ -101,6 +101,28 @@ function upstream(reader: EnvironmentReader): Config['upstream'] {
   return { name, api: api.href.replace(/\/$/, '') };
 }
 
+/** What `--stdio` needs: the running MCP server, and a personal access token for it. */
+export type StdioConfig = { readonly mcpUrl: string; readonly token: Secret };
+
+/**
+ * Reads the configuration of `--stdio`.
+ * @throws {StartupError} with every problem at once.
+ */
+export function readStdioConfig(env: Readonly<Record<string, string | undefined>> = process.env): StdioConfig {
+  const reader = environmentReader(env);
+  const mcpUrl = withoutBareSlash(reader.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp'));
+  const named = env.PORTCULLIS_MCP_TOKEN || env.PORTCULLIS_MCP_TOKEN_FILE;
+  const token = reader.secret('PORTCULLIS_MCP_TOKEN');
+  if (!named) {
+    reader.problem(
+      'PORTCULLIS_MCP_TOKEN or PORTCULLIS_MCP_TOKEN_FILE must hold a personal access token; make one on your account page.',
+    );
+  }
+  reader.finish();
+  if (!token) throw new Error('a missing token was not noticed');
+  return Object.freeze({ mcpUrl, token });
+}
+
 /** `URL` puts a slash behind a bare host; identifiers are compared as strings and are written without it. */
 function withoutBareSlash(url: URL): string {
   return url.pathname === '/' ? url.origin : url.href;

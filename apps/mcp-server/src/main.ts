@@ -1,16 +1,19 @@
 import { createLogger, type Logger, runProcess, systemClock } from '@portcullis/platform';
-import { readConfig } from './config.ts';
+import { readConfig, readStdioConfig } from './config.ts';
 import { createMcpServer } from './server.ts';
+import { startStdio } from './stdio/stdio-mode.ts';
 
 let logger: Logger | undefined;
 
+async function serve() {
+  const config = readConfig();
+  logger = createLogger({ name: 'mcp-server', level: config.logLevel });
+  const server = await createMcpServer(config, { logger, now: systemClock });
+  logger.info({ url: config.mcpUrl, port: server.port }, 'the MCP server is listening');
+  return server;
+}
+
 runProcess({
   logger: () => logger,
-  async start() {
-    const config = readConfig();
-    logger = createLogger({ name: 'mcp-server', level: config.logLevel });
-    const server = await createMcpServer(config, { logger, now: systemClock });
-    logger.info({ url: config.mcpUrl, port: server.port }, 'the MCP server is listening');
-    return server;
-  },
+  start: () => (process.argv.includes('--stdio') ? startStdio(readStdioConfig()) : serve()),
 });
