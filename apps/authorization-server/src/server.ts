@@ -32,6 +32,7 @@ import { createAccountSessions } from './account/session.ts';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type AuditKeeper, createAuditKeeper, statementSigner } from './audit-trail/keeper.ts';
+import { auditReportRouter } from './audit-trail/report-router.ts';
 import { type ClientDocuments, createClientDocuments } from './client-metadata/client-documents.ts';
 import { createDocumentCache, type DocumentCacheDeps } from './client-metadata/document-cache.ts';
 import { pinnedTexts } from './client-metadata/pinned-documents.ts';
@@ -334,6 +335,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(admin.router.routes());
   app.use(events.router.routes());
   app.use(confirmationRouter({ ...resourceServers, confirmations, site }).routes());
+  app.use(auditReportRouter({ ...resourceServers, database }).routes());
   app.use(handOverTo((request, response) => engine().listener(request, response)));
   logUnansweredFaults(app, log);
 

@@ -32,7 +32,12 @@ export type Config = {
   readonly proofOfPossession: 'dpop' | 'certificate' | undefined;
   /** How the proxy that terminates TLS passes its clients' certificates. */
   readonly certificateProxy: CertificateProxy | undefined;
-  /** With what this server hears of revocations; without it a revoked token is taken until it expires. */
+  /** How many reverse proxies stand in front. */
+  readonly trustedProxies: number;
+  /**
+   * With what this server hears of revocations, and sends audit records. Without it a revoked token is taken until it
+   * expires, and calls are in the log alone.
+   */
   readonly clientSecret: Secret | undefined;
   readonly clientId: string;
   /** What becomes of requests when nothing was heard of revocations for `failClosedAfterSeconds`. */
@@ -64,6 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     allowedOrigins: origins(reader),
     proofOfPossession: proofOfPossession(reader),
     certificateProxy: readCertificateProxy(reader, certificateProxyProblems),
+    trustedProxies: reader.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),
     clientSecret: reader.secret('PORTCULLIS_MCP_CLIENT_SECRET'),
     clientId: reader.string('PORTCULLIS_MCP_CLIENT_ID', 'mcp-server'),
     whenFeedIsDown: reader.oneOf('PORTCULLIS_MCP_WHEN_FEED_IS_DOWN', FEED_POLICIES, 'fail-closed-after'),

@@ -66,6 +66,8 @@ export function deskServer(deps: DeskDeps, call: Call): Server {
 
 type CallParts = { deps: DeskDeps; call: Call; context: ServerContext };
 
+const NOT_RECORDED = 'What came of the call could not be recorded, and is not told. Look whether it was done.';
+
 async function callTool(
   tool: Tool,
   args: unknown,
@@ -77,21 +79,22 @@ async function callTool(
       ...{ decision, tool: tool.name, arguments: args, call, durationMs: performance.now() - started },
       ...detail,
     });
+  if (!deps.audit.isReady()) {
+    record('not-recordable');
+    return failure('Calls cannot be recorded at the moment, and so none is made. Try again later.');
+  }
   try {
     const open = await openQuestion(tool, args, { deps, call, context });
-    if (open) {
-      record(open.decision);
-      return open.answer;
-    }
+    if (open) return record(open.decision) ? open.answer : failure(NOT_RECORDED);
     const outcome = await limitedCall(
       (signal) => tool.call(args, { ...toolContext(deps, call), signal }),
       deps.limits,
       context.mcpReq.signal,
     );
-    if (!outcome.ok) record(outcome.refusal.reason);
+    if (!outcome.ok && !record(outcome.refusal.reason)) return failure(NOT_RECORDED);
     const result = await answer(tool, outcome);
-    if (outcome.ok) record('success', { sizeBytes: Buffer.byteLength(JSON.stringify(result.content)) });
-    return result;
+    const sizeBytes = Buffer.byteLength(JSON.stringify(result.content));
+    return outcome.ok && !record('success', { sizeBytes }) ? failure(NOT_RECORDED) : result;
   } catch (cause) {
     if (cause instanceof ProtocolError) throw cause;
     record('failed', { cause });

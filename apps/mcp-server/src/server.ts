@@ -13,7 +13,8 @@ import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
 import { openAnalytics } from './analytics/open-analytics.ts';
-import { logToolCalls } from './audit/tool-audit.ts';
+import { openAudit } from './audit/open-audit.ts';
+import type { RequestOrigin } from './audit/refusal-window.ts';
 import type { Config } from './config.ts';
 import { clientForm, stateKey, USED_SECONDS } from './confirmation/client-form.ts';
 import { type Confirmation, createConfirmation } from './confirmation/confirmation.ts';
@@ -42,13 +43,16 @@ export type McpServerDeps = {
   now: Clock;
   /** The support desk's own tools by default. */
   tools?: readonly Tool[];
+  /** How much of the audit trail may wait while it cannot be sent; 64 MiB by default. */
+  spoolBytes?: number;
 };
 
 /** A server that takes requests. */
 export type McpServer = { port: number; close(): Promise<void> };
 
 const RECEIVE_TIMEOUT_MS = 30_000;
-const UNTIL_EXPIRY = 'revocation: until expiry; with PORTCULLIS_MCP_CLIENT_SECRET it is heard of at once';
+const WITHOUT_SECRET =
+  'revocation: until expiry; calls: in this log alone. With PORTCULLIS_MCP_CLIENT_SECRET revocation is heard of at once, and calls are in the audit trail';
 const NO_ANALYTICS = 'query_analytics is off: with PORTCULLIS_MCP_ANALYTICS_DATABASE_URL it has a role to run SQL as';
 
 /**
@@ -72,20 +76,29 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const declarations = { tools: toolDeclarations(tools) };
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
-    const guard = deskGuard(config, declarations, { ...deps, proofs: store.proofs });
+    const audit = openAudit(config, deps);
+    opened.defer(() => audit.close());
+    const origins = new WeakMap<Request, RequestOrigin>();
+    const guard = deskGuard(config, declarations, {
+      ...deps,
+      proofs: store.proofs,
+      onRefusal: (refusal, request) => audit.turnedAway(refusal, request && origins.get(request)),
+    });
     opened.defer(() => guard.close());
-    const audit = logToolCalls(logger);
     const confirmation = deskConfirmation(config, counters);
     const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
     const transport = mcpTransport({ tools, store, limits, admissions, confirmation, logger, audit, now });
     opened.defer(() => transport.close());
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
-      deskApp({ guard, transport, audit, store, logger, clientCertificate: certificateSource(config) }).callback(),
+      deskApp(config, {
+        ...{ guard, transport, audit, origins, store, logger },
+        clientCertificate: certificateSource(config),
+      }).callback(),
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
-    if (guard.metrics().revocation.mode === 'until-expiry') logger.info(UNTIL_EXPIRY);
+    if (guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
     if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
     return { port: listening.port, close: () => running.disposeAsync() };
@@ -100,11 +113,9 @@ function deskTools({ upstream }: Config): readonly Tool[] {
   return upstream ? [...DESK_TOOLS, listMyRepositories(upstreamService(upstream))] : DESK_TOOLS;
 }
 
-function deskGuard(
-  config: Config,
-  declarations: Declarations,
-  { logger, now, proofs }: McpServerDeps & Pick<DeskStore, 'proofs'>,
-): Guard {
+type GuardDeps = McpServerDeps & Pick<DeskStore, 'proofs'> & Required<Pick<GuardOptions, 'onRefusal'>>;
+
+function deskGuard(config: Config, declarations: Declarations, { logger, now, proofs, onRefusal }: GuardDeps): Guard {
   return createGuard({
     issuer: config.issuer,
     resource: config.mcpUrl,
@@ -119,7 +130,7 @@ function deskGuard(
     ...listening(config),
     onRevocationFeed: revocationLog(logger),
     now,
-    onRefusal: (refusal) => logger.info({ reason: refusal.reason }, 'a request was turned away'),
+    onRefusal,
   });
 }
 
@@ -168,8 +179,10 @@ function revocationLog(logger: Logger): (change: RevocationFeedChange) => void {
 
 type AppParts = McpRouteParts & { store: DeskStore; logger: Logger };
 
-function deskApp({ store, logger, ...parts }: AppParts): Koa<RequestState> {
+function deskApp({ trustedProxies }: Config, { store, logger, ...parts }: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
+  app.proxy = trustedProxies > 0;
+  app.maxIpsCount = trustedProxies;
   // Koa writes to standard error by itself; what reaches it is a broken connection at most.
   app.on('error', (cause) => logger.debug({ err: cause }, 'an answer could not be sent'));
   const router = new Router<RequestState>({ strict: true, sensitive: true });

@@ -1,6 +1,7 @@
 import { type AuditEvent, type AuditSink, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
 import type { AuditEvent as AuditRow } from './generated/postgresql/client.ts';
+import { inOneCommit } from './transaction.ts';
 
 export type RecordedAuditEvent = Omit<AuditEvent, 'type'> & { id: string; type: string };
 
@@ -22,17 +23,31 @@ export type AuditFilter = {
 };
 
 export type AuditLog = AuditSink & {
+  /** Stores records that another server has made, and those that are there already never again. */
+  recordReported(events: readonly (AuditEvent & { id: string })[]): Promise<void>;
   /** Newest first. */
   list(filter?: AuditFilter): Promise<RecordedAuditEvent[]>;
 };
 
 /** The audit trail's rows (SP-37). Nothing here changes or removes one. */
-export function createAuditLog({ prisma }: Database): AuditLog {
+export function createAuditLog(database: Database): AuditLog {
+  const { prisma } = database;
   const nextId = timeOrderedIds();
   return {
     record: async (event) => {
       await prisma.auditEvent.create({ data: toRow(nextId(event.time), event) });
     },
+    recordReported: (events) =>
+      inOneCommit(database, async (within) => {
+        const rows = [...new Map(events.map((event) => [event.id, toRow(event.id, event)])).values()];
+        const there = await within.prisma.auditEvent.findMany({
+          where: { id: { in: rows.map(({ id }) => id) } },
+          select: { id: true },
+        });
+        const known = new Set(there.map(({ id }) => id));
+        // One that comes in between breaks the key, and all of it is done over.
+        await within.prisma.auditEvent.createMany({ data: rows.filter(({ id }) => !known.has(id)) });
+      }),
     list: async ({ since, until, before, limit = 100, type, outcome, subject, client, correlationId } = {}) => {
       const rows = await prisma.auditEvent.findMany({
         where: {

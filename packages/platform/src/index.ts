@@ -28,6 +28,14 @@ export {
   type AuditOutcome,
   type AuditSink,
 } from './audit-event.ts';
+export {
+  AUDIT_REPORT_LIMITS,
+  AUDIT_REPORT_PATH,
+  auditReport,
+  auditReportAnswer,
+  type ReportedAuditRecord,
+  reportedAuditRecord,
+} from './audit-report.ts';
 export { readCertificateProxy } from './certificate-proxy.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type EnvironmentReader, environmentReader, isLoopbackHost } from './environment.ts';

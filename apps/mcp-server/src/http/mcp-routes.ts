@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import type { Guard, Principal } from '@portcullis/guard';
 import type { CertificateSource } from '@portcullis/guard/node';
 import type { Context } from 'koa';
+import type { RequestOrigin } from '../audit/refusal-window.ts';
 import { recordRefusedCall } from '../audit/refused-call.ts';
 import type { ToolAudit } from '../audit/tool-audit.ts';
 import type { Call } from '../desk-server.ts';
@@ -16,13 +17,15 @@ export type McpRouteParts = {
   guard: Guard;
   transport: Transport;
   audit: ToolAudit;
+  /** Where requests came from, for whoever is told of one that was turned away. */
+  origins: WeakMap<Request, RequestOrigin>;
   clientCertificate: CertificateSource;
 };
 
 /** The MCP endpoint and the metadata documents that lead to it, all behind the guard. */
 export function mcpRoutes(
   router: Router<RequestState>,
-  { guard, transport, audit, clientCertificate }: McpRouteParts,
+  { guard, transport, audit, origins, clientCertificate }: McpRouteParts,
 ): void {
   const resource = new URL(guard.resource);
   const paths = [
@@ -43,6 +46,7 @@ export function mcpRoutes(
       });
       return;
     }
+    origins.set(request, { address: context.ip, correlationId });
     const callOf = (principal: Principal): Call => ({
       principal: toolPrincipal(principal),
       permits: (scope) => guard.permits(principal, scope),

@@ -36,6 +36,7 @@ export async function startDesk(
     allowedOrigins: [],
     proofOfPossession: undefined,
     certificateProxy: undefined,
+    trustedProxies: 0,
     clientSecret: undefined,
     clientId: 'mcp-server',
     whenFeedIsDown: 'fail-closed-after',

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { ReportedAuditRecord } from '@portcullis/platform';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
 /** An authorization server that has nothing but keys. */
@@ -8,6 +10,10 @@ export type TestIssuer = {
   url: string;
   /** Signs an access token for `audience`; `claims` come on top of what RFC 9068 asks for, `undefined` takes one away. */
   token(audience: string, claims?: JWTPayload): Promise<string>;
+  /** The audit records that were sent to it, as often as they were sent. */
+  reports: { resource: string; authorization: string | undefined; records: ReportedAuditRecord[] }[];
+  /** How it answers those who send some; 200 to begin with. It takes them all the same. */
+  answerReports(status: number): void;
   close(): Promise<void>;
 };
 
@@ -15,7 +21,16 @@ export type TestIssuer = {
 export async function startIssuer(): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('ES256');
   const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256', use: 'sig' }] };
-  const server = createServer((request, response) => {
+  const reports: TestIssuer['reports'] = [];
+  let reportStatus = 200;
+  const server = createServer(async (request, response) => {
+    if (request.url === '/internal/audit') {
+      const { resource, records } = JSON.parse(await text(request));
+      reports.push({ resource, authorization: request.headers.authorization, records });
+      response.writeHead(reportStatus, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ stored: records.length, refused: [] }));
+      return;
+    }
     const documents: Record<string, unknown> = {
       '/.well-known/oauth-authorization-server': { issuer: url, jwks_uri: `${url}/jwks` },
       '/.well-known/openid-configuration': { issuer: url, jwks_uri: `${url}/jwks` },
@@ -29,6 +44,10 @@ export async function startIssuer(): Promise<TestIssuer> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
+    reports,
+    answerReports(status) {
+      reportStatus = status;
+    },
     token(audience, claims = {}) {
       const nowSeconds = Math.floor(Date.now() / 1000);
       const base = { iss: url, aud: audience, sub: 'user-1', client_id: 'client-1', jti: randomUUID(), gid: 'grant-1' };

@@ -1,0 +1,160 @@
+import {
+  closeSync,
+  fdatasync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { AUDIT_REPORT_LIMITS, type FolderLock, lockFolder, StartupError } from '@portcullis/platform';
+
+/** Records that wait to be sent, in files that outlive the process. */
+export type Spool = {
+  /**
+   * Hands a line to the operating system, so that it outlives the process from then on; within a second it is on the
+   * disk. False where the spool is full. @throws a fault where it cannot be written
+   */
+  append(line: string): boolean;
+  isFull(): boolean;
+  /** The oldest file that has lines; nothing is added to it any more. */
+  oldest(): SpoolFile | undefined;
+  /** Forgets a file whose lines were all taken. */
+  remove(file: SpoolFile): void;
+  /** Keeps a file for a person to look at, and out of the way. It still counts as full. */
+  setAside(file: SpoolFile): void;
+  close(): void;
+};
+
+/** One file of the spool. */
+export type SpoolFile = { path: string; lines: readonly string[] };
+
+const FILE_BYTES = 262_144;
+/** Left for calls that have begun: they are recorded although no other is made. */
+const RESERVE_BYTES = 64 * AUDIT_REPORT_LIMITS.recordBytes;
+const SYNC_INTERVAL_MS = 1000;
+/** So many processes may share a folder. */
+const MOST_SLOTS = 64;
+
+/**
+ * Opens the spool of this process below `folder`: the first one there that no other process has. What a process that
+ * died left in it is sent by whoever has it now.
+ *
+ * @param limitBytes how much may wait; of that, 512 KiB are kept for calls that have begun
+ * @throws {StartupError} when the folder cannot be written
+ */
+export function openSpool(folder: string, { limitBytes }: { limitBytes: number }): Spool {
+  const { path, lock } = takeSlot(folder);
+  adopt(folder, path);
+  let next = 1 + Math.max(0, ...filesOf(path).map(({ number }) => number));
+  let waitingBytes = readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+  let open: { path: string; fd: number; bytes: number } | undefined;
+  let unsynced = false;
+
+  const roll = () => {
+    if (open) closeSync(open.fd);
+    open = undefined;
+  };
+  const current = () => {
+    if (open && open.bytes >= FILE_BYTES) roll();
+    if (!open) {
+      const file = join(path, fileName(next));
+      open = { path: file, fd: openSync(file, 'wx', 0o600), bytes: 0 };
+      next += 1;
+    }
+    return open;
+  };
+  const syncing = setInterval(() => {
+    if (!open || !unsynced) return;
+    unsynced = false;
+    // What fails now fails at the next line too, and is told there.
+    fdatasync(open.fd, () => undefined);
+  }, SYNC_INTERVAL_MS).unref();
+
+  return {
+    append(line) {
+      const bytes = Buffer.from(`${line}\n`);
+      if (waitingBytes + bytes.length > limitBytes) return false;
+      const file = current();
+      const written = writeSync(file.fd, bytes);
+      file.bytes += written;
+      waitingBytes += written;
+      unsynced = true;
+      if (written === bytes.length) return true;
+      // A disk that fills up takes a part of a line, which must not become the beginning of the next one.
+      roll();
+      throw new Error('the audit spool could not be written');
+    },
+    isFull: () => waitingBytes > limitBytes - RESERVE_BYTES,
+    oldest() {
+      const [first] = filesOf(path);
+      if (!first) return undefined;
+      if (first.path === open?.path) roll();
+      const lines = readFileSync(first.path, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '');
+      return { path: first.path, lines };
+    },
+    remove(file) {
+      waitingBytes -= sizeOf(file.path);
+      unlinkSync(file.path);
+    },
+    setAside: (file) => renameSync(file.path, `${file.path}.refused`),
+    close() {
+      clearInterval(syncing);
+      roll();
+      lock.release();
+    },
+  };
+}
+
+function takeSlot(folder: string): { path: string; lock: FolderLock } {
+  for (let slot = 0; slot < MOST_SLOTS; slot++) {
+    const path = join(folder, String(slot));
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const lock = lockIfFree(path);
+    if (lock) return { path, lock };
+  }
+  throw new StartupError(`The data folder ${folder} cannot be written, or too many processes share it.`);
+}
+
+/** Takes over what processes left that are no longer started: nobody else may ever have their slot again. */
+function adopt(folder: string, own: string): void {
+  let next = 1 + Math.max(0, ...filesOf(own).map(({ number }) => number));
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (path === own || !/^\d+$/.test(name) || filesOf(path).length === 0) continue;
+    const lock = lockIfFree(path);
+    if (!lock) continue;
+    for (const file of filesOf(path)) renameSync(file.path, join(own, fileName(next++)));
+    lock.release();
+  }
+}
+
+function lockIfFree(path: string): FolderLock | undefined {
+  try {
+    return lockFolder(path, 'spool');
+  } catch (cause) {
+    if (cause instanceof StartupError) return undefined;
+    throw cause;
+  }
+}
+
+function fileName(number: number): string {
+  return `${String(number).padStart(12, '0')}.jsonl`;
+}
+
+function filesOf(path: string): { path: string; number: number }[] {
+  return readdirSync(path)
+    .filter((name) => /^\d{12}\.jsonl$/.test(name))
+    .sort()
+    .map((name) => ({ path: join(path, name), number: Number(name.slice(0, 12)) }));
+}
+
+function sizeOf(path: string): number {
+  return /\.jsonl(\.refused)?$/.test(path) ? statSync(path).size : 0;
+}

@@ -1,0 +1,231 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type ReportedAuditRecord, reportedAuditRecord, Secret, timeOrderedIds } from '@portcullis/platform';
+import { z } from 'zod';
+import { openAudit } from '../src/audit/open-audit.ts';
+import { redactedArguments } from '../src/audit/redacted-arguments.ts';
+import { refusalWindow } from '../src/audit/refusal-window.ts';
+import type { Call } from '../src/desk-server.ts';
+import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
+import type { McpServerDeps } from '../src/server.ts';
+import { DESK_TOOLS } from '../src/tools/desk-tools.ts';
+import { defineTool } from '../src/tools/tool.ts';
+import { startDesk, type TestDesk } from './support/desk.ts';
+import { startIssuer } from './support/issuer.ts';
+import { call, ERAS, type Era } from './support/messages.ts';
+import { silentLogger } from './support/silent-logger.ts';
+
+const SECRET = 'the secret of the desk: 43 characters, or so';
+
+let desk: TestDesk | undefined;
+
+afterEach(async () => {
+  await desk?.close();
+  desk = undefined;
+});
+
+const CALL: Call = {
+  principal: { subject: 'user-1', clientId: 'client-1', scopes: [], roles: [], expiresAt: new Date() },
+  upstreamToken: async () => {
+    throw new Error('nothing upstream');
+  },
+  ...{ permits: () => true, correlationId: 'c', address: '192.0.2.1' },
+};
+
+let calls = 0;
+const counting = defineTool({
+  ...{ name: 'count', title: 'Count', callsPerMinute: 4, description: 'Counts its calls.', scopes: ['desk:read'] },
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  input: z.strictObject({ text: z.string().optional() }),
+  output: z.strictObject({ calls: z.int() }),
+  async run({ text }, { signal }) {
+    if (text === 'wait') await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    if (text === 'break') throw new Error('a fault with a secret detail');
+    calls += 1;
+    return { ok: true, value: { calls } };
+  },
+});
+
+const counted = { ...counting, callsPerMinute: 1000 };
+
+async function startAudited(deps: Partial<McpServerDeps> = {}, limits: Partial<Limits> = {}): Promise<TestDesk> {
+  desk = await startDesk({
+    config: {
+      ...{ clientSecret: new Secret(SECRET), whenFeedIsDown: 'until-expiry' },
+      limits: { ...DEFAULT_LIMITS, ...limits },
+    },
+    deps: { tools: [...DESK_TOOLS, counted], ...deps },
+  });
+  return desk;
+}
+
+/** Every record once, in the order in which they came. */
+function recordsOf({ issuer }: Pick<TestDesk, 'issuer'>): ReportedAuditRecord[] {
+  const records = issuer.reports.flatMap((report) => report.records);
+  return [...new Map(records.map((record) => [record.id, record])).values()];
+}
+
+async function untilRecorded(count: number, at: Pick<TestDesk, 'issuer'>): Promise<ReportedAuditRecord[]> {
+  const deadline = Date.now() + 20_000;
+  while (recordsOf(at).length < count && Date.now() < deadline) await pause(20);
+  expect(recordsOf(at)).toHaveLength(count);
+  return recordsOf(at);
+}
+
+describe('every call is in the audit trail, with its result (SP-37)', () => {
+  test.each(ERAS)(
+    'revision %s: success, refusal, fault, time-out, limit, no scope, no such tool, an expired token',
+    async (era: Era) => {
+      const audited = await startAudited({ tools: [...DESK_TOOLS, counting] }, { toolTimeoutMs: 300 });
+      const token = await audited.token('desk:read');
+      const nowSeconds = Math.floor(Date.now() / 1000);
+      const expired = await audited.token('desk:read', { iat: nowSeconds - 400, exp: nowSeconds - 100 });
+      const attempts = [
+        [{ name: 'search_tickets', args: { query: 'printer' } }, 'success', 'success'],
+        [{ name: 'read_ticket', args: { ticketId: 'T-9999' } }, 'denied', 'impossible'],
+        [{ name: 'read_ticket', args: { ticketId: 7, password: 'hunter2' } }, 'denied', 'invalid-arguments'],
+        [{ name: 'count', args: { text: 'break' } }, 'error', 'failed'],
+        [{ name: 'count', args: { text: 'wait' } }, 'error', 'timed-out'],
+        [{ name: 'count' }, 'success', 'success'],
+        [{ name: 'count' }, 'success', 'success'],
+        [{ name: 'count' }, 'denied', 'over-limit'],
+        [{ name: 'reply_to_ticket', args: { ticket: 'T-1001', text: 'Hello' } }, 'denied', 'insufficient-scope'],
+        [{ name: 'export_customers' }, 'denied', 'hidden-tool'],
+        [{ name: 'drop_tables' }, 'denied', 'unknown-tool'],
+      ] as const;
+      for (const [attempt] of attempts) await call(audited, { token, era, ...attempt });
+      expect((await call(audited, { token: expired, era, name: 'whoami' })).status).toBe(401);
+
+      const records = await untilRecorded(attempts.length + 1, audited);
+      for (const record of records) expect(reportedAuditRecord.safeParse(record).success).toBe(true);
+      expect(
+        records.slice(0, -1).map(({ tool, outcome, detail }) => ({ tool, outcome, decision: detail?.decision })),
+      ).toEqual(attempts.map(([{ name }, outcome, decision]) => ({ tool: name, outcome, decision })));
+      expect(records[0]).toMatchObject({
+        ...{ type: 'tool.called', subject: 'user-1', client: 'client-1', address: '127.0.0.1' },
+        ...{ arguments: { query: 'printer' }, sizeBytes: expect.any(Number), durationMs: expect.any(Number) },
+        correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      });
+      expect(records.at(-1)).toMatchObject({
+        ...{ type: 'request.refused', outcome: 'denied', address: '127.0.0.1', detail: { reason: 'expired' } },
+        correlationId: expect.any(String),
+      });
+      const [report] = audited.issuer.reports;
+      expect(report?.resource).toBe(audited.config.mcpUrl);
+      expect(Buffer.from(report?.authorization?.slice('Basic '.length) ?? '', 'base64').toString()).toBe(
+        `mcp-server:${encodeURIComponent(SECRET)}`,
+      );
+      const all = JSON.stringify(records);
+      for (const secret of [token, expired, token.split('.')[2] ?? '', 'hunter2', 'secret detail']) {
+        expect(all).not.toContain(secret);
+      }
+    },
+  );
+});
+
+describe('records outlive what happens to either server (SP-37)', () => {
+  test('what cannot be sent waits, is sent in order, and again with the same id where the answer was lost', async () => {
+    const audited = await startAudited();
+    const token = await audited.token('desk:read');
+    audited.issuer.answerReports(503);
+    for (let i = 0; i < 12; i++) {
+      const { message } = await call(audited, { token, name: 'count', args: { text: `call ${i}` } });
+      expect(message.result?.isError).toBeUndefined();
+    }
+    while (audited.issuer.reports.length < 2) await pause(20);
+    audited.issuer.answerReports(200);
+    expect((await untilRecorded(12, audited)).map((record) => record.arguments?.text)).toEqual(
+      Array.from({ length: 12 }, (_, i) => `call ${i}`),
+    );
+  });
+
+  test('what two servers on one folder leave behind, one that comes later sends', async () => {
+    const issuer = await startIssuer();
+    const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
+    const config = { issuer: issuer.url, mcpUrl: 'http://localhost/mcp', dataDir, clientId: 'desk' };
+    const open = () =>
+      openAudit({ ...config, clientSecret: new Secret(SECRET) }, { logger: silentLogger, now: () => new Date() });
+    issuer.answerReports(401);
+    const both = [open(), open()];
+    for (const [i, audit] of both.entries()) {
+      expect(audit.record({ decision: 'success', tool: `tool ${i}`, arguments: {}, call: CALL, durationMs: 1 })).toBe(
+        true,
+      );
+      await audit.close();
+    }
+    issuer.reports.splice(0);
+    issuer.answerReports(200);
+    const later = open();
+    try {
+      const records = await untilRecorded(2, { issuer });
+      expect(records.map(({ tool }) => tool)).toEqual(['tool 0', 'tool 1']);
+    } finally {
+      await later.close();
+      await issuer.close();
+      await rm(dataDir, { recursive: true });
+    }
+  });
+
+  test('while nothing more can be kept, no tool is called', async () => {
+    const audited = await startAudited({ spoolBytes: 524_288 + 4000 });
+    const token = await audited.token('desk:read');
+    audited.issuer.answerReports(503);
+    calls = 0;
+    let refused = 0;
+    for (let i = 0; i < 30; i++) {
+      const { status, message } = await call(audited, { token, name: 'count' });
+      expect(status).toBe(200);
+      if (message.result?.isError) refused += 1;
+    }
+    expect(refused).toBeGreaterThan(10);
+    expect(calls + refused).toBe(30);
+    audited.issuer.answerReports(200);
+    for (;;) {
+      const { message } = await call(audited, { token, name: 'count', args: { text: 'again' } });
+      if (!message.result?.isError) break;
+      await pause(50);
+    }
+  });
+});
+
+describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
+  test('secrets by name and by look, e-mail addresses, long text, deep and large values', () => {
+    const jwt = `eyJhbGciOiJFUzI1NiJ9.${'a1'.repeat(30)}.${'b2'.repeat(20)}`;
+    expect(
+      redactedArguments({
+        ...{ apiKey: 'x', newPassword: 'y', text: `write to ada@example.com with ${jwt}`, ticket: 'T-1001', page: 2 },
+        ...{ note: 'word '.repeat(100), deep: { a: { b: { c: 1 } } }, pct: `pct_${'q7'.repeat(22)}` },
+      }),
+    ).toEqual({
+      ...{
+        apiKey: '[redacted]',
+        newPassword: '[redacted]',
+        text: 'write to [e-mail] with [redacted]… (152 characters)',
+      },
+      ...{ ticket: 'T-1001', page: 2, note: `${'word '.repeat(20)}… (500 characters)` },
+      ...{ deep: { a: { b: '[object]' } }, pct: '[redacted]' },
+    });
+    const large = redactedArguments(
+      Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`m${i}`, 'x'.repeat(1e5)])),
+    );
+    expect(JSON.stringify(large).length).toBeLessThan(5000);
+    for (const odd of [undefined, null, 'text', [1], 7]) expect(redactedArguments(odd)).toEqual({});
+  });
+
+  test('a flood of bad tokens leaves 20 records a minute, and one that counts the others', () => {
+    const window = refusalWindow(timeOrderedIds());
+    const begin = new Date('2026-11-20T10:00:00Z');
+    const origin = { address: '192.0.2.1', correlationId: 'c' };
+    const noted = Array.from({ length: 100 }, () => window.note({ reason: 'bad_signature' }, origin, begin));
+    expect(noted.filter((record) => record !== undefined)).toHaveLength(20);
+    expect(window.note({ reason: 'no_credentials' }, origin, begin)).toBeUndefined();
+    expect(window.sum(begin)).toBeUndefined();
+    const sum = window.sum(new Date(begin.getTime() + 60_000));
+    expect(sum).toMatchObject({ type: 'request.refused', detail: { notRecorded: { bad_signature: 80 } } });
+    expect(window.sum(new Date(begin.getTime() + 120_000))).toBeUndefined();
+    expect(window.note({ reason: 'expired' }, origin, begin)).toMatchObject({ detail: { reason: 'expired' } });
+  });
+});
