@@ -46,9 +46,9 @@ function answer(statement: string): QueryAnswer {
 function query(statement: string): AnalyticsOutcome {
   const alone = withoutEnd(statement);
   // SQLite prepares the first of several statements and says nothing of the rest; within parentheses it refuses them.
-  // What is whole by itself cannot close the parenthesis around it.
-  database.prepare(alone);
   const prepared = database.prepare(`select * from (\n${alone}\n) limit ${RESULT_LIMITS.rows + 1}`);
+  // What is whole by itself cannot have closed the parenthesis around it.
+  database.prepare(alone);
   prepared.setReturnArrays(true);
   prepared.setReadBigInts(true);
   const columns = prepared.columns().map(({ name }) => name);
