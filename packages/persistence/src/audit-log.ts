@@ -1,6 +1,6 @@
 import { type AuditEvent, type AuditSink, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
-import type { AuditEvent as AuditRow } from './generated/postgresql/client.ts';
+import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
 import { inOneCommit } from './transaction.ts';
 
 export type RecordedAuditEvent = Omit<AuditEvent, 'type'> & { id: string; type: string };
@@ -23,8 +23,14 @@ export type AuditFilter = {
 };
 
 export type AuditLog = AuditSink & {
-  /** Stores records that another server has made, and those that are there already never again. */
-  recordReported(events: readonly (AuditEvent & { id: string })[]): Promise<void>;
+  /**
+   * Stores records whose ids somebody else chose, and those that are there already never again.
+   *
+   * @returns how many are new
+   */
+  recordOnce(events: readonly (AuditEvent & { id: string })[]): Promise<number>;
+  /** The hours in which a user called tools with an app, each by its beginning. */
+  callHours(o: { subject: string; client: string; since: Date; until: Date }): Promise<Date[]>;
   /** Newest first. */
   list(filter?: AuditFilter): Promise<RecordedAuditEvent[]>;
 };
@@ -37,7 +43,7 @@ export function createAuditLog(database: Database): AuditLog {
     record: async (event) => {
       await prisma.auditEvent.create({ data: toRow(nextId(event.time), event) });
     },
-    recordReported: (events) =>
+    recordOnce: (events) =>
       inOneCommit(database, async (within) => {
         const rows = [...new Map(events.map((event) => [event.id, toRow(event.id, event)])).values()];
         const there = await within.prisma.auditEvent.findMany({
@@ -46,8 +52,21 @@ export function createAuditLog(database: Database): AuditLog {
         });
         const known = new Set(there.map(({ id }) => id));
         // One that comes in between breaks the key, and all of it is done over.
-        await within.prisma.auditEvent.createMany({ data: rows.filter(({ id }) => !known.has(id)) });
+        const { count } = await within.prisma.auditEvent.createMany({ data: rows.filter(({ id }) => !known.has(id)) });
+        return count;
       }),
+    callHours: async ({ subject, client, since, until }) => {
+      // Times are ISO 8601 in text in SQLite, and begin with their hour.
+      const hour =
+        database.kind === 'sqlite'
+          ? Prisma.sql`substr("time", 1, 13)`
+          : Prisma.sql`to_char("time", 'YYYY-MM-DD"T"HH24')`;
+      const rows = await prisma.$queryRaw<{ hour: string }[]>`
+        SELECT DISTINCT ${hour} AS "hour" FROM "AuditEvent"
+        WHERE "type" = 'tool.called' AND "subject" = ${subject} AND "client" = ${client}
+          AND "time" >= ${since} AND "time" < ${until}`;
+      return rows.map((row) => new Date(`${row.hour}:00:00Z`));
+    },
     list: async ({ since, until, before, limit = 100, type, outcome, subject, client, correlationId } = {}) => {
       const rows = await prisma.auditEvent.findMany({
         where: {

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { Metrics } from '../metrics.ts';
 import { anchorFile } from './anchor-file.ts';
+import { watchForAnomalies } from './anomaly-watch.ts';
 import { type AuditPolicy, isDue, moveOutBefore, SEGMENT_RECORDS } from './retention.ts';
 import { writeSegment } from './segment-file.ts';
 import { type ChainStatement, signStatement } from './statement.ts';
@@ -21,6 +22,8 @@ export type AuditKeeper = {
   seal(): Promise<number>;
   /** Signs the end of the chain and writes that beside the database, if it has moved; at least once a minute. */
   anchor(): Promise<void>;
+  /** Looks for what somebody should look at; once a minute. Returns how much was raised. */
+  watch(): Promise<number>;
   /** Moves records out that are older than they are kept; once an hour. Returns how many. */
   moveOut(): Promise<number>;
 };
@@ -66,6 +69,7 @@ export function createAuditKeeper(deps: AuditKeeperDeps): AuditKeeper {
       await anchors.append(await sign(head));
       anchored = head;
     },
+    watch: async () => (await watchForAnomalies(clock(), { database, metrics: deps.metrics.tokens })).length,
     async moveOut() {
       const before = moveOutBefore(deps.policy, clock());
       return before ? moveOutUpTo(before, { deps, chain, sign }) : 0;

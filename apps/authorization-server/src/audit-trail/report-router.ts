@@ -48,7 +48,7 @@ export function auditReportRouter(deps: AuditReportDeps): Router {
     }
     const records = report.data.records.map(readRecord);
     const events = records.flatMap((record) => (record ? [eventOf(record, { ...sender, now: deps.clock() })] : []));
-    await log.recordReported(events);
+    await log.recordOnce(events);
     ctx.set('Cache-Control', 'no-store');
     ctx.body = { stored: events.length, refused: records.flatMap((record, i) => (record ? [] : [i])) };
   });

@@ -5,6 +5,7 @@ import type { AuditKeeper } from './keeper.ts';
 const SEAL_INTERVAL_MS = 1000;
 /** Chance makes it one and a half of that at most: within a minute whatever happens. */
 const ANCHOR_INTERVAL_MS = 30_000;
+const WATCH_INTERVAL_MS = 60_000;
 const MOVE_OUT_INTERVAL_MS = 600_000;
 
 /**
@@ -29,9 +30,10 @@ export function lookAfterAuditTrail(keeper: AuditKeeper, log: Logger): () => Pro
   };
   const sealing = part('seal', SEAL_INTERVAL_MS, () => keeper.seal());
   const anchoring = part('anchor', ANCHOR_INTERVAL_MS, () => keeper.anchor());
+  const watching = part('watch', WATCH_INTERVAL_MS, () => keeper.watch());
   const movingOut = part('move out', MOVE_OUT_INTERVAL_MS, () => keeper.moveOut());
   return async () => {
-    await Promise.all([sealing.end(), anchoring.end(), movingOut.end()]);
+    await Promise.all([sealing.end(), anchoring.end(), watching.end(), movingOut.end()]);
     await sealing.lastTime();
     await anchoring.lastTime();
   };

@@ -1,9 +1,10 @@
 import type { AuditEvent, AuditSink } from '@portcullis/platform';
+import type { TrailAnomaly } from '../audit-trail/anomaly-rules.ts';
 import type { TokenMetrics } from '../metrics.ts';
 import type { Suspicion } from './replay.ts';
 
 /** What somebody who watches the server should hear of (SP-38). */
-export type Anomaly = Suspicion | 'refresh_token_reuse' | 'code_reuse' | 'audit_trail_rewritten';
+export type Anomaly = Suspicion | 'refresh_token_reuse' | 'code_reuse' | 'audit_trail_rewritten' | TrailAnomaly;
 
 /** Raises an anomaly: a record of its own beside that of what happened, and a count. */
 export async function raiseAnomaly(
