@@ -21,7 +21,13 @@ import { type Resource, supportDesk } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import type { McpServerCredentials } from './setup/mcp-server-client.ts';
 import { type Site, siteOf } from './site.ts';
-import { type Upstream, upstreamOf, upstreamOrigins, upstreamSecretVariable } from './upstream/upstream.ts';
+import {
+  signInRoleProblems,
+  type Upstream,
+  upstreamOf,
+  upstreamOrigins,
+  upstreamSecretVariable,
+} from './upstream/upstream.ts';
 
 /** Everything that the authorization server is told from outside. */
 export type Config = Readonly<{
@@ -116,6 +122,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const fetchPorts = config.clientMetadataDocuments.ports;
   const rules = { fetchPorts, roles: Object.keys(config.roles) };
   for (const problem of identityProviderProblems(config.identityProviders, rules)) read.problem(problem);
+  for (const problem of signInRoleProblems(config.upstreams, rules.roles)) read.problem(problem);
   for (const problem of signingKeyProblems(config.signingKeys, config.accessTokenTtlSeconds)) read.problem(problem);
   read.finish();
   return Object.freeze(config);

@@ -10,6 +10,7 @@ import {
   createEngineAdapter,
   createEnvelope,
   createGrantStore,
+  createLinkedIdentityStore,
   createOneTimeLinkStore,
   createRedemptionStore,
   createRegistrationTokenStore,
@@ -29,6 +30,7 @@ import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
 import { accountRouter } from './account/router.ts';
 import { createAccountSessions } from './account/session.ts';
+import { signInCallback } from './account/sign-in-callback.ts';
 import { adminResource } from './admin/admin-resource.ts';
 import { adminApi } from './admin/api.ts';
 import { type AuditKeeper, createAuditKeeper, statementSigner } from './audit-trail/keeper.ts';
@@ -82,7 +84,7 @@ import { prepareFirstAdministrator } from './setup/first-administrator.ts';
 import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
 import { upstreamCallback } from './upstream/callback.ts';
-import { createConnectors } from './upstream/connectors.ts';
+import { createConnectors, createSignInProviders } from './upstream/connectors.ts';
 import { endUnusedConnections as endConnections } from './upstream/ending.ts';
 
 export { type Config, readConfig } from './config.ts';
@@ -160,6 +162,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const connections = createUpstreamConnectionStore(database, envelope);
   const flows = createUpstreamFlowStore(database, envelope);
   const connectors = createConnectors(config, clock);
+  const signInProviders = createSignInProviders(config, clock);
+  const identities = createLinkedIdentityStore(database);
   const endUnusedConnections = () => endConnections({ connections, connectors, audit, clock, log });
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
@@ -244,16 +248,22 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     connections,
     connectors,
     flows,
+    signInProviders,
+    database,
   });
   const confirmations = createConfirmations({
     ...{ database, grants, envelope, clock },
     handles: createFormTokens(deriveKey(masterKey, 'confirmations')),
   });
+  const sessions = createAccountSessions({ provider, site, signIns, clock });
   const account = accountRouter({
     ...passwordCheck,
     confirmations,
     acceptForms: acceptForms(site),
-    sessions: createAccountSessions({ provider, site, signIns, clock }),
+    sessions,
+    flows,
+    signInProviders,
+    identities,
     clientOf: ({ clientId, documentVersion }) =>
       findRequestingClient(
         { client_id: clientId, client_document: documentVersion },
@@ -330,6 +340,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(registrations.routes());
   app.use(interactions.routes());
   app.use(upstreamCallback({ flows, site, clock }).routes());
+  app.use(signInCallback({ flows, signInProviders, sessions, formTokens, database, site, ...passwordCheck }).routes());
   app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());

@@ -277,7 +277,7 @@ describe('the configuration file', () => {
     ],
     [
       { upstreams: { own: { preset: 'google', clientId: 'x', clientSecret: 'never here' } } },
-      'upstreams → own → clientSecret: is no setting; known here: preset, name, clientId, clientAuthentication, tenant, issuer, discovery, authorizationEndpoint, tokenEndpoint, revocationEndpoint, namesItself, user, baseScopes, authorizationParameters, scopes.',
+      'upstreams → own → clientSecret: is no setting; known here: preset, name, clientId, clientAuthentication, tenant, issuer, discovery, authorizationEndpoint, tokenEndpoint, revocationEndpoint, namesItself, user, baseScopes, authorizationParameters, scopes, signIn.',
     ],
     [
       { upstreams: { own: { preset: 'google', clientId: 'x', authorizationParameters: { state: 'mine' } } } },
@@ -441,5 +441,42 @@ describe('enterprise-managed authorization', () => {
 
   test('keys that stand in the configuration are not fetched, so their issuer may be anywhere', () => {
     expect(problems(withProvider(inline, 'https://10.0.0.5:8443/realms/acme'))).toEqual([]);
+  });
+});
+
+describe('signing in elsewhere', () => {
+  const secret = { PORTCULLIS_UPSTREAM_THERE_SECRET: 'a secret' };
+  const withUpstream = (upstream: object) => ({
+    ...withFile({ upstreams: { there: { clientId: 'us', ...upstream } } }),
+    ...secret,
+  });
+  const tenant = '0f0e0d0c-0000-4000-8000-000000000001';
+
+  test('is off unless it is named, and asks for no more than who somebody is', () => {
+    expect(readConfig(withUpstream({ preset: 'google' })).upstreams[0]?.signIn).toBeUndefined();
+    const { upstreams } = readConfig(withUpstream({ preset: 'google', signIn: {} }));
+    expect(upstreams[0]).toMatchObject({
+      domainClaim: 'hd',
+      signIn: { scopes: ['openid', 'email', 'profile'], groupsClaim: 'groups', roles: {} },
+    });
+    expect(problems(withUpstream({ preset: 'entra', tenant, signIn: {} }))).toEqual([]);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['GitHub, which gives no ID tokens', { preset: 'github', signIn: {} }, /signIn: needs ID tokens/],
+    ['Microsoft without a tenant', { preset: 'entra', signIn: {} }, /tenant: is missing; say whose accounts/],
+    [
+      'Microsoft for everybody, by its issuer',
+      { preset: 'entra', issuer: 'https://login.microsoftonline.com/common/v2.0', signIn: {} },
+      /tenant: is missing; say whose people/,
+    ],
+    ['the tenant common', { preset: 'entra', tenant: 'common', signIn: {} }, /common is none/],
+    ['new users from anywhere', { preset: 'google', signIn: { newUsers: { roles: ['agent'] } } }, /must say who/],
+    ['a role that there is not', { preset: 'google', signIn: { roles: { boss: ['g'] } } }, /boss is no role here/],
+    ['no openid', { preset: 'google', signIn: { scopes: ['email'] } }, /must hold openid/],
+  ])('%s is refused', (_what, upstream, problem) => {
+    const found = problems(withUpstream(upstream));
+    expect(found.join()).toMatch(problem);
+    expect(found).toHaveLength(1);
   });
 });

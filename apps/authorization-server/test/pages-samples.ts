@@ -2,6 +2,7 @@ import { accountPage } from '../src/pages/account.ts';
 import { type ConnectedApp, connectionsSection } from '../src/pages/account-connections.ts';
 import { passwordSection } from '../src/pages/account-password.ts';
 import { accountSignInPage, signedOutPage } from '../src/pages/account-sign-in.ts';
+import { signInMethodsSection } from '../src/pages/account-sign-in-methods.ts';
 import { signInsSection, signOutSection } from '../src/pages/account-sign-ins.ts';
 import { confirmationPage, decidedPage } from '../src/pages/confirmation.ts';
 import { type ConsentPageInput, consentPage } from '../src/pages/consent.ts';
@@ -38,6 +39,7 @@ export const plainLogin: LoginPageInput = {
   clientName: 'Claude Code',
   clientHost: 'claude.ai',
   resourceName: 'Support Desk',
+  providers: [],
 };
 
 const LONG_NAME =
@@ -79,6 +81,8 @@ function fullAccount(text: string | undefined): Page {
       disconnectApp: form,
     },
   ];
+  const method = { providerName: or('Google'), account: or('ada@example.com'), addedAt: used, lastUsedAt: used };
+  const providers = [{ key: or('google'), name: or('Google') }];
   const signIn = { browser: or('Firefox on Linux'), address: or('2001:db8:85a3:8d3:1319:8a2e:370:7348'), end: form };
   const moments = { signedInAt: used, lastSeenAt: used };
   return accountPage({
@@ -94,6 +98,7 @@ function fullAccount(text: string | undefined): Page {
         ],
         endOthers: form,
       }),
+      signInMethodsSection({ hasPassword: true, methods: [{ ...method, remove: form }], add: { ...form, providers } }),
       passwordSection({ ...form, email: or('ada@example.com'), problem: undefined }),
       signOutSection(form),
     ],
@@ -128,6 +133,7 @@ export function samplePages(text?: string): Record<string, Page> {
     },
   };
   const form = { action: or('/account/sign-in'), formToken: or('form-token') };
+  const providers = [{ key: or('google'), name: or('Google') }];
   return {
     account: fullAccount(text),
     'account-problem': accountPage({
@@ -139,7 +145,7 @@ export function samplePages(text?: string): Record<string, Page> {
         passwordSection({ ...form, email: or('ada@example.com'), problem: or('That is not your present password.') }),
       ],
     }),
-    'account-sign-in': accountSignInPage({ ...form, email: or('ada@example.com'), problem: or('No.') }),
+    'account-sign-in': accountSignInPage({ ...form, providers, email: or('ada@example.com'), problem: or('No.') }),
     'signed-out': signedOutPage({ accountPath: '/account', disconnected: true }),
     'set-up': setupPage({ formToken: or('form-token') }),
     'set-up-problem': setupPage({
@@ -158,6 +164,7 @@ export function samplePages(text?: string): Record<string, Page> {
       clientName: or('Cursor'),
       clientHost: text,
       resourceName: or('Support Desk'),
+      providers,
       email: or('ada@example.com'),
       problem: or('That e-mail and password do not go together.'),
     }),
@@ -182,6 +189,7 @@ export function samplePages(text?: string): Record<string, Page> {
     'sign-in-to-confirm': accountSignInPage({
       action: or('/account/sign-in'),
       formToken: or('t'),
+      providers,
       confirms: true,
     }),
     confirmation: confirmationPage({

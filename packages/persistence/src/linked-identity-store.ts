@@ -10,6 +10,10 @@ export type LinkedIdentity = Identity & {
   /** No secret, and good for links. */
   id: string;
   userId: string;
+  /** What the provider last called the person; shown, never compared. */
+  label: string | undefined;
+  /** Roles that the user has by groups at the provider: the next sign-in may take them. */
+  givenRoles: string[];
   createdAt: Date;
   /** When it last let the user in, give or take a minute. */
   lastUsedAt: Date | undefined;
@@ -20,9 +24,11 @@ export type LinkedIdentityStore = {
   /** What is linked to a user, the oldest first. */
   list(userId: string): Promise<LinkedIdentity[]>;
   /** Links an identity to a user. False when it is linked already, to this user or another. */
-  link(o: Identity & { userId: string; now: Date }): Promise<boolean>;
+  link(o: Identity & { userId: string; label?: string | undefined; now: Date }): Promise<boolean>;
   /** Takes a link of a user away; undefined when the user has none by that id. */
-  unlink(o: { id: string; userId: string }): Promise<Identity | undefined>;
+  unlink(o: { id: string; userId: string }): Promise<LinkedIdentity | undefined>;
+  /** Notes a sign-in: what the provider calls the person now, and which roles its groups give. */
+  noteSignIn(o: Identity & { label: string | undefined; givenRoles: readonly string[]; now: Date }): Promise<void>;
   /** Notes that an identity let its user in, at most once a minute. */
   noteUse(o: Identity & { now: Date }): Promise<void>;
 };
@@ -38,18 +44,24 @@ export function createLinkedIdentityStore({ prisma }: Database): LinkedIdentityS
     },
     list: async (userId) =>
       (await prisma.linkedIdentity.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })).map(toIdentity),
-    link: async ({ issuer, subject, userId, now }) => {
+    link: async ({ issuer, subject, userId, label, now }) => {
       const id = idOf({ issuer, subject });
       // In a transaction the second of two that link at once fails at the key, and is done over.
       if (await prisma.linkedIdentity.findUnique({ where: { id } })) return false;
-      await prisma.linkedIdentity.create({ data: { id, issuer, subject, userId, createdAt: now } });
+      await prisma.linkedIdentity.create({
+        data: { id, issuer, subject, userId, label: label ?? null, createdAt: now },
+      });
       return true;
     },
     unlink: async ({ id, userId }) => {
       const row = await prisma.linkedIdentity.findUnique({ where: { id } });
       if (row?.userId !== userId) return undefined;
       const { count } = await prisma.linkedIdentity.deleteMany({ where: { id, userId } });
-      return count > 0 ? { issuer: row.issuer, subject: row.subject } : undefined;
+      return count > 0 ? toIdentity(row) : undefined;
+    },
+    noteSignIn: async ({ label, givenRoles, now, ...identity }) => {
+      const data = { label: label ?? null, givenRoles: givenRoles.join(' '), lastUsedAt: now };
+      await prisma.linkedIdentity.updateMany({ where: { id: idOf(identity) }, data });
     },
     noteUse: async ({ now, ...identity }) => {
       const due = new Date(now.getTime() - MINUTE_MS);
@@ -66,6 +78,11 @@ function idOf({ issuer, subject }: Identity): string {
   return hashToken(JSON.stringify([issuer, subject]));
 }
 
-function toIdentity({ lastUsedAt, ...row }: Row): LinkedIdentity {
-  return { ...row, lastUsedAt: lastUsedAt ?? undefined };
+function toIdentity({ lastUsedAt, label, givenRoles, ...row }: Row): LinkedIdentity {
+  return {
+    ...row,
+    label: label ?? undefined,
+    givenRoles: givenRoles === '' ? [] : givenRoles.split(' '),
+    lastUsedAt: lastUsedAt ?? undefined,
+  };
 }

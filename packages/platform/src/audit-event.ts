@@ -30,6 +30,8 @@ export const AUDIT_EVENT_TYPES = [
   'user.disabled',
   'user.enabled',
   'user.recovered',
+  'user.identity_linked',
+  'user.identity_unlinked',
   'client.secret_rotated',
   'client.disabled',
   'client.enabled',

@@ -9,6 +9,9 @@ const NOTICES = {
   'upstream-disconnected': 'Disconnected, there and here. The apps that worked with it have to ask you again.',
   narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
   'token-revoked': 'Revoked. Within a second, no server takes that token any more.',
+  'method-added': 'Added. From now on you can sign in with that account too.',
+  'method-own': 'That account was added before.',
+  'method-removed': 'Removed. Nobody signs in here with that account any more.',
   'signed-out-there': 'That browser is signed out.',
   'signed-out-elsewhere': 'You are signed out everywhere else.',
   'password-changed':

@@ -3,6 +3,7 @@ import { sendPage } from '../http/send-page.ts';
 import { accountPage } from '../pages/account.ts';
 import { connectionsSection } from '../pages/account-connections.ts';
 import { passwordSection } from '../pages/account-password.ts';
+import { signInMethodsSection } from '../pages/account-sign-in-methods.ts';
 import { signInsSection, signOutSection } from '../pages/account-sign-ins.ts';
 import { tokensSection } from '../pages/account-tokens.ts';
 import { upstreamsSection } from '../pages/account-upstreams.ts';
@@ -13,6 +14,7 @@ import { takeNotice } from './notice.ts';
 import type { PasswordChangeDeps } from './password.ts';
 import { personalAccessTokens, type TokensDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
+import { type SignInMethodsDeps, signInMethods } from './sign-in-methods.ts';
 import { openSignIns } from './sign-ins.ts';
 import { connectedUpstreams, type UpstreamsDeps } from './upstreams.ts';
 
@@ -21,11 +23,12 @@ export type OverviewDeps = ConnectionsDeps &
   TokensDeps &
   UpstreamsDeps &
   FormGuardDeps &
+  SignInMethodsDeps &
   Pick<PasswordChangeDeps, 'users' | 'clock'> &
   Parameters<typeof openSignIns>[1];
 
 /** Why the page is shown again: which form was not done, and why. */
-export type OverviewProblem = { form: 'password' | 'connections'; text: string; status: number };
+export type OverviewProblem = { form: 'password' | 'connections' | 'methods'; text: string; status: number };
 
 /** Shows the page: who somebody is, what may act for them, where they are signed in, and the ways out. */
 export async function showOverview(
@@ -56,6 +59,7 @@ export async function showOverview(
         signIns: await openSignIns({ session, now, form }, deps),
         endOthers: form('/sign-ins/end-others'),
       }),
+      signInMethodsSection(await signInMethods({ user, form }, deps)),
       passwordSection({
         ...form('/password'),
         email: user.email,

@@ -22,7 +22,14 @@ import { type OverviewDeps, showOverview } from './overview.ts';
 import { type PasswordChangeDeps, submitPasswordChange } from './password.ts';
 import { revokeToken, showTokenForm, submitToken, type TokenIssueDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
-import { type AccountSignInDeps, confirmationQuery, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
+import {
+  type AccountSignInDeps,
+  confirmationQuery,
+  goToProvider,
+  showAccountSignIn,
+  submitAccountSignIn,
+} from './sign-in.ts';
+import { removeSignInMethod } from './sign-in-methods.ts';
 import { endSignIn } from './sign-ins.ts';
 import { disconnectUpstream } from './upstreams.ts';
 
@@ -123,6 +130,14 @@ export function accountRouter(deps: AccountDeps): Router {
   router.post(
     '/upstreams/:id/disconnect',
     signedIn((ctx, session) => submitUpstreamEnd(ctx, session, deps)),
+  );
+  router.post(
+    '/sign-in-methods',
+    posted((ctx, session) => submitMethod(ctx, session, deps)),
+  );
+  router.post(
+    '/sign-in-methods/:id/remove',
+    posted((ctx, session) => submitMethodRemoval(ctx, session, deps)),
   );
   router.post(
     '/sign-ins/end-others',
@@ -263,6 +278,37 @@ async function submitUpstreamEnd(ctx: Context, session: AccountSession, deps: Ac
   await disconnectUpstream(ctx, id, { ...deps, userId, now: deps.clock() });
   await deps.endUnusedConnections();
   done(ctx, deps, 'upstream-disconnected');
+}
+
+/** Whoever finds a browser that was left signed in must not be able to come back to the account with one of their own. */
+async function submitMethod(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const provider = formOf(ctx).text('provider');
+  if (provider === undefined || !deps.signInProviders.has(provider)) throw new PageProblem(NOT_THERE);
+  if (!session.isFresh) {
+    const text = 'For that, sign in again: it takes a sign-in of the last five minutes, with your password.';
+    showAccountSignIn(ctx, deps, { text, status: 403 });
+    return;
+  }
+  const purpose = { kind: 'link', userId: session.userId, signInId: session.id } as const;
+  const begun = await goToProvider(ctx, { provider, purpose }, deps);
+  if (begun.ok) return;
+  const { text, status } = begun.problem;
+  await showOverview(ctx, { session, problem: { form: 'methods', text, status } }, deps);
+}
+
+async function submitMethodRemoval(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
+  const { address, correlationId } = requestContext(ctx);
+  const change = { ...changeOf(deps, session.userId), origin: { address, correlationId } };
+  switch (await removeSignInMethod(String(ctx.params.id), change)) {
+    case 'removed':
+      return done(ctx, deps, 'method-removed');
+    case 'absent':
+      throw new PageProblem(NOT_THERE);
+    case 'last': {
+      const text = 'That is the only way in which you can sign in. Ask an administrator for a password first.';
+      await showOverview(ctx, { session, problem: { form: 'methods', text, status: 400 } }, deps);
+    }
+  }
 }
 
 async function submitPassword(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {

@@ -4,9 +4,11 @@ import { PageProblem } from '../http/error-boundary.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
 import type { FormTokens } from '../interactions/form-token.ts';
-import { attemptSignIn, type PasswordCheckDeps, type SignInProblem } from '../interactions/password-check.ts';
+import { attemptSignIn, type PasswordCheckDeps } from '../interactions/password-check.ts';
+import { failureProblem, type UpstreamSignInDeps } from '../interactions/upstream-sign-in.ts';
 import { accountSignInPage } from '../pages/account-sign-in.ts';
 import { pageUrl, type Site } from '../site.ts';
+import { beginSignIn, namedProviders, providerOf, type SignInPurpose } from '../upstream/sign-in-flow.ts';
 import { accountCookie } from './cookie.ts';
 import type { AccountSessions } from './session.ts';
 
@@ -15,7 +17,7 @@ export type AccountSignInDeps = PasswordCheckDeps & {
   site: Site;
   formTokens: FormTokens;
   sessions: AccountSessions;
-};
+} & UpstreamSignInDeps;
 
 const PATH = '/account/sign-in';
 const COOKIE = 'sign-in';
@@ -23,11 +25,16 @@ const COOKIE = 'sign-in';
 const HANDLE = /^[A-Za-z0-9_-]{43}$/;
 
 /** Shows the sign-in form. Before anybody is signed in, a random value in a cookie is what ties it to the browser. */
-export function showAccountSignIn(ctx: Context, deps: AccountSignInDeps, problem?: SignInProblem): void {
+export function showAccountSignIn(
+  ctx: Context,
+  deps: AccountSignInDeps,
+  problem?: { text: string; email?: string; status: number },
+): void {
   const page = accountSignInPage({
     action: `${new URL(pageUrl(deps.site, PATH)).pathname}${confirmationQuery(confirmationOf(ctx))}`,
     confirms: confirmationOf(ctx) !== undefined,
     formToken: deps.formTokens.issue('account-sign-in', browserValue(ctx, deps.site)),
+    providers: namedProviders(deps.signInProviders),
     email: problem?.email,
     problem: problem?.text,
   });
@@ -47,6 +54,16 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
       advice: ['Open your account page again and sign in there.'],
     });
   }
+  const provider = formOf(ctx).text('provider');
+  if (provider !== undefined && deps.signInProviders.has(provider)) {
+    const begun = await goToProvider(
+      ctx,
+      { provider, purpose: { kind: 'account', confirmation: confirmationOf(ctx) } },
+      deps,
+    );
+    if (!begun.ok) showAccountSignIn(ctx, deps, begun.problem);
+    return;
+  }
   const attempt = await attemptSignIn(ctx, {}, deps);
   if (!attempt.ok) {
     showAccountSignIn(ctx, deps, attempt.problem);
@@ -55,8 +72,14 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
   await deps.sessions.begin(ctx, attempt.user);
   ctx.cookies.set(name, null, options);
   ctx.status = 303;
-  const confirmation = confirmationOf(ctx);
-  ctx.redirect(pageUrl(deps.site, confirmation === undefined ? '/account' : `/account/confirmations/${confirmation}`));
+  ctx.redirect(pageUrl(deps.site, pathAfterSignIn(confirmationOf(ctx))));
+}
+
+/** Where somebody is led who signed in: to the page that asks about a call of an app, where that is what they came for. */
+export function pathAfterSignIn(confirmation: string | undefined): string {
+  return confirmation !== undefined && HANDLE.test(confirmation)
+    ? `/account/confirmations/${confirmation}`
+    : '/account';
 }
 
 /** What a person is sent to sign in for: a page that asks them about a call of an app. It can lead nowhere else. */
@@ -67,6 +90,21 @@ export function confirmationQuery(confirmation: string | undefined): string {
 function confirmationOf(ctx: Context): string | undefined {
   const { confirmation } = ctx.query;
   return typeof confirmation === 'string' && HANDLE.test(confirmation) ? confirmation : undefined;
+}
+
+/** Sends the browser to a provider; a problem where it cannot be reached. */
+export async function goToProvider(
+  ctx: Context,
+  way: { provider: string; purpose: SignInPurpose },
+  deps: UpstreamSignInDeps,
+): Promise<{ ok: true } | { ok: false; problem: { text: string; status: number } }> {
+  const begun = await beginSignIn(ctx, way, { ...deps, now: deps.clock() });
+  const { name } = providerOf(deps.signInProviders, way.provider).connector.upstream;
+  if (!begun.ok) return { ok: false, problem: failureProblem(begun.failure, name) };
+  ctx.set('Cache-Control', 'no-store');
+  ctx.status = 303;
+  ctx.redirect(begun.value.href);
+  return { ok: true };
 }
 
 function browserValue(ctx: Context, site: Site): string {

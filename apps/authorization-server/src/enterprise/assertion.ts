@@ -15,14 +15,11 @@ const CLOCK_SKEW_SECONDS = 30;
 /** How long an assertion may live in all, in seconds; the specification asks for short lives without a number. */
 const MAX_LIFETIME_SECONDS = 3600;
 
-const one = z.union([z.string(), z.tuple([z.string()]).transform(([only]) => only)]);
-
 const payloadSchema = z.object({
   sub: z.string().min(1).max(1024),
   jti: z.string().min(1).max(1024),
   exp: z.number(),
   iat: z.number(),
-  aud: one,
   client_id: z.string(),
   resource: z.union([z.string(), z.array(z.string())]).optional(),
   scope: z.string().optional(),

@@ -101,6 +101,7 @@ export function toOAuthError(refusal: AssertionRefusal): errors.OIDCProviderErro
     case 'no_email':
     case 'unverified_email':
     case 'foreign_domain':
+    case 'foreign_group':
       return invalidGrant(NOT_A_USER);
     case 'other_resource':
       return new errors.InvalidTarget('the assertion is for another resource');

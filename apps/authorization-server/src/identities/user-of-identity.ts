@@ -20,6 +20,8 @@ export type IdentityResolution = {
   database: Database;
   /** What becomes of somebody who is not known yet. */
   whenUnknown: NewUserResult;
+  /** What the provider calls the person; shown, never compared. */
+  label?: string | undefined;
   now: Date;
   origin: Pick<AuditEvent, 'address' | 'correlationId'>;
 };
@@ -48,6 +50,7 @@ async function createUser(
   {
     database,
     whenUnknown: { email, roles },
+    label,
     now,
     origin,
   }: IdentityResolution & { whenUnknown: Extract<NewUserResult, { ok: true }> },
@@ -57,7 +60,7 @@ async function createUser(
       const result = await createUserStore(within).create({ email, roles, now });
       if (!result.ok) throw new NotCreated();
       const { id: userId } = result.user;
-      if (!(await createLinkedIdentityStore(within).link({ ...identity, userId, now }))) throw new NotCreated();
+      if (!(await createLinkedIdentityStore(within).link({ ...identity, userId, label, now }))) throw new NotCreated();
       await createAuditLog(within).record({
         time: now,
         type: 'user.created',

@@ -55,7 +55,7 @@ export async function checkPassword(
 export type SignInAttempt = { ok: true; user: User } | { ok: false; problem: SignInProblem };
 
 /** What the form says when it is shown again. */
-export type SignInProblem = { text: string; email: string; status: 400 | 429 };
+type SignInProblem = { text: string; email: string; status: 400 | 429 };
 
 /** Reads a sign-in form, checks it, and records what came of it; `what` says what was signed in for, if anything. */
 export async function attemptSignIn(

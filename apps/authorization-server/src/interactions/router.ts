@@ -42,8 +42,7 @@ export function interactionRouter(deps: InteractionDeps): Router {
 async function show(ctx: Context, step: Step, deps: InteractionDeps): Promise<InteractionResults | undefined> {
   switch (step.prompt) {
     case 'login':
-      showLogin(ctx, step);
-      return undefined;
+      return showLogin(ctx, step, deps);
     case 'consent':
       return showConsent(ctx, step, deps);
     case 'upstream':

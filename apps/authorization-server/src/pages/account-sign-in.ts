@@ -1,6 +1,7 @@
 import type { Page } from './document.ts';
 import { emailField, formTitle, formTokenField, passwordField, problemSummary } from './form-parts.ts';
 import { html } from './html.ts';
+import { providerForm, type SignInProviderChoice } from './sign-in-providers.ts';
 
 /** What the sign-in page of the account shows. */
 export type AccountSignInPageInput = Readonly<{
@@ -9,11 +10,13 @@ export type AccountSignInPageInput = Readonly<{
   formToken: string;
   /** Whether an app's call waits for the person's word. */
   confirms?: boolean | undefined;
+  /** Other services that people sign in through. */
+  providers: readonly SignInProviderChoice[];
   email?: string | undefined;
   problem?: string | undefined;
 }>;
 
-/** Where somebody signs in to their own account, sent by no app; posts `email`, `password` and `action`. */
+/** Where somebody signs in to their own account, sent by no app; posts `email`, `password` and `action`, or `provider`. */
 export function accountSignInPage(input: AccountSignInPageInput): Page {
   const title = input.confirms ? 'Sign in to confirm' : 'Sign in to your account';
   const body = html`${problemSummary(input.problem)}
@@ -24,7 +27,8 @@ ${formTokenField(input.formToken)}
 ${emailField(input)}
 ${passwordField('current-password', input.problem)}
 <div class="actions"><button type="submit" class="main" name="action" value="login">Sign in</button></div>
-</form>`;
+</form>
+${providerForm(input)}`;
   return { title: formTitle(title, input.problem), body };
 }
 

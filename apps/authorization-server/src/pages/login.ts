@@ -3,6 +3,7 @@ import { foreignName } from './foreign-text.ts';
 import { emailField, formTitle, formTokenField, passwordField, problemSummary } from './form-parts.ts';
 import { html } from './html.ts';
 import { clientOrigin } from './requesting-client.ts';
+import { providerForm, type SignInProviderChoice } from './sign-in-providers.ts';
 
 /** What the login page shows. */
 export type LoginPageInput = Readonly<{
@@ -13,11 +14,16 @@ export type LoginPageInput = Readonly<{
   /** Host that vouches for the client; `undefined` shows the word “unverified”. */
   clientHost: string | undefined;
   resourceName: string;
+  /** Other services that people sign in through. */
+  providers: readonly SignInProviderChoice[];
   email?: string | undefined;
   problem?: string | undefined;
 }>;
 
-/** The login page; posts `email`, `password` and `action`, which is `login` or `cancel`. */
+/**
+ * The login page; posts `email`, `password` and `action`, which is `login` or `cancel`. A form of its own posts `provider`
+ * for each service that people sign in through.
+ */
 export function loginPage(input: LoginPageInput): Page {
   const title = 'Sign in';
   const body = html`${problemSummary(input.problem)}
@@ -31,6 +37,7 @@ ${passwordField('current-password', input.problem)}
 <button type="submit" class="main" name="action" value="login">Sign in</button>
 <button type="submit" name="action" value="cancel" formnovalidate>Cancel</button>
 </div>
-</form>`;
+</form>
+${providerForm(input)}`;
   return { title: formTitle(title, input.problem), body };
 }

@@ -83,6 +83,7 @@ fieldset, section { min-width: 0; margin: 0 0 1.5rem; padding: 0; border: 0; }
 .card details { margin: 0 0 0.9rem; border: 0; }
 .card details > form { padding-top: 0.4rem; }
 .card .actions, section > form > .actions { justify-items: start; }
+.elsewhere { margin-top: 1.5rem; }
 .card > :last-child, section > :last-child { margin-bottom: 0; }
 .installation + .installation, .all { margin-top: 1.1rem; padding-top: 1.1rem; border-top: 3px double var(--line); }
 .installation .facts { border-top: 0; }

@@ -8,6 +8,7 @@ import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { Resource } from '../resources.ts';
 import { upstreamScopesOf } from '../upstream/upstream.ts';
 import { documentOf } from './document-clients.ts';
+import { FEDERATED } from './session-cookie.ts';
 
 /** How long a decision is remembered, in seconds: 90 days, the most that SP-16 allows. */
 export const CONSENT_TTL_SECONDS = 90 * 24 * 3600;
@@ -26,7 +27,9 @@ export function interactionPrompts({ catalogue, connections, clock }: PromptOpti
   const { checks } = policy.get('login') ?? {};
   checks?.add(
     new Check('stale_sign_in', 'administration takes a fresh sign-in', 'login_required', ({ oidc }) => {
-      if (!isForReserved(oidc.params?.resource, catalogue) || oidc.result?.login) return Check.NO_NEED_TO_PROMPT;
+      if (!isForReserved(oidc.params?.resource, catalogue)) return Check.NO_NEED_TO_PROMPT;
+      if (oidc.session?.amr?.includes(FEDERATED)) return Check.REQUEST_PROMPT;
+      if (oidc.result?.login) return Check.NO_NEED_TO_PROMPT;
       const signedInAt = oidc.session?.loginTs ?? 0;
       const isFresh = clock().getTime() / 1000 - signedInAt <= FRESH_SIGN_IN_SECONDS;
       return isFresh ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;

@@ -6,6 +6,9 @@ export type SessionCookie = {
   options: { httpOnly: true; sameSite: 'lax'; signed: true; secure: boolean; path: '/' };
 };
 
+/** Marks a session of somebody who signed in elsewhere, perhaps long ago: it opens nothing that takes a fresh sign-in. */
+export const FEDERATED = 'fed';
+
 /** How long a session lives after it was last used in an authorization, in seconds. */
 export const SESSION_TTL_SECONDS = 24 * 3600;
 

@@ -41,6 +41,8 @@ export type Connector = {
   begin(o: {
     scopes: readonly string[];
     redirectUri: string;
+    /** Asks for a sign-in that is no older; whether the upstream heeds it, its answer says. */
+    maxAgeSeconds?: number | undefined;
   }): Promise<UpstreamResult<{ url: URL; secrets: FlowSecrets }>>;
   /** Reads the answer that the browser brought, and redeems its code. */
   finish(o: {
@@ -50,6 +52,12 @@ export type Connector = {
     redirectUri: string;
     now: Date;
   }): Promise<UpstreamResult<UpstreamGrant>>;
+  /** The same where only the user is asked about: the claims of the ID token. What else it gave is left there. */
+  identify(o: {
+    answer: URLSearchParams;
+    secrets: FlowSecrets;
+    redirectUri: string;
+  }): Promise<UpstreamResult<oauth.IDToken>>;
   /** Refreshes tokens; `over` where it takes the refresh token no longer. */
   refresh(o: { refreshToken: string; scopes: readonly string[]; now: Date }): Promise<UpstreamResult<UpstreamTokens>>;
   /** Revokes tokens, where the upstream has a way. */
@@ -72,7 +80,7 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
 
   return {
     upstream,
-    begin: ({ scopes, redirectUri }) =>
+    begin: ({ scopes, redirectUri, maxAgeSeconds }) =>
       explained(async () => {
         const server = await metadata();
         const secrets = {
@@ -94,27 +102,14 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
           code_challenge: await oauth.calculatePKCECodeChallenge(secrets.codeVerifier),
           code_challenge_method: 'S256',
           ...(secrets.nonce !== undefined && { nonce: secrets.nonce }),
+          ...(maxAgeSeconds !== undefined && { max_age: String(maxAgeSeconds) }),
         };
         for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
         return { url, secrets };
       }),
     finish: ({ answer, secrets, scopes, redirectUri, now: at }) =>
       explained(async () => {
-        const server = await metadata();
-        const parameters = validatedAnswer(server, client, { answer, state: secrets.state });
-        const response = await oauth.authorizationCodeGrantRequest(
-          server,
-          client,
-          authentication,
-          parameters,
-          redirectUri,
-          secrets.codeVerifier,
-          options,
-        );
-        const given = await oauth.processAuthorizationCodeResponse(server, client, response, {
-          recognizedTokenTypes: OTHER_TOKEN_TYPES,
-          ...(secrets.nonce !== undefined && { expectedNonce: secrets.nonce, requireIdToken: true }),
-        });
+        const given = await redeem({ answer, secrets, redirectUri });
         const tokens = tokensOf(given, at);
         const granted = grantedScopes(given, all(scopes));
         if (!granted.every((scope) => all(scopes).includes(scope))) {
@@ -123,6 +118,12 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
         }
         const user = await userOf(given, upstream, egress);
         return { ...user, scopes: granted.filter((scope) => scopes.includes(scope)), tokens };
+      }),
+    identify: (returned) =>
+      explained(async () => {
+        const claims = oauth.getValidatedIdTokenClaims(await redeem(returned));
+        if (!claims) throw new Refused('bad_answer');
+        return claims;
       }),
     refresh: ({ refreshToken, scopes, now: at }) =>
       explained(async () => {
@@ -138,6 +139,24 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
       }),
     revoke: (tokens) => explained(() => revoke(tokens)),
   };
+
+  async function redeem({ answer, secrets, redirectUri }: Returned): Promise<oauth.TokenEndpointResponse> {
+    const server = await metadata();
+    const parameters = validatedAnswer(server, client, { answer, state: secrets.state });
+    const response = await oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      authentication,
+      parameters,
+      redirectUri,
+      secrets.codeVerifier,
+      options,
+    );
+    return oauth.processAuthorizationCodeResponse(server, client, response, {
+      recognizedTokenTypes: OTHER_TOKEN_TYPES,
+      ...(secrets.nonce !== undefined && { expectedNonce: secrets.nonce, requireIdToken: true }),
+    });
+  }
 
   async function revoke({ accessToken, refreshToken }: UpstreamTokens): Promise<'revoked' | 'impossible'> {
     const server = await metadata();
@@ -160,6 +179,9 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
     return 'revoked';
   }
 }
+
+/** What a browser brought back, and what was kept for it. */
+type Returned = { answer: URLSearchParams; secrets: FlowSecrets; redirectUri: string };
 
 /** A refusal on the way through {@link explained}. */
 class Refused extends Error {

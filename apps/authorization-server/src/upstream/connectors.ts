@@ -2,8 +2,10 @@ import { type Clock, isLoopbackHost } from '@portcullis/platform';
 import type { Config } from '../config.ts';
 import { createEgress } from '../egress/egress.ts';
 import { isNamedServersAddress } from '../egress/public-address.ts';
+import type { Site } from '../site.ts';
 import { type Connector, createConnector } from './connector.ts';
-import { upstreamOrigins } from './upstream.ts';
+import type { SignInProviders } from './sign-in-flow.ts';
+import { type Upstream, upstreamOrigins } from './upstream.ts';
 
 /** More than the metadata and key set of any known service. */
 const SIZE_BYTES = 256 * 1024;
@@ -13,13 +15,27 @@ const SIZE_BYTES = 256 * 1024;
  * public ones that those name; loopback only where this server's own issuer is there (SP-32).
  */
 export function createConnectors({ upstreams, site }: Config, clock: Clock): ReadonlyMap<string, Connector> {
-  const loopback = isLoopbackHost(new URL(site.issuer).hostname);
+  return new Map(upstreams.map((upstream) => [upstream.key, connectorFor(upstream, { site, clock })]));
+}
+
+/**
+ * The upstreams that people sign in through. Their connectors ask for nothing but who somebody is: no access, and
+ * nothing that stays.
+ */
+export function createSignInProviders({ upstreams, site }: Config, clock: Clock): SignInProviders {
   return new Map(
-    upstreams.map((upstream) => {
-      const mayConnectTo = (address: string) => isNamedServersAddress(address, { loopback });
-      const trusted = { origins: upstreamOrigins(upstream), mayConnectTo };
-      const egress = createEgress({ trusted, maxSizeBytes: SIZE_BYTES, maxConcurrent: 100 });
-      return [upstream.key, createConnector(upstream, { egress, now: clock })];
+    upstreams.flatMap(({ signIn: policy, ...upstream }) => {
+      if (!policy) return [];
+      const bare = { ...upstream, signIn: policy, baseScopes: [], authorizationParameters: {} };
+      return [[upstream.key, { connector: connectorFor(bare, { site, clock }), policy }]] as const;
     }),
   );
+}
+
+function connectorFor(upstream: Upstream, { site, clock }: { site: Site; clock: Clock }): Connector {
+  const loopback = isLoopbackHost(new URL(site.issuer).hostname);
+  const mayConnectTo = (address: string) => isNamedServersAddress(address, { loopback });
+  const trusted = { origins: upstreamOrigins(upstream), mayConnectTo };
+  const egress = createEgress({ trusted, maxSizeBytes: SIZE_BYTES, maxConcurrent: 100 });
+  return createConnector(upstream, { egress, now: clock });
 }

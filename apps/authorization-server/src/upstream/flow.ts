@@ -10,7 +10,7 @@ import { UpstreamConsent } from './consent.ts';
 export type FlowDeps = { flows: UpstreamFlowStore; connectors: ReadonlyMap<string, Connector>; site: Site; now: Date };
 
 /** How long a way there and back may take, in seconds. */
-const FLOW_TTL_SECONDS = 600;
+export const FLOW_TTL_SECONDS = 600;
 
 const contentSchema = z.object({
   interaction: z.string(),
@@ -135,7 +135,7 @@ function callbackUrl(site: Site, upstream: string): string {
 }
 
 /** One cookie for each way, so that several tabs do not stand in each other's. */
-function flowCookie(state: string, { secure, basePath }: Site) {
+export function flowCookie(state: string, { secure, basePath }: Site) {
   const suffix = createHash('sha256').update(state).digest('base64url').slice(0, 10);
   return {
     name: `${secure ? '__Host-' : ''}portcullis-upstream-${suffix}`,

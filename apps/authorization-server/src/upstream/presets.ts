@@ -1,3 +1,5 @@
+import type { DomainClaim } from '../identities/sign-in-policy.ts';
+
 /** What is known of a service before anybody registers there. Members of the configuration win over it. */
 export type UpstreamPreset = Readonly<{
   name: string;
@@ -14,6 +16,8 @@ export type UpstreamPreset = Readonly<{
   /** Asked for in every case: to know who the user is there, and to stay connected. */
   baseScopes: readonly string[];
   authorizationParameters?: Readonly<Record<string, string>>;
+  /** What of its own shows that an e-mail address is the organisation's. */
+  domainClaim?: DomainClaim;
   /** Common scopes in plain words. */
   scopes: Readonly<Record<string, string>>;
 }>;
@@ -55,6 +59,7 @@ export const UPSTREAM_PRESETS = {
     discovery: 'openid',
     baseScopes: ['openid'],
     authorizationParameters: { access_type: 'offline', prompt: 'consent' },
+    domainClaim: 'hd',
     scopes: {
       'https://www.googleapis.com/auth/drive.readonly': 'See and download all your files in Drive',
       'https://www.googleapis.com/auth/drive.file': 'See and change the files in Drive that you open with it',
@@ -69,6 +74,7 @@ export const UPSTREAM_PRESETS = {
     issuer: `https://login.microsoftonline.com/${TENANT}/v2.0`,
     discovery: 'openid',
     baseScopes: ['openid', 'profile', 'email', 'offline_access'],
+    domainClaim: 'tid',
     scopes: {
       'User.Read': 'Read your profile',
       'Mail.Read': 'Read your e-mail',

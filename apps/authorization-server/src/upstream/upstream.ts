@@ -1,5 +1,6 @@
 import { isLoopbackHost, type Secret } from '@portcullis/platform';
 import { z } from 'zod';
+import { type DomainClaim, type SignInPolicy, signInPolicySchema } from '../identities/sign-in-policy.ts';
 import {
   PRESET_NAMES,
   type Revocation,
@@ -31,6 +32,11 @@ export type Upstream = Readonly<{
   /** Its scopes in plain words. */
   scopes: Readonly<Record<string, string>>;
   authorizationParameters: Readonly<Record<string, string>>;
+  /** How people sign in through it; undefined where they do not. */
+  signIn: SignInPolicy | undefined;
+  domainClaim: DomainClaim | undefined;
+  /** The one tenant of Microsoft Entra whose people are meant. */
+  tenant: string | undefined;
 }>;
 
 /** What this server is called in the URL of a callback and in the name of a variable. */
@@ -102,6 +108,7 @@ const upstreamFields = z.strictObject({
     })
     .describe('Further parameters of the authorization request.'),
   scopes: z.record(upstreamScope, z.string().min(1).max(200)).default({}).describe('Its scopes in plain words.'),
+  signIn: signInPolicySchema.optional(),
 });
 
 type Given = z.output<typeof upstreamFields>;
@@ -141,6 +148,15 @@ function problemsOf(given: Given): [string, string][] {
     ...(discovery === 'openid' ? [] : missing('user')),
     ...(given.preset === 'entra' && given.tenant === undefined && given.issuer === undefined
       ? ([['tenant', 'is missing; say whose accounts are meant']] satisfies [string, string][])
+      : []),
+    ...(given.signIn && discovery !== 'openid'
+      ? ([['signIn', 'needs ID tokens (discovery "openid"): an access token does not say who came']] satisfies [
+          string,
+          string,
+        ][])
+      : []),
+    ...(given.signIn && given.preset === 'entra' && given.tenant === undefined && given.issuer !== undefined
+      ? ([['tenant', 'is missing; say whose people may sign in']] satisfies [string, string][])
       : []),
     ...(given.tenant !== undefined && given.preset !== 'entra'
       ? ([['tenant', 'is for the preset entra only']] satisfies [string, string][])
@@ -182,7 +198,22 @@ export function upstreamOf(key: string, given: Given, clientSecret: Secret | und
     baseScopes: given.baseScopes ?? preset?.baseScopes ?? (openid ? ['openid'] : []),
     scopes: { ...preset?.scopes, ...given.scopes },
     authorizationParameters: { ...preset?.authorizationParameters, ...given.authorizationParameters },
+    signIn: given.signIn,
+    domainClaim: preset?.domainClaim,
+    tenant: given.tenant,
   };
+}
+
+/** Which roles people would get by signing in that there are not. */
+export function signInRoleProblems(upstreams: readonly Upstream[], known: readonly string[]): string[] {
+  return upstreams.flatMap(({ key, signIn }) => {
+    const named = [...Object.keys(signIn?.roles ?? {}), ...(signIn?.newUsers?.roles ?? [])];
+    const unknown = [...new Set(named.filter((role) => !known.includes(role)))];
+    if (unknown.length === 0) return [];
+    return [
+      `Configuration file, upstreams → ${key} → signIn: ${unknown.join(', ')} is no role here; there are ${known.join(', ')}.`,
+    ];
+  });
 }
 
 /** The variable with an upstream's secret. */

@@ -31,13 +31,18 @@ export async function thirdParty(settings: ThirdPartySettings): Promise<RequestL
   const deps = { settings, memory, signIdToken, jwk };
 
   function signIdToken({ account, nonce }: { account: string; nonce: string | undefined }): Promise<string> {
-    return new SignJWT({ ...(nonce !== undefined && { nonce }), preferred_username: account })
+    const now = Math.floor(Date.now() / 1000);
+    const good = {
+      iss: settings.issuer,
+      aud: settings.clientId,
+      sub: `id-of-${account}`,
+      iat: now,
+      exp: now + 300,
+      ...(nonce !== undefined && { nonce }),
+      preferred_username: account,
+    };
+    return new SignJWT({ ...good, ...memory.faults.claims })
       .setProtectedHeader({ alg: 'ES256', kid: 'third-party' })
-      .setIssuer(settings.issuer)
-      .setAudience(settings.clientId)
-      .setSubject(`id-of-${account}`)
-      .setIssuedAt()
-      .setExpirationTime('5m')
       .sign(keys.privateKey);
   }
 

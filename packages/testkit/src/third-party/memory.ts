@@ -6,6 +6,8 @@ export type Faults = {
   authorize?: 'error' | 'wrong_iss' | 'no_iss' | undefined;
   /** What the token endpoint does instead of answering. */
   token?: 'down' | 'slow' | 'error' | undefined;
+  /** Claims of ID tokens, over the good ones. */
+  claims?: Record<string, unknown> | undefined;
   /** Scopes that are given beside what was asked for. */
   extraScope?: string | undefined;
   /** How long access tokens live, in seconds; an hour by default. */

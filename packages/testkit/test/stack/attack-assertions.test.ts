@@ -30,7 +30,15 @@ const VAULT = 'https://vault.example/mcp';
 const AGENT = { id: 'enterprise-agent', secret: 'a secret of many random bits' };
 const LIMITED = { id: 'limited-agent', secret: 'another secret of many random bits' };
 const NAMED = 'https://app.example/client.json';
-const HOSTS = ['idp.example', 'closed.example', 'other.example', 'away.example', 'app.example', 'liar.example'];
+const HOSTS = [
+  'idp.example',
+  'closed.example',
+  'other.example',
+  'away.example',
+  'app.example',
+  'liar.example',
+  'strict.example',
+];
 const SUBJECT = 'U019488227';
 
 type Params = Record<string, string | undefined>;
@@ -64,6 +72,7 @@ const configuration = {
       'https://closed.example': { clients: [AGENT.id, NAMED], scopes: ['desk:read'], tenant: 'acme' },
       'https://away.example': {},
       'https://liar.example': {},
+      'https://strict.example': { algorithms: ['ES256'] },
     },
   },
 };
@@ -277,6 +286,13 @@ describe('EX-8: an assertion is refused', () => {
     ];
     for (const assertion of forged) expect(verdictOf(await trade(assertion))).toEqual([400, 'invalid_grant']);
     expect(verdictOf(await trade(undefined))).toEqual([400, 'invalid_grant']);
+  });
+
+  test('under an algorithm that its provider is not trusted with', async () => {
+    const strict = await createIdentityProvider(origin, 'https://strict.example');
+    const links = createLinkedIdentityStore(replicas[0].database);
+    await links.link({ issuer: strict.issuer, subject: SUBJECT, userId: member.userId, now: new Date() });
+    expect(verdictOf(await trade(await assertionOf({}, strict)))).toEqual([400, 'invalid_grant']);
   });
 
   test('of a provider that is not trusted, also when it says that it is another or brings its own key', async () => {

@@ -36,7 +36,9 @@ export async function join(server: InProcess, email: string, roles: readonly str
 /** Signs a person in at the account page, and gives the page that follows. */
 export async function signInAtAccount(issuer: string, person: HttpPerson, who: Omit<Member, 'userId'>): Promise<Step> {
   const page = await person.open(`${issuer}/account`);
-  return person.submit(page, { email: who.email, password: who.password, action: 'login' });
+  const takesPasswords = ({ defaults }: { defaults: readonly [string, string][] }) =>
+    defaults.some(([name]) => name === 'password');
+  return person.submit(page, { email: who.email, password: who.password, action: 'login' }, takesPasswords);
 }
 
 /** What an app holds after an authorization. */

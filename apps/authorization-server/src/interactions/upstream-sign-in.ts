@@ -1,0 +1,97 @@
+import type { Database, User } from '@portcullis/persistence';
+import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
+import type { Context } from 'koa';
+import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
+import { requestContext } from '../http/request-context.ts';
+import { type IdentitySignIn, signInByIdentity } from '../identities/identity-sign-in.ts';
+import type { UpstreamFailure } from '../upstream/connector.ts';
+import { finishSignIn, type Identified, providerOf, type SignInFlowDeps } from '../upstream/sign-in-flow.ts';
+
+/** What signing in through an upstream needs. */
+export type UpstreamSignInDeps = Omit<SignInFlowDeps, 'now'> & { database: Database; audit: AuditSink; clock: Clock };
+
+/** What came of it: who signed in and since when, or what the page says. */
+export type UpstreamSignIn =
+  | { ok: true; user: User; authenticatedAt: Date | undefined }
+  | { ok: false; problem: { text: string; status: 400 | 502 } };
+
+/** Finishes a sign-in through an upstream, and records it; undefined where none was begun. */
+export async function finishUpstreamSignIn(
+  ctx: Context,
+  { place, what }: { place: string; what: Pick<AuditEvent, 'client' | 'resource'> },
+  deps: UpstreamSignInDeps,
+): Promise<UpstreamSignIn | undefined> {
+  const finished = await finishSignIn(place, { ...deps, now: deps.clock() });
+  if (!finished) return undefined;
+  const { provider, result } = finished;
+  const { name } = providerOf(deps.signInProviders, provider).connector.upstream;
+  if (!result.ok) {
+    await record(ctx, { ...what, outcome: 'denied', detail: { upstream: provider, reason: result.failure } }, deps);
+    return { ok: false, problem: failureProblem(result.failure, name) };
+  }
+  const signIn = await signInFor(ctx, result.value, deps);
+  await record(ctx, { ...what, ...recordOf(signIn, result.value) }, deps);
+  if (!signIn.ok) return { ok: false, problem: { text: refusalText(signIn.reason, name), status: 400 } };
+  return { ok: true, user: signIn.user, authenticatedAt: result.value.person.authenticatedAt };
+}
+
+/** Whether somebody proved who they are so lately that more may be opened: only the upstream can say, and not all do. */
+export function isFresh(authenticatedAt: Date | undefined, now: Date): boolean {
+  return authenticatedAt !== undefined && now.getTime() - authenticatedAt.getTime() <= FRESH_SIGN_IN_SECONDS * 1000;
+}
+
+/** What the page says when the upstream did not do its part. */
+export function failureProblem(failure: UpstreamFailure, name: string): { text: string; status: 400 | 502 } {
+  switch (failure) {
+    case 'user_refused':
+      return { text: `You did not sign in at ${name}.`, status: 400 };
+    case 'unreachable':
+    case 'slow':
+      return { text: `${name} does not answer at the moment. Try again, or use your password.`, status: 502 };
+    case 'error':
+    case 'over':
+    case 'wrong_issuer':
+    case 'bad_answer':
+    case 'more_than_asked':
+      return { text: `The answer of ${name} could not be used. Nobody was signed in; try again.`, status: 400 };
+  }
+}
+
+function signInFor(
+  ctx: Context,
+  { provider, issuer, subject, person }: Identified,
+  { signInProviders, database, clock }: UpstreamSignInDeps,
+): Promise<IdentitySignIn> {
+  const { policy } = providerOf(signInProviders, provider);
+  const { address, correlationId } = requestContext(ctx);
+  return signInByIdentity(
+    { issuer, subject },
+    { database, person, policy, now: clock(), origin: { address, correlationId } },
+  );
+}
+
+/** Why somebody is nobody here is not told apart: it would say who is. */
+function refusalText(reason: Extract<IdentitySignIn, { ok: false }>['reason'], name: string): string {
+  return reason === 'user_disabled'
+    ? 'This account is switched off. Ask an administrator.'
+    : `Nobody here signs in with that account at ${name}. If you have a password here, sign in with it, and add ${name} on your account page. Otherwise ask an administrator.`;
+}
+
+function recordOf(signIn: IdentitySignIn, { provider, issuer, subject }: Identified) {
+  const detail = { by: 'upstream', upstream: provider, identityProvider: issuer, upstreamSubject: subject };
+  if (signIn.ok) return { outcome: 'success', subject: signIn.user.id, detail } as const;
+  return {
+    outcome: 'denied',
+    ...(signIn.userId !== undefined && { subject: signIn.userId }),
+    detail: { ...detail, reason: signIn.reason },
+  } as const;
+}
+
+async function record(
+  ctx: Context,
+  event: Omit<AuditEvent, 'time' | 'type'>,
+  { audit, clock }: UpstreamSignInDeps,
+): Promise<void> {
+  const { address, correlationId } = requestContext(ctx);
+  await audit.record({ time: clock(), type: 'user.signed_in', address, correlationId, ...event });
+}

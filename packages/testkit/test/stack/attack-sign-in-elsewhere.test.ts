@@ -1,0 +1,434 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createLinkedIdentityStore, createUserStore } from '@portcullis/persistence';
+import type { HttpPerson, Step } from '../../src/index.ts';
+import { asks, createHttpPerson, sendRaw } from '../../src/index.ts';
+import { act, isAccountPage, join, signInAtAccount, words } from './support/account.ts';
+import { COMMAND_LINE } from './support/administration.ts';
+import { authorizationRequest, registerClient, type TestClient } from './support/authorization.ts';
+import { OWNER } from './support/owner.ts';
+import { choose, type Federated, goThere, signInThrough, startFederated, TENANT } from './support/sign-in-elsewhere.ts';
+import { answerThere } from './support/upstream.ts';
+
+let federated: Federated;
+beforeAll(async () => {
+  federated = await startFederated();
+});
+afterAll(() => federated?.stop());
+beforeEach(() => federated.third.misbehave({}));
+
+/** A name that nobody has at the third party yet. */
+const newAccount = () => `person${randomUUID().replaceAll(/[^a-z]/g, '')}`;
+const saying = (claims: Record<string, unknown>) => federated.third.misbehave({ claims });
+const verified = (email: string, more: object = {}) => saying({ email, email_verified: true, ...more });
+const users = () => createUserStore(federated.server.database);
+const identities = () => createLinkedIdentityStore(federated.server.database);
+const identityOf = (account: string) => ({ issuer: federated.third.issuer, subject: `id-of-${account}` });
+
+/** Links an account there to somebody here. */
+async function linked(account: string, userId: string): Promise<void> {
+  await identities().link({ ...identityOf(account), userId, now: new Date() });
+}
+
+/** Whoever is signed in at a browser. */
+async function whoIs(person: HttpPerson): Promise<string | undefined> {
+  const page = await person.open(`${federated.server.issuer}/account`);
+  return isAccountPage(page) ? (/[\w.+-]+@[\w.-]+/.exec(words(page)) ?? [])[0] : undefined;
+}
+
+/** Opens an authorization as far as the first page of ours. */
+async function openLogin(client: TestClient, person: HttpPerson): Promise<Step> {
+  return person.open(authorizationRequest(federated.target, client).url);
+}
+
+describe('signing in with an account elsewhere', () => {
+  test('leads to our own consent for the client, and to a code only after it', async () => {
+    const who = await join(federated.server, `${newAccount()}@example.com`);
+    const account = newAccount();
+    await linked(account, who.userId);
+    const person = createHttpPerson();
+    const client = await registerClient(federated.target, { client_name: 'Helper' });
+    const page = await openLogin(client, person);
+    expect(words(page)).toContain('Continue with Third Party');
+    expect(words(page)).not.toContain('Access only');
+    const consent = await person.open(await goThere(person, page, { account }));
+    expect(asks(consent, 'approve')).toBe(true);
+    const done = await person.submit(consent, { action: 'approve' });
+    expect(done.url.searchParams.get('code')).toEqual(expect.any(String));
+    expect(await whoIs(person)).toBe(who.email);
+  });
+
+  test('PX-1: the cookie of the service takes no new client further than our consent', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const { person } = await signInThrough(federated.server, { account });
+    const attacker = await registerClient(federated.target, { client_name: 'Attacker' });
+    const page = await openLogin(attacker, person);
+    expect(asks(page, 'approve')).toBe(true);
+    // Signed out here, and still known there: the service answers without a question, and we ask all the same.
+    const mine = await person.open(`${federated.server.issuer}/account`);
+    await act(person, mine, { path: '/sign-out', action: 'sign-out' });
+    const step = await choose(person, await openLogin(attacker, person), 'elsewhere');
+    const there = step.kind === 'left' ? await person.open(step.url) : step;
+    if (there.kind !== 'left') throw new Error('the third party asked');
+    const consent = await person.open(there.url);
+    expect(asks(consent, 'approve')).toBe(true);
+  });
+
+  test('works at the account page, and one who refuses there is told so', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const { person, page } = await signInThrough(federated.server, { account });
+    expect(isAccountPage(page)).toBe(true);
+    expect(words(page)).toContain('How you sign in');
+    expect(await whoIs(person)).toBe(`${account}@acme.example`);
+    const other = createHttpPerson();
+    const at = await choose(other, await other.open(`${federated.server.issuer}/account/sign-in`), 'elsewhere');
+    const back = await other.open(await answerThere(other, at, { account, decision: 'refuse' }));
+    expect(words(back)).toContain('You did not sign in at Third Party');
+    expect(await whoIs(other)).toBeUndefined();
+  });
+
+  test('nothing of what the service gave is kept, and nothing but who somebody is was asked for', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    await signInThrough(federated.server, { account });
+    expect(await federated.server.database.prisma.upstreamConnection.count()).toBe(0);
+    const asked = (await federated.third.requests()).filter(({ url }) => url.includes('/authorize?')).at(-1);
+    const query = new URL(asked?.url ?? '').searchParams;
+    expect(query.get('scope')).toBe('openid email profile');
+    expect(query.get('code_challenge_method')).toBe('S256');
+    expect(query.get('redirect_uri')).toBe(`${federated.server.issuer}/upstream/elsewhere/sign-in`);
+  });
+
+  test('a service that is away or answers with an error signs nobody in, and a password still does', async () => {
+    const who = await join(federated.server, `${newAccount()}@example.com`);
+    const account = newAccount();
+    await linked(account, who.userId);
+    for (const token of ['down', 'error'] as const) {
+      await federated.third.misbehave({ token });
+      const { person, page } = await signInThrough(federated.server, { account });
+      expect(page.answer.status).toBeGreaterThanOrEqual(400);
+      expect(await whoIs(person)).toBeUndefined();
+      expect(isAccountPage(await signInAtAccount(federated.server.issuer, person, who))).toBe(true);
+    }
+  });
+});
+
+describe('who somebody is', () => {
+  test('the same e-mail address at the service takes over no account, verified or not', async () => {
+    const who = await join(federated.server, `${newAccount()}@acme.example`);
+    for (const email of [who.email, OWNER.email, who.email.toUpperCase()]) {
+      for (const email_verified of [true, false]) {
+        await saying({ email, email_verified, hd: email.split('@')[1], tid: TENANT, groups: ['staff'] });
+        for (const provider of ['elsewhere', 'staff', 'known', 'google', 'entra']) {
+          const { person, page } = await signInThrough(federated.server, { provider, account: newAccount() });
+          expect(words(page)).toContain('Nobody here signs in with that account');
+          expect(await whoIs(person)).toBeUndefined();
+        }
+      }
+    }
+  });
+
+  test.each<[string, string, Record<string, unknown>]>([
+    ['whose address is not verified', 'elsewhere', { email_verified: false }],
+    ['whose address nobody calls verified', 'elsewhere', { email_verified: undefined }],
+    ['of another domain', 'elsewhere', { email: 'somebody@evil.example' }],
+    ['without an address', 'elsewhere', { email: undefined }],
+    ['who is in no allowed group', 'staff', { groups: ['guests'] }],
+    ['whose groups are no list', 'staff', { groups: 'staff' }],
+    ['where nobody is made a user', 'known', { groups: ['staff'] }],
+    ["without Google's own word for the domain", 'google', { hd: undefined }],
+    ["with Google's word for another domain", 'google', { hd: 'evil.example' }],
+    ['of another tenant of Microsoft', 'entra', { tid: '0f0e0d0c-0000-4000-8000-000000000002' }],
+    ['of no tenant of Microsoft', 'entra', { tid: undefined }],
+  ])('nobody new becomes a user %s', async (_what, provider, claims) => {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    await verified(email, { hd: 'acme.example', tid: TENANT, ...claims });
+    const { person, page } = await signInThrough(federated.server, { provider, account });
+    expect(words(page)).toContain('Nobody here signs in with that account');
+    expect(await whoIs(person)).toBeUndefined();
+    expect(await users().findByEmail(email)).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['elsewhere', {}],
+    ['staff', { groups: ['staff'] }],
+    ['google', { hd: 'acme.example' }],
+    ['entra', { tid: TENANT, email_verified: undefined }],
+  ])(
+    'somebody new becomes a user through %s where the rule says so, and stays the same one',
+    async (provider, more) => {
+      const account = newAccount();
+      const email = `${account}@acme.example`;
+      await verified(email, more);
+      await signInThrough(federated.server, { provider, account });
+      expect(await users().findByEmail(email)).toMatchObject({ roles: ['agent'], passwordHash: null });
+      await saying({ email: 'renamed@acme.example', ...more });
+      const { person } = await signInThrough(federated.server, { provider, account });
+      expect(await whoIs(person)).toBe(email);
+    },
+  );
+
+  test('a disabled user is not signed in, nor is one whose link was taken away', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    await signInThrough(federated.server, { account });
+    const user = await users().findByEmail(`${account}@acme.example`);
+    const userId = user?.id ?? '';
+    await users().setDisabled({ userId, disabled: true, now: new Date() });
+    const { person, page } = await signInThrough(federated.server, { account });
+    expect(words(page)).toContain('switched off');
+    expect(await whoIs(person)).toBeUndefined();
+  });
+});
+
+describe('roles by groups', () => {
+  const rolesOf = async (email: string) => (await users().findByEmail(email))?.roles;
+
+  test('are judged at each sign-in: given, taken, and an administrator only by a rule that says so', async () => {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    await verified(email, { groups: ['leads', 'admin', 'administrators'] });
+    await signInThrough(federated.server, { account });
+    expect(await rolesOf(email)).toEqual(['agent', 'lead']);
+    await verified(email, { groups: ['admins'] });
+    await signInThrough(federated.server, { account });
+    expect(await rolesOf(email)).toEqual(['admin', 'agent']);
+    await verified(email, {});
+    await signInThrough(federated.server, { account });
+    expect(await rolesOf(email)).toEqual(['agent']);
+  });
+
+  test('a rule that was removed takes its role away at the next sign-in', async () => {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    await verified(email, { groups: ['leads'] });
+    await signInThrough(federated.server, { account });
+    expect(await rolesOf(email)).toEqual(['agent', 'lead']);
+    await signInThrough(federated.plain, { account });
+    expect(await rolesOf(email)).toEqual(['agent']);
+  });
+
+  test('what an administrator gave stays, whatever the groups say', async () => {
+    const who = await join(federated.server, `${newAccount()}@example.com`, ['lead']);
+    const account = newAccount();
+    await linked(account, who.userId);
+    for (const groups of [['leads'], []]) {
+      await saying({ groups });
+      await signInThrough(federated.server, { account });
+      expect(await rolesOf(who.email)).toEqual(['lead']);
+    }
+  });
+});
+
+describe('the way there and back (PX-11)', () => {
+  test('login CSRF: an answer that somebody else fetched signs nobody in', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const attacker = createHttpPerson();
+    const back = await goThere(attacker, await attacker.open(`${federated.server.issuer}/account/sign-in`), {
+      account,
+    });
+    const own = newAccount();
+    await verified(`${own}@acme.example`);
+    const { person: victim } = await signInThrough(federated.server, { account: own });
+    for (const browser of [victim, createHttpPerson()]) expect((await browser.open(back)).answer.status).toBe(400);
+    expect(await whoIs(victim)).toBe(`${own}@acme.example`);
+    expect((await sendRaw(back)).status).toBe(400);
+  });
+
+  test('an answer works once, for ten minutes, and at the service that it was begun with', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const person = createHttpPerson();
+    const back = await goThere(person, await person.open(`${federated.server.issuer}/account/sign-in`), { account });
+    const swapped = new URL(back);
+    swapped.pathname = '/upstream/google/sign-in';
+    expect((await person.open(swapped)).answer.status).toBe(400);
+    const asAccess = new URL(back);
+    asAccess.pathname = '/upstream/elsewhere/callback';
+    expect((await person.open(asAccess)).answer.status).toBe(400);
+    const cookies = person.cookies.header(back);
+    expect(isAccountPage(await person.open(back))).toBe(true);
+    expect((await sendRaw(back, { headers: { cookie: cookies ?? '' } })).status).toBe(400);
+    expect((await sendRaw(`${federated.server.issuer}/upstream/elsewhere/sign-in?code=x`)).status).toBe(400);
+  });
+
+  test.each<[string, Parameters<Federated['third']['misbehave']>[0]]>([
+    ['another issuer in the answer', { authorize: 'wrong_iss' }],
+    ['no issuer in the answer', { authorize: 'no_iss' }],
+    ['an error', { authorize: 'error' }],
+    ['the nonce of another sign-in', { claims: { nonce: 'an-old-one' } }],
+    ['no nonce', { claims: { nonce: null } }],
+    ['an ID token of another issuer', { claims: { iss: 'https://other.example' } }],
+    ['an ID token for another client', { claims: { aud: 'somebody-else' } }],
+    [
+      'an ID token for several, of which we are not the one it was made for',
+      { claims: { aud: ['portcullis-there', 'x'], azp: 'x' } },
+    ],
+    ['an ID token that has expired', { claims: { exp: 1 } }],
+    ['nobody', { claims: { sub: null } }],
+  ])('mix-up and replay: %s signs nobody in', async (_what, faults) => {
+    const account = newAccount();
+    const who = await join(federated.server, `${account}@example.com`);
+    await linked(account, who.userId);
+    await federated.third.misbehave(faults);
+    const { person, page } = await signInThrough(federated.server, { account });
+    expect(page.answer.status).toBe(400);
+    expect(await whoIs(person)).toBeUndefined();
+  });
+
+  test('an answer for one authorization does not sign in at another one', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const person = createHttpPerson();
+    const client = await registerClient(federated.target, { client_name: 'Helper' });
+    const back = await goThere(person, await openLogin(client, person), { account });
+    const uid = back.searchParams.get('state');
+    expect(uid).toEqual(expect.any(String));
+    const other = createHttpPerson();
+    const page = await openLogin(client, other);
+    await other.open(back);
+    expect(asks(await other.open(page.url), 'login')).toBe(true);
+  });
+});
+
+describe('administration takes a fresh sign-in (SP-12)', () => {
+  /** Goes to the admin API's consent as the command line would, with an account elsewhere. */
+  async function toAdministration(account: string, person = createHttpPerson()): Promise<Step> {
+    const resource = `${federated.server.issuer}/admin`;
+    const { url } = authorizationRequest(federated.target, COMMAND_LINE, { resource, scope: 'admin:users' });
+    const page = await person.open(url);
+    return asks(page, 'login') ? person.open(await goThere(person, page, { account })) : page;
+  }
+
+  test('which an account elsewhere gives only where the service says when it was', async () => {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    const groups = ['admins'];
+    await verified(email, { groups });
+    expect(words(await toAdministration(account))).toContain('did not say that this was one');
+    const now = () => Math.floor(Date.now() / 1000);
+    await verified(email, { groups, auth_time: now() - 3600 });
+    expect(words(await toAdministration(account))).toContain('did not say that this was one');
+    await verified(email, { groups, auth_time: now() });
+    expect(asks(await toAdministration(account), 'approve')).toBe(true);
+    const asked = (await federated.third.requests()).filter(({ url }) => url.includes('/authorize?')).at(-1);
+    expect(new URL(asked?.url ?? '').searchParams.get('max_age')).toBe('300');
+  });
+
+  test('and a session that was opened elsewhere is none', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`, { groups: ['admins'] });
+    const { person } = await signInThrough(federated.server, { account });
+    const resource = `${federated.server.issuer}/admin`;
+    const { url } = authorizationRequest(federated.target, COMMAND_LINE, { resource, scope: 'admin:users' });
+    expect(asks(await person.open(url), 'login')).toBe(true);
+  });
+});
+
+describe('adding and removing an account elsewhere', () => {
+  /** Somebody with a password, freshly signed in. */
+  async function owner() {
+    const who = await join(federated.server, `${newAccount()}@example.com`);
+    const person = createHttpPerson();
+    return { who, person, page: await signInAtAccount(federated.server.issuer, person, who) };
+  }
+
+  test('after a fresh sign-in it is added, signs in from then on, and is removed again', async () => {
+    const { who, person, page } = await owner();
+    const account = newAccount();
+    const after = await person.open(await goThere(person, page, { provider: 'known', account }));
+    expect(words(after)).toContain('Added. From now on');
+    const { person: later } = await signInThrough(federated.server, { provider: 'known', account });
+    expect(await whoIs(later)).toBe(who.email);
+    const [method] = await identities().list(who.userId);
+    const removed = await act(person, after, { path: `/sign-in-methods/${method?.id}/remove`, action: 'remove' });
+    expect(words(removed)).toContain('Removed. Nobody signs in');
+    const { person: gone } = await signInThrough(federated.server, { provider: 'known', account });
+    expect(await whoIs(gone)).toBeUndefined();
+    const events = await federated.server.database.prisma.auditEvent.findMany({
+      where: { subject: who.userId, type: { startsWith: 'user.identity' } },
+      orderBy: { time: 'asc' },
+    });
+    expect(events.map(({ type }) => type)).toEqual(['user.identity_linked', 'user.identity_unlinked']);
+  });
+
+  test('a sign-in that is older than five minutes, or came from elsewhere, does not do', async () => {
+    const { person, page } = await owner();
+    federated.server.pass(301);
+    try {
+      const refused = await choose(person, page, 'known');
+      expect(refused.answer.status).toBe(403);
+      expect(words(refused)).toContain('sign in again');
+    } finally {
+      federated.server.pass(-301);
+    }
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const { person: other, page: theirs } = await signInThrough(federated.server, { account });
+    expect((await choose(other, theirs, 'known')).answer.status).toBe(403);
+  });
+
+  test("somebody else's account is not taken from them, and one's own is not added twice", async () => {
+    const first = await owner();
+    const account = newAccount();
+    await first.person.open(await goThere(first.person, first.page, { provider: 'known', account }));
+    const again = await first.person.open(`${federated.server.issuer}/account`);
+    const twice = await first.person.open(await goThere(first.person, again, { provider: 'known', account }));
+    expect(words(twice)).toContain('was added before');
+    const thief = await owner();
+    const refused = await thief.person.open(await goThere(thief.person, thief.page, { provider: 'known', account }));
+    expect(refused.answer.status).toBe(409);
+    expect((await identities().find(identityOf(account)))?.userId).toBe(first.who.userId);
+  });
+
+  test('a victim who is led to the end of it adds nothing, nor does whoever is signed in meanwhile', async () => {
+    const attacker = await owner();
+    const victim = await owner();
+    const account = newAccount();
+    const door = await choose(attacker.person, attacker.page, 'known');
+    const back = await answerThere(victim.person, door, { account });
+    expect((await victim.person.open(back)).answer.status).toBe(400);
+    // The same browser, and another user by the time that it comes back.
+    const second = await choose(
+      attacker.person,
+      await attacker.person.open(`${federated.server.issuer}/account`),
+      'known',
+    );
+    const late = await answerThere(attacker.person, second, { account });
+    const page = await attacker.person.open(`${federated.server.issuer}/account`);
+    await act(attacker.person, page, { path: '/sign-out', action: 'sign-out' });
+    await signInAtAccount(federated.server.issuer, attacker.person, victim.who);
+    expect((await attacker.person.open(late)).answer.status).toBe(400);
+    expect(await identities().find(identityOf(account))).toBeUndefined();
+  });
+
+  test('the only way in is not removed, and nobody removes what is not theirs', async () => {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    await verified(email);
+    const { person, page } = await signInThrough(federated.server, { account });
+    const user = await users().findByEmail(email);
+    const [method] = await identities().list(user?.id ?? '');
+    const path = `/sign-in-methods/${method?.id}/remove`;
+    const kept = await act(person, page, { path, action: 'remove' });
+    expect(words(kept)).toContain('the only way in which you can sign in');
+    expect(await identities().find(identityOf(account))).toBeDefined();
+  });
+
+  test('with an account elsewhere go the roles that its groups gave', async () => {
+    const { who, person, page } = await owner();
+    const account = newAccount();
+    await linked(account, who.userId);
+    await saying({ groups: ['admins'] });
+    await signInThrough(federated.server, { account });
+    expect((await users().findByEmail(who.email))?.roles).toEqual(['admin', 'lead']);
+    const [method] = await identities().list(who.userId);
+    const shown = await person.open(page.url);
+    await act(person, shown, { path: `/sign-in-methods/${method?.id}/remove`, action: 'remove' });
+    expect((await users().findByEmail(who.email))?.roles).toEqual(['lead']);
+  });
+});
