@@ -219,7 +219,7 @@ describe('SP-30 a time-out for every handler', () => {
         return new Promise(() => {});
       },
     });
-    const desk = await deskWith({ userCallsAtOnce: 1 }, [waiting, testTool('quick')]);
+    const desk = await deskWith({ userCallsAtOnce: 1, toolTimeoutMs: 300_000 }, [waiting, testTool('quick')]);
     const token = await desk.token('desk:read');
     const leaving = new AbortController();
     const call1 = call(desk, { token, era, name: 'waiting', signal: leaving.signal }).catch(() => 'left');

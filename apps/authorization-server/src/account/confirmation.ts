@@ -1,10 +1,11 @@
 import type { Context } from 'koa';
+import type { AskingParty } from '../confirmations/asking-party.ts';
 import type { Confirmations, Question } from '../confirmations/confirmations.ts';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
-import { confirmationPage, decidedPage } from '../pages/confirmation.ts';
+import { type AskedBy, confirmationPage, decidedPage } from '../pages/confirmation.ts';
 import type { ConnectionsDeps } from './connections.ts';
 import { accountForm, type FormGuardDeps, requireOurForm } from './form-guard.ts';
 import type { AccountSession } from './session.ts';
@@ -24,20 +25,17 @@ export async function showConfirmation(
   deps: ConfirmationPageDeps,
 ): Promise<void> {
   const question = await requireQuestion(ctx, session, deps);
-  const { call, state } = question;
+  const { call, party, state } = question;
   if (!call || state !== 'open') {
     sendPage(ctx, decidedPage(state === 'open' ? 'used' : state));
     return;
   }
-  const { clientId, resource, createdAt, expiresAt } = question;
-  const grant = await deps.grants.find({ id: question.grantId, now: deps.clock() });
-  const client = grant && (await deps.clientOf(grant));
+  const { resource, createdAt, expiresAt } = question;
   const [known] = await deps.catalogue.findAll([resource]);
   const user = await deps.users.findById(session.userId);
   const page = confirmationPage({
     ...accountForm(pathOf(ctx), session, deps),
-    clientName: client?.clientName ?? grant?.clientName ?? clientId,
-    clientHost: client?.clientHost,
+    askedBy: await shownParty(party, deps),
     resource: { name: known?.name ?? resource, url: resource },
     tool: call.tool,
     arguments: call.arguments,
@@ -63,6 +61,13 @@ export async function submitConfirmation(
   const isDecided = await deps.confirmations.decide(question, approve, { address, correlationId });
   if (isDecided) sendPage(ctx, decidedPage(approve ? 'approved' : 'denied'));
   else await showConfirmation(ctx, session, deps);
+}
+
+async function shownParty(party: AskingParty, deps: ConfirmationPageDeps): Promise<AskedBy> {
+  if (party.kind === 'token') return party;
+  const client = await deps.clientOf(party.grant);
+  const name = client?.clientName ?? party.grant.clientName ?? party.grant.clientId;
+  return { kind: 'app', name, host: client?.clientHost };
 }
 
 async function requireQuestion(ctx: Context, session: AccountSession, deps: ConfirmationPageDeps): Promise<Question> {

@@ -11,6 +11,7 @@ import {
 } from '@portcullis/persistence';
 import type { AuditEvent, AuditEventType, Clock } from '@portcullis/platform';
 import type { FormTokens } from '../interactions/form-token.ts';
+import { type AskingParty, findAskingParty } from './asking-party.ts';
 import { type ConfirmableCall, callHash } from './confirmable-call.ts';
 
 /** Where a request came from, for the audit trail. */
@@ -27,7 +28,7 @@ type ConfirmationAnswer =
 type ShownCall = Pick<ConfirmableCall, 'tool' | 'arguments'>;
 
 /** A question as its page shows it; without `call` it was decided. */
-export type Question = Confirmation & { call: ShownCall | undefined };
+export type Question = Confirmation & { call: ShownCall | undefined; party: AskingParty };
 
 /** What they are made with. `handles` makes the handles of pages out of what the database has. */
 export type ConfirmationsDeps = {
@@ -42,7 +43,7 @@ export type ConfirmationsDeps = {
 export type Confirmations = {
   /** Uses up an approval of this very call, or sees to it that its user is asked. */
   useOrAsk(resource: string, call: ConfirmableCall, origin: Origin): Promise<ConfirmationAnswer>;
-  /** The question behind a page's address, for its own user alone (RS-33). */
+  /** The question behind a page's address, for its own user alone (RS-33), while what asked has not ended. */
   find(o: { handle: string; userId: string }): Promise<Question | undefined>;
   /** Decides what {@link Confirmations.find} gave. False where it was decided before, or has expired meanwhile. */
   decide(question: Confirmation, approve: boolean, origin: Origin): Promise<boolean>;
@@ -61,10 +62,9 @@ export function createConfirmations(deps: ConfirmationsDeps): Confirmations {
   return {
     async useOrAsk(resource, call, origin) {
       const now = clock();
-      const grant = await grants.find({ id: call.grantId, now });
-      const isTheirs = grant?.userId === call.subject && grant.clientId === call.clientId;
-      if (!isTheirs || grant.resources[resource] === undefined) return { status: 'nobody-to-ask' };
       const asked = { call, callHash: callHash(resource, call), resource, now, origin };
+      const party = await findAskingParty(subjectOf(asked), { database, grants, now });
+      if (!party) return { status: 'nobody-to-ask' };
       if (await useUp(database, asked)) return { status: 'approved' };
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const answer = (await presentAnswer(deps, asked)) ?? (await ask(deps, asked));
@@ -76,7 +76,9 @@ export function createConfirmations(deps: ConfirmationsDeps): Confirmations {
       const found = await store.find({ handle, now: clock() });
       if (found?.userId !== userId) return undefined;
       const { id, sealedCall } = found;
-      return { ...found, call: sealedCall === undefined ? undefined : opened(envelope, { id, sealedCall }) };
+      const call = sealedCall === undefined ? undefined : opened(envelope, { id, sealedCall });
+      const party = await findAskingParty(found, { database, grants, now: clock() });
+      return party && { ...found, call, party };
     },
     async decide(question, approve, origin) {
       const now = clock();

@@ -5,12 +5,15 @@ import { type Html, html } from './html.ts';
 import { moment } from './moment.ts';
 import { clientOrigin } from './requesting-client.ts';
 
+/** Who wants it done: an app, with the host that vouches for it, if any does; or whoever holds a token of the user's own. */
+export type AskedBy =
+  | Readonly<{ kind: 'app'; name: string; host: string | undefined }>
+  | Readonly<{ kind: 'token'; name: string }>;
+
 /** What the page shows of one call that an app wants to make. */
 export type ConfirmationPageInput = BoundForm &
   Readonly<{
-    clientName: string;
-    /** Host that vouches for the client; `undefined` shows the word “unverified”. */
-    clientHost: string | undefined;
+    askedBy: AskedBy;
     resource: Readonly<{ name: string; url: string }>;
     tool: Readonly<{ name: string; title: string }>;
     arguments: Readonly<Record<string, unknown>>;
@@ -24,11 +27,11 @@ export type ConfirmationPageInput = BoundForm &
  * Deny comes first, so that a stray Enter refuses (SP-29).
  */
 export function confirmationPage(input: ConfirmationPageInput): Page {
-  const { clientName, clientHost, resource, tool, userEmail, askedAt, expiresAt, action, formToken } = input;
-  const body = html`<h1>${foreignName(clientName)} wants to do this as you: ${foreignName(tool.title)}</h1>
+  const { askedBy, resource, tool, userEmail, askedAt, expiresAt, action, formToken } = input;
+  const body = html`<h1>${foreignName(askedBy.name)} wants to do this as you: ${foreignName(tool.title)}</h1>
 <p>It may do this once, and exactly so. If you did not just ask for it, deny it.</p>
 <dl class="facts">
-<div><dt>App from</dt><dd>${clientOrigin(clientHost)}${clientHost === undefined && html` It chose its own name; nobody has checked it.`}</dd></div>
+${origin(askedBy)}
 <div><dt>At</dt><dd>${foreignText(resource.name)}<br><code>${foreignText(resource.url)}</code></dd></div>
 <div><dt>Tool</dt><dd><code>${foreignText(tool.name)}</code></dd></div>
 <div><dt>Your account</dt><dd>${foreignText(userEmail)}</dd></div>
@@ -43,6 +46,13 @@ ${argumentList(input.arguments)}
 </div>
 </form>`;
   return { title: 'Allow this once?', body };
+}
+
+function origin(askedBy: AskedBy): Html {
+  if (askedBy.kind === 'token')
+    return html`<div><dt>It uses</dt><dd>A personal access token of yours, with this name</dd></div>`;
+  const { host } = askedBy;
+  return html`<div><dt>App from</dt><dd>${clientOrigin(host)}${host === undefined && html` It chose its own name; nobody has checked it.`}</dd></div>`;
 }
 
 function argumentList(values: Readonly<Record<string, unknown>>): Html {
