@@ -214,7 +214,10 @@ function refusalOf(
 /** Takes the engine's answer back, and lets the engine's listeners know. */
 function refuse(ctx: KoaContextWithOIDC, refusal: RedemptionRefusal | 'grant_changed'): void {
   // What the request was about to get is not allowed any more, and what is left is not known here: it can ask again.
-  if (refusal === 'grant_changed') return sendUnavailable(ctx);
+  if (refusal === 'grant_changed') {
+    sendUnavailable(ctx);
+    return;
+  }
   const error = invalidGrant(refusal);
   ctx.status = error.statusCode;
   ctx.body = { error: error.error, error_description: error.error_description };
