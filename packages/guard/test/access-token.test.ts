@@ -32,7 +32,7 @@ async function judge(overrides: Overrides, options = {}) {
 }
 
 describe('a good token', () => {
-  test('SP-3 becomes a frozen principal without the token in it', async () => {
+  test('SP-3, RS-25 becomes a frozen principal without the token in it', async () => {
     const token = await issuer.sign({ claims: { roles: ['agent'] } });
     const result = await guarded(issuer.url).guard.authenticate(message(token));
     expect(result).toEqual({

@@ -24,7 +24,7 @@ async function through(request: Request, options = {}) {
 
 describe('credentials', () => {
   test.each(['POST', 'GET', 'HEAD', 'DELETE'])(
-    'RS-14, RS-13, RS-4: %s without any gets a bare challenge',
+    'RS-14, RS-13, RS-12, RS-4, TR-3: %s without any gets a bare challenge',
     async (method) => {
       const answer = await through(new Request(RESOURCE, { method }));
       expect(answer.status).toBe(401);
@@ -89,6 +89,13 @@ describe('credentials', () => {
       statuses.push((await guard.protect(message(credentials, session), reached)).status);
     }
     expect(statuses).toEqual([200, 401]);
+  });
+
+  test('TR-22: who has no token is told so, whatever version of the protocol he speaks', async () => {
+    for (const version of ['2024-10-07', '2025-11-25', '2026-07-28', '2099-01-01', 'banana']) {
+      const answer = await through(message(undefined, { 'mcp-protocol-version': version, 'mcp-method': 'x' }));
+      expect(answer).toMatchObject({ status: 401, refusals: [{ reason: 'no_credentials' }] });
+    }
   });
 
   test('a refusal is not cached', async () => {
@@ -212,7 +219,7 @@ describe('RS-15: browser clients', () => {
 });
 
 describe('protected-resource metadata', () => {
-  test.each(['', '/mcp'])('RS-1, RS-5, RS-9: is at %j for everybody', async (path) => {
+  test.each(['', '/mcp'])('RS-1, RS-2, RS-5, RS-8, RS-9: is at %j for everybody, with the one issuer', async (path) => {
     const request = new Request(METADATA + path, { headers: { origin: 'https://anywhere.example' } });
     const { status, headers, text } = await through(request, { resourceName: 'Desk' });
     expect(status).toBe(200);
