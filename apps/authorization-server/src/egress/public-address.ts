@@ -3,6 +3,9 @@ import ipaddr from 'ipaddr.js';
 /** Addresses that are public by their range, and yet reach into a cloud provider's own network. */
 const PROVIDER_ADDRESSES = new Set(['168.63.129.16']);
 
+/** Metadata services of cloud providers that have an address of a private network: they hand out credentials. */
+const METADATA_SERVICES = new Set(['fd00:ec2::254', 'fd20:ce::254']);
+
 /**
  * Whether an address belongs to the public internet.
  *
@@ -24,6 +27,8 @@ export function isPublicAddress(address: string): boolean {
 export function isNamedServersAddress(address: string, { loopback }: { loopback: boolean }): boolean {
   if (isPublicAddress(address)) return true;
   if (!ipaddr.isValid(address)) return false;
-  const range = ipaddr.process(address).range();
+  const parsed = ipaddr.process(address);
+  if (METADATA_SERVICES.has(parsed.toString())) return false;
+  const range = parsed.range();
   return range === 'private' || range === 'uniqueLocal' || (loopback && range === 'loopback');
 }

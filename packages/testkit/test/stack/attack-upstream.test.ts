@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createEnvelope, createUpstreamConnectionStore } from '@portcullis/persistence';
+import { createClientStore, createEnvelope, createUpstreamConnectionStore } from '@portcullis/persistence';
 import { rounds } from '@portcullis/test-database';
 import type { HttpPerson, Step } from '../../src/index.ts';
 import { asks, createHttpPerson, plainText, readToken, requestToken, sendRaw } from '../../src/index.ts';
@@ -7,6 +7,7 @@ import { act, join, signInAtAccount, words } from './support/account.ts';
 import { registerClient, type TestClient } from './support/authorization.ts';
 import { MASTER_KEY } from './support/in-process.ts';
 import { OWNER } from './support/owner.ts';
+import { makeToken, newHolder } from './support/personal-access-tokens.ts';
 import {
   answerThere,
   approve,
@@ -78,6 +79,10 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     const stranger = createHttpPerson();
     await atTheDoor(stranger);
     for (const other of [stranger, createHttpPerson()]) expect((await other.open(back)).answer.status).toBe(400);
+    // Whoever knows the state can name the cookie, but not what it holds.
+    const { name } = person.cookies.entries().find((one) => one.name.includes('upstream')) ?? {};
+    for (const value of ['made-up', back.searchParams.get('state')])
+      expect((await sendRaw(back, { headers: { cookie: `${name}=${value}` } })).status).toBe(400);
     proxied.server.pass(601);
     expect((await person.open(back)).answer.status).toBe(400);
     proxied.server.pass(-601);
@@ -246,7 +251,8 @@ describe('who may have a token of the third party', () => {
     const client = await newClient();
     const { access, refresh } = await connectThrough(proxied, client, { person, who });
     const upstream = String((await exchange(proxied, access)).json?.access_token);
-    const strings = ['', 'x', refresh, upstream, 'pct_abcdefghijklmnopqrstuvwxyz', `${access}x`];
+    const personal = await makeToken(await newHolder(proxied.server), { scope: ['repos:read'] });
+    const strings = ['', 'x', refresh, upstream, personal, await machineToken(), `${access}x`];
     for (const token of strings) {
       expect((await exchange(proxied, token)).json?.error).toBe('invalid_request');
     }
@@ -266,6 +272,33 @@ describe('who may have a token of the third party', () => {
     );
     expect((await exchange(proxied, access)).json?.error).toBe('invalid_request');
   });
+
+  /** A token that a machine got in its own name, for the same resource and scope. */
+  async function machineToken(): Promise<string> {
+    const [id, secret] = ['a-machine', 'the secret of a machine, long enough'];
+    await createClientStore(proxied.server.database).register({
+      registration: 'manual',
+      metadata: {
+        client_id: id,
+        client_name: 'Robot',
+        token_endpoint_auth_method: 'client_secret_post',
+        redirect_uris: [],
+        grant_types: ['client_credentials'],
+        response_types: [],
+      },
+      permissions: {
+        firstParty: false,
+        allowedScopes: ['repos:read'],
+        allowedResources: [proxied.target.mcpUrl],
+      },
+      secret,
+      now: new Date(),
+    });
+    const params = { grant_type: 'client_credentials', client_id: id, client_secret: secret };
+    const answer = await requestToken(proxied.target.server, { ...params, resource: proxied.target.mcpUrl });
+    if (typeof answer.json?.access_token !== 'string') throw new Error(`no token: ${answer.text}`);
+    return answer.json.access_token;
+  }
 
   it('only the server of the resource may ask: not the client itself, not with a wrong secret', async () => {
     const person = createHttpPerson();
