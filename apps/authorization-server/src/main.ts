@@ -8,12 +8,12 @@ import {
   type Logger,
   listen,
   lockFolder,
+  metricsListener,
   type Running,
   runProcess,
   systemClock,
 } from '@portcullis/platform';
 import { lookAfterAuditTrail } from './audit-trail/upkeep.ts';
-import { metricsListener } from './http/metrics-listener.ts';
 import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
 import type { Metrics } from './metrics.ts';
 import { repeat } from './recurring-work.ts';

@@ -21,6 +21,8 @@ export type Config = {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly dataDir: string;
+  /** Where the metrics are listened for; undefined for nowhere. */
+  readonly metrics: { host: string; port: number } | undefined;
   /** A `postgresql://` URL; without one the tables live in SQLite under `dataDir`. */
   readonly databaseUrl: Secret | undefined;
   /** The role that query_analytics runs SQL as, in the same PostgreSQL database; without one that tool is not there. */
@@ -63,6 +65,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: reader.string('PORTCULLIS_MCP_HOST', '127.0.0.1'),
     port: reader.port('PORTCULLIS_MCP_PORT', 4001),
     dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
+    metrics: metricsOf(reader),
     databaseUrl: databaseUrl(reader),
     analyticsDatabaseUrl: reader.secret('PORTCULLIS_MCP_ANALYTICS_DATABASE_URL'),
     analyticsTimeoutSeconds: reader.integer('PORTCULLIS_MCP_ANALYTICS_TIMEOUT', { fallback: 5, min: 1, max: 30 }),
@@ -132,6 +135,12 @@ export function readStdioConfig(env: Readonly<Record<string, string | undefined>
 /** `URL` puts a slash behind a bare host; identifiers are compared as strings and are written without it. */
 function withoutBareSlash(url: URL): string {
   return url.pathname === '/' ? url.origin : url.href;
+}
+
+function metricsOf(reader: EnvironmentReader): Config['metrics'] {
+  const host = reader.string('PORTCULLIS_MCP_METRICS_HOST', '127.0.0.1');
+  if (reader.optional('PORTCULLIS_MCP_METRICS_PORT') === undefined) return undefined;
+  return { host, port: reader.port('PORTCULLIS_MCP_METRICS_PORT', 0) };
 }
 
 function databaseUrl(reader: EnvironmentReader): Secret | undefined {

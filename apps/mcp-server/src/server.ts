@@ -8,7 +8,7 @@ import {
   type RevocationFeedChange,
 } from '@portcullis/guard';
 import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
-import { type Clock, type Logger, listen } from '@portcullis/platform';
+import { type Clock, type Listening, type Logger, listen, metricsListener } from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
@@ -21,6 +21,7 @@ import { type Confirmation, createConfirmation } from './confirmation/confirmati
 import { confirmationPage } from './confirmation/page.ts';
 import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
+import { guardMetrics } from './http/guard-metrics.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
 import { createAdmissions } from './policy/admission.ts';
@@ -98,6 +99,8 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
+    const metrics = await listenForMetrics(config, guard);
+    opened.defer(() => metrics?.close());
     if (guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
     if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
@@ -106,6 +109,12 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     await opened.disposeAsync();
     throw cause;
   }
+}
+
+async function listenForMetrics({ metrics: at }: Config, guard: Guard): Promise<Listening | undefined> {
+  if (!at) return undefined;
+  const server = createServer({ requestTimeout: RECEIVE_TIMEOUT_MS }, metricsListener(guardMetrics(guard)));
+  return listen(server, { ...at, variable: 'PORTCULLIS_MCP_METRICS_PORT' });
 }
 
 /** The desk's own tools, and one that works with a third-party service where there is one. */

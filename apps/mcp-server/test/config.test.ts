@@ -17,6 +17,7 @@ describe('configuration', () => {
       clientSecret: undefined,
       whenFeedIsDown: 'fail-closed-after',
       failClosedAfterSeconds: 60,
+      metrics: undefined,
       upstream: undefined,
       logLevel: 'info',
     });

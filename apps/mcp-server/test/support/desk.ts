@@ -41,6 +41,7 @@ export async function startDesk(
     clientId: 'mcp-server',
     whenFeedIsDown: 'fail-closed-after',
     failClosedAfterSeconds: 60,
+    metrics: undefined,
     limits: DEFAULT_LIMITS,
     confirmation: 'client',
     upstream: undefined,

@@ -1,17 +1,22 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, findFreePort, sendRaw, startStack } from '../../src/index.ts';
+import { createHttpPerson, findFreePort, pollUntil, sendRaw, startStack } from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, targetOf, tokensOf } from './support/authorization.ts';
 import { startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { beginFamily, refresh } from './support/refreshing.ts';
 
 let metricsPort: number;
+let mcpMetricsPort: number;
 let stack: Awaited<ReturnType<typeof startStack>>;
 
 beforeAll(async () => {
   metricsPort = await findFreePort();
-  stack = await startStack({ authorizationServer: { PORTCULLIS_METRICS_PORT: String(metricsPort) } });
+  mcpMetricsPort = await findFreePort();
+  stack = await startStack({
+    authorizationServer: { PORTCULLIS_METRICS_PORT: String(metricsPort) },
+    mcpServer: { PORTCULLIS_MCP_METRICS_PORT: String(mcpMetricsPort) },
+  });
 });
 afterAll(() => stack?.stop());
 
@@ -25,6 +30,17 @@ test('the metrics are on a listener of their own, on loopback, and on no other (
   expect((await sendRaw(`http://localhost:${metricsPort}/token`, { body: 'x' })).status).toBe(404);
   expect((await sendRaw(`http://localhost:${metricsPort}/metrics`, { method: 'POST' })).status).toBe(405);
   expect((await sendRaw(`${stack.issuer}/metrics`)).status).toBe(404);
+});
+
+test('the MCP server says how fresh its feed is, on a listener of its own and on no other (SP-38)', async () => {
+  const measured = async () => (await sendRaw(`http://localhost:${mcpMetricsPort}/metrics`)).text;
+  await pollUntil(async () => (await measured()).includes('portcullis_guard_revocation_fresh 1'), {
+    what: 'a fresh feed',
+  });
+  expect(await measured()).toMatch(/^portcullis_guard_revocation_feed 1$/m);
+  expect(await measured()).toMatch(/^portcullis_guard_revocation_age_seconds \d/m);
+  expect(await measured()).toMatch(/^portcullis_guard_revoked_grants 0$/m);
+  expect((await sendRaw(`http://localhost:${new URL(stack.mcpUrl).port}/metrics`)).status).toBe(404);
 });
 
 test('rotations, replays within the grace, refused ancestors, reuse and anomalies are counted', async () => {

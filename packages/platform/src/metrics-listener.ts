@@ -1,8 +1,10 @@
 import type { RequestListener } from 'node:http';
-import type { Metrics } from '../metrics.ts';
+
+/** What is measured, as a text that Prometheus reads. */
+type Measured = { text(): Promise<string>; contentType: string };
 
 /** Answers `GET /metrics` and nothing else; it belongs on a listener of its own, which no client can reach. */
-export function metricsListener({ text, contentType }: Pick<Metrics, 'text' | 'contentType'>): RequestListener {
+export function metricsListener({ text, contentType }: Measured): RequestListener {
   return (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     if (pathname !== '/metrics') {
