@@ -77,7 +77,7 @@ async function untilRecorded(count: number, at: Pick<TestDesk, 'issuer'>): Promi
 
 describe('every call is in the audit trail, with its result (SP-37)', () => {
   test.each(ERAS)(
-    'revision %s: success, refusal, fault, time-out, limit, no scope, no such tool, an expired token',
+    'revision %s: success, an object of another user, fault, time-out, limit, no scope, no such tool, an expired token',
     async (era: Era) => {
       const audited = await startAudited({ tools: [...DESK_TOOLS, counting] }, { toolTimeoutMs: 300 });
       const token = await audited.token('desk:read');
@@ -85,7 +85,7 @@ describe('every call is in the audit trail, with its result (SP-37)', () => {
       const expired = await audited.token('desk:read', { iat: nowSeconds - 400, exp: nowSeconds - 100 });
       const attempts = [
         [{ name: 'search_tickets', args: { query: 'printer' } }, 'success', 'success'],
-        [{ name: 'read_ticket', args: { ticketId: 'T-9999' } }, 'denied', 'impossible'],
+        [{ name: 'read_ticket', args: { ticketId: 'T-901' } }, 'denied', 'impossible'],
         [{ name: 'read_ticket', args: { ticketId: 7, password: 'hunter2' } }, 'denied', 'invalid-arguments'],
         [{ name: 'count', args: { text: 'break' } }, 'error', 'failed'],
         [{ name: 'count', args: { text: 'wait' } }, 'error', 'timed-out'],

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAuditLog, createClientStore, openDatabase } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
@@ -186,5 +188,7 @@ describe('calls of the support desk are in the audit trail, whatever is killed (
     } finally {
       await database.close();
     }
+    await stack.stopServers();
+    expect(readFileSync(join(stack.dataDir, 'audit-anchors.jsonl'), 'utf8')).toMatch(/\{"anchor":"ey[\w.-]+"\}\n$/);
   });
 });
