@@ -4,7 +4,7 @@
  */
 const AUTHORIZATION_SERVER_SECRETS =
   /^(PORTCULLIS_MASTER_KEY(_PREVIOUS)?|DATABASE_URL|PORTCULLIS_MIGRATE_DATABASE_URL)(_FILE)?$|^PORTCULLIS_ADMIN_/;
-const MCP_SERVER_SECRETS = /^PORTCULLIS_MCP_(DATABASE_URL|TOKEN)(_FILE)?$/;
+const MCP_SERVER_SECRETS = /^PORTCULLIS_MCP_((ANALYTICS_)?DATABASE_URL|TOKEN)(_FILE)?$/;
 
 /**
  * The environment in which an address follows its port, where only the port is set: on this machine no proxy stands
@@ -18,6 +18,11 @@ export function withAddresses(env) {
     PORTCULLIS_MCP_URL: env.PORTCULLIS_MCP_URL || localhost(env.PORTCULLIS_MCP_PORT, '/mcp'),
   };
   return { ...env, ...Object.fromEntries(Object.entries(addresses).filter(([, address]) => address !== undefined)) };
+}
+
+/** The environment in which `--split` makes both servers see the desk as two resources. */
+export function withSplit(env, args) {
+  return args.includes('--split') ? { ...env, PORTCULLIS_MCP_SPLIT: 'on' } : env;
 }
 
 /** The authorization server as a process: what to run, with which environment, and where it answers. */

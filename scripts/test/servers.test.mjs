@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { withMcpClientSecret } from '../start/mcp-client-secret.mjs';
-import { authorizationServer, mcpServer, withAddresses } from '../start/servers.mjs';
+import { authorizationServer, mcpServer, withAddresses, withSplit } from '../start/servers.mjs';
 
 const env = {
   PATH: '/bin',
@@ -21,6 +21,7 @@ const env = {
   PORTCULLIS_ADMIN_PASSWORD_FILE: '/run/secrets/admin',
   PORTCULLIS_MCP_DATABASE_URL: 'postgresql://desk',
   PORTCULLIS_MCP_DATABASE_URL_FILE: '/run/secrets/desk',
+  PORTCULLIS_MCP_ANALYTICS_DATABASE_URL: 'postgresql://analytics',
   PORTCULLIS_MCP_TOKEN: 'pct_secret',
   PORTCULLIS_MCP_CLIENT_SECRET_FILE: '/run/secrets/mcp-client',
 };
@@ -30,6 +31,7 @@ describe('each server is started without the other’s secrets', () => {
     expect(Object.keys(mcpServer(env).env).sort()).toEqual([
       'PATH',
       'PORTCULLIS_ISSUER',
+      'PORTCULLIS_MCP_ANALYTICS_DATABASE_URL',
       'PORTCULLIS_MCP_CLIENT_SECRET_FILE',
       'PORTCULLIS_MCP_DATABASE_URL',
       'PORTCULLIS_MCP_DATABASE_URL_FILE',
@@ -103,4 +105,9 @@ describe('an address that is not set', () => {
     const env = withAddresses({ PORTCULLIS_PORT: '4100', PORTCULLIS_ISSUER: 'https://login.example.com' });
     expect(env.PORTCULLIS_ISSUER).toBe('https://login.example.com');
   });
+});
+
+test('--split is told to both servers, and nothing else is', () => {
+  expect(withSplit(env, ['--split'])).toEqual({ ...env, PORTCULLIS_MCP_SPLIT: 'on' });
+  expect(withSplit(env, [])).toEqual(env);
 });

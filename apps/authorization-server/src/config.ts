@@ -17,7 +17,7 @@ import { type SigningKeyPolicy, signingKeyProblems } from './keys/key-policy.ts'
 import type { ClientCertificates } from './provider/mutual-tls.ts';
 import type { RegistrationPolicy } from './registration/policy.ts';
 import { isOwnUrl } from './resource-url.ts';
-import { type Resource, supportDesk } from './resources.ts';
+import { deskResources, type Resource } from './resources.ts';
 import { BUILT_IN_ROLES, type RolePermissions } from './roles.ts';
 import type { McpServerCredentials } from './setup/mcp-server-client.ts';
 import { type Site, siteOf } from './site.ts';
@@ -36,6 +36,8 @@ export type Config = Readonly<{
   port: number;
   /** The built-in resource first; it is what a request without `resource` gets. */
   resources: readonly [Resource, ...Resource[]];
+  /** Those of them that the bundled MCP server serves: one, or two where it is split. */
+  deskResources: readonly Resource[];
   roles: RolePermissions;
   registration: RegistrationPolicy;
   clientMetadataDocuments: ConfigurationFile['clientMetadataDocuments'];
@@ -79,7 +81,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const issuer = issuerOf(read);
   const mcpUrl = read.url('PORTCULLIS_MCP_URL', 'http://localhost:4001/mcp');
   const file = configurationFileOf(read);
-  const resources = resourcesOf(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, file);
+  const split = read.oneOf('PORTCULLIS_MCP_SPLIT', ['off', 'on'], 'off') === 'on';
+  const desk = deskResources(mcpUrl.pathname === '/' ? mcpUrl.origin : mcpUrl.href, split);
+  const resources = resourcesOf(desk, file);
   refuseOwnUrls(read, { resources, site: siteOf(issuer) });
   const masterKey = read.secret('PORTCULLIS_MASTER_KEY');
   if (masterKey === undefined && !isLoopbackHost(new URL(issuer).hostname)) {
@@ -95,6 +99,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: read.string('PORTCULLIS_HOST', '127.0.0.1'),
     port: read.port('PORTCULLIS_PORT', 4000),
     resources,
+    deskResources: resources.filter(({ url }) => desk.some((own) => own.url === url)),
     roles: { ...BUILT_IN_ROLES, ...file.roles },
     registration: file.registration,
     clientMetadataDocuments: file.clientMetadataDocuments,
@@ -180,10 +185,13 @@ function configurationFileOf(read: EnvironmentReader): ConfigurationFile {
   return defaultConfiguration();
 }
 
-function resourcesOf(mcpUrl: string, file: ConfigurationFile): [Resource, ...Resource[]] {
+/** The desk's own resources first; what the configuration says about one of them stands. */
+function resourcesOf(desk: readonly [Resource, ...Resource[]], file: ConfigurationFile): [Resource, ...Resource[]] {
   const configured = Object.entries(file.resources).map(([url, resource]) => ({ url, ...resource }));
-  const own = configured.find(({ url }) => url === mcpUrl);
-  return [own ?? supportDesk(mcpUrl), ...configured.filter(({ url }) => url !== mcpUrl)];
+  const asConfigured = (own: Resource): Resource => configured.find(({ url }) => url === own.url) ?? own;
+  const [first, ...others] = desk;
+  const rest = configured.filter(({ url }) => desk.every((own) => own.url !== url));
+  return [asConfigured(first), ...others.map(asConfigured), ...rest];
 }
 
 function clientCertificatesOf(read: EnvironmentReader): ClientCertificates | undefined {

@@ -37,6 +37,19 @@ export function supportDesk(url: string): Resource {
 }
 
 /**
+ * The desk as its server serves it: one resource, or two with an audience each. What is not taken from the configuration
+ * has the desk's own scopes; to act on nothing but what one was asked for, the second half grants no reading.
+ */
+export function deskResources(mcpUrl: string, split: boolean): readonly [Resource, ...Resource[]] {
+  if (!split) return [supportDesk(mcpUrl)];
+  const { 'desk:read': _, ...acting } = supportDesk(mcpUrl).scopes;
+  return [
+    { ...supportDesk(`${mcpUrl}/read`), name: 'Support desk, to read' },
+    { url: `${mcpUrl}/act`, name: 'Support desk, to act', scopes: acting, defaultScopes: ['desk:write'] },
+  ];
+}
+
+/**
  * Finds the resource that a `resource` parameter means.
  *
  * This is the one place where spellings are forgiven (AS-15), because clients differ in them. What is stored and

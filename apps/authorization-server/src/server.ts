@@ -167,7 +167,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const endUnusedConnections = () => endConnections({ connections, connectors, audit, clock, log });
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
-  await prepareMcpServerClient(config.mcpServer, { database, resource: config.resources[0], now: clock() });
+  await prepareMcpServerClient(config.mcpServer, { database, resources: config.deskResources, now: clock() });
 
   const refusals = createTokenRefusals(database, audit);
 

@@ -480,3 +480,29 @@ describe('signing in elsewhere', () => {
     expect(found).toHaveLength(1);
   });
 });
+
+describe('SP-29 the desk in two', () => {
+  const urls = (env: Record<string, string>) => readConfig(env).resources.map(({ url }) => url);
+
+  test('is two resources, of which the one that acts grants no reading', () => {
+    const { resources } = readConfig({ PORTCULLIS_MCP_SPLIT: 'on' });
+    const [read, act] = resources;
+    expect([read.url, act?.url]).toEqual(['http://localhost:4001/mcp/read', 'http://localhost:4001/mcp/act']);
+    expect(Object.keys(act?.scopes ?? {})).toEqual(['desk:write', 'desk:admin']);
+    expect(act?.defaultScopes).toEqual(['desk:write']);
+  });
+
+  test('is one as it comes', () => {
+    expect(urls({})).toEqual(['http://localhost:4001/mcp']);
+    expect(problems({ PORTCULLIS_MCP_SPLIT: 'maybe' })).toHaveLength(1);
+  });
+
+  test('takes what the configuration says about one of the two', () => {
+    const act = 'http://localhost:4001/mcp/act';
+    const scopes = { 'desk:write': { description: 'Reply', sensitive: true } };
+    const env = withFile({ resources: { [act]: { name: 'Mine', scopes, defaultScopes: ['desk:write'] } } });
+    const { resources } = readConfig({ ...env, PORTCULLIS_MCP_SPLIT: 'on' });
+    expect(resources).toHaveLength(2);
+    expect(resources[1]).toMatchObject({ url: act, name: 'Mine' });
+  });
+});

@@ -28,6 +28,8 @@ export type Config = {
   /** The role that query_analytics runs SQL as, in the same PostgreSQL database; without one that tool is not there. */
   readonly analyticsDatabaseUrl: Secret | undefined;
   readonly analyticsTimeoutSeconds: number;
+  /** Whether the desk is two resources, to read and to act, with an audience each. */
+  readonly split: boolean;
   /** Origins whose scripts may call this server, besides its own. */
   readonly allowedOrigins: readonly string[];
   /** What every token must be bound to; undefined where bearer tokens pass too. */
@@ -57,7 +59,10 @@ export type Config = {
  * Reads the configuration from the environment, or from `env`.
  * @throws {StartupError} with every problem at once.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  flags: { split?: boolean } = {},
+): Config {
   const reader = environmentReader(env);
   const config: Config = {
     issuer: withoutBareSlash(reader.url('PORTCULLIS_ISSUER', 'http://localhost:4000')),
@@ -69,6 +74,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     databaseUrl: databaseUrl(reader),
     analyticsDatabaseUrl: reader.secret('PORTCULLIS_MCP_ANALYTICS_DATABASE_URL'),
     analyticsTimeoutSeconds: reader.integer('PORTCULLIS_MCP_ANALYTICS_TIMEOUT', { fallback: 5, min: 1, max: 30 }),
+    split: reader.oneOf('PORTCULLIS_MCP_SPLIT', ['off', 'on'], 'off') === 'on' || flags.split === true,
     allowedOrigins: origins(reader),
     proofOfPossession: proofOfPossession(reader),
     certificateProxy: readCertificateProxy(reader, certificateProxyProblems),

@@ -94,7 +94,7 @@ async function callTool(
       context.mcpReq.signal,
     );
     if (!outcome.ok && !record(outcome.refusal.reason)) return failure(NOT_RECORDED);
-    const result = await answer(tool, outcome);
+    const result = await answer(tool, outcome, call);
     const sizeBytes = Buffer.byteLength(JSON.stringify(result.content));
     return outcome.ok && !record('success', { sizeBytes }) ? failure(NOT_RECORDED) : result;
   } catch (cause) {
@@ -127,12 +127,18 @@ function toolContext(
   return { principal, store: store.seenBy(viewer), permits, upstreamToken, now: now() };
 }
 
-async function answer(tool: Tool, outcome: ToolOutcome<Record<string, unknown>>): Promise<CallToolResult> {
+async function answer(
+  tool: Tool,
+  outcome: ToolOutcome<Record<string, unknown>>,
+  { correlationId }: Call,
+): Promise<CallToolResult> {
   if (outcome.ok) return success(await screen(outcome.value));
   const { reason, message } = outcome.refusal;
   switch (reason) {
     case 'invalid-arguments':
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid arguments for tool ${tool.name}: ${message}`);
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid arguments for tool ${tool.name}: ${message}`, {
+        correlationId,
+      });
     case 'impossible':
     case 'timed-out':
     case 'cancelled':

@@ -6,7 +6,7 @@ import { startStdio } from './stdio/stdio-mode.ts';
 let logger: Logger | undefined;
 
 async function serve() {
-  const config = readConfig();
+  const config = readConfig(undefined, { split: process.argv.includes('--split') });
   logger = createLogger({ name: 'mcp-server', level: config.logLevel });
   const server = await createMcpServer(config, { logger, now: systemClock });
   logger.info({ url: config.mcpUrl, port: server.port }, 'the MCP server is listening');

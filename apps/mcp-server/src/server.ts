@@ -1,12 +1,6 @@
 import { createServer } from 'node:http';
 import Router from '@koa/router';
-import {
-  createGuard,
-  type Declarations,
-  type Guard,
-  type GuardOptions,
-  type RevocationFeedChange,
-} from '@portcullis/guard';
+import { createGuard, type Guard, type GuardOptions, type RevocationFeedChange } from '@portcullis/guard';
 import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
 import { type Clock, type Listening, type Logger, listen, metricsListener } from '@portcullis/platform';
 import Koa from 'koa';
@@ -24,6 +18,7 @@ import { errorBoundary } from './http/error-boundary.ts';
 import { guardMetrics } from './http/guard-metrics.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
+import { type Part, partsOf } from './parts.ts';
 import { createAdmissions } from './policy/admission.ts';
 import { createCallLimits } from './policy/call-limits.ts';
 import { type Counters, memoryCounters, sharedCounters } from './policy/counters.ts';
@@ -74,34 +69,38 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const analytics = await openAnalytics(config, logger);
     opened.defer(() => analytics?.close());
     const tools = analytics && deps.tools === undefined ? [...given, queryAnalytics(analytics)] : given;
-    const declarations = { tools: toolDeclarations(tools) };
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
     const audit = openAudit(config, deps);
     opened.defer(() => audit.close());
     const origins = new WeakMap<Request, RequestOrigin>();
-    const guard = deskGuard(config, declarations, {
-      ...deps,
-      proofs: store.proofs,
-      onRefusal: (refusal, request) => audit.turnedAway(refusal, request && origins.get(request)),
-    });
-    opened.defer(() => guard.close());
-    const confirmation = deskConfirmation(config, counters);
     const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
-    const transport = mcpTransport({ tools, store, limits, admissions, confirmation, logger, audit, now });
-    opened.defer(() => transport.close());
+    const onRefusal: GuardDeps['onRefusal'] = (refusal, request) =>
+      audit.turnedAway(refusal, request && origins.get(request));
+    const serve = (part: Part): ServedPart => {
+      const guard = deskGuard({ ...config, ...part }, { ...deps, proofs: store.proofs, onRefusal });
+      opened.defer(() => guard.close());
+      const confirmation = deskConfirmation({ ...config, ...part }, counters);
+      const shared = { store, limits, admissions, logger, audit, now };
+      const transport = mcpTransport({ tools: part.tools, confirmation, ...shared });
+      opened.defer(() => transport.close());
+      return { guard, transport };
+    };
+    const [first, ...others] = partsOf(config, tools);
+    const served: readonly [ServedPart, ...ServedPart[]] = [serve(first), ...others.map(serve)];
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
       deskApp(config, {
-        ...{ guard, transport, audit, origins, store, logger },
+        ...{ served, audit, origins, store, logger },
         clientCertificate: certificateSource(config),
       }).callback(),
     );
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
-    const metrics = await listenForMetrics(config, guard);
+    // Where the desk is split, the counts are those of the part that reads.
+    const metrics = await listenForMetrics(config, served[0].guard);
     opened.defer(() => metrics?.close());
-    if (guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
+    if (served[0].guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
     if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
     return { port: listening.port, close: () => running.disposeAsync() };
@@ -122,15 +121,20 @@ function deskTools({ upstream }: Config): readonly Tool[] {
   return upstream ? [...DESK_TOOLS, listMyRepositories(upstreamService(upstream))] : DESK_TOOLS;
 }
 
+const PART_NAMES = { whole: 'Support desk', read: 'Support desk, to read', act: 'Support desk, to act' } as const;
+
+/** What answers for one part of the desk. */
+type ServedPart = Pick<McpRouteParts, 'guard' | 'transport'>;
+
 type GuardDeps = McpServerDeps & Pick<DeskStore, 'proofs'> & Required<Pick<GuardOptions, 'onRefusal'>>;
 
-function deskGuard(config: Config, declarations: Declarations, { logger, now, proofs, onRefusal }: GuardDeps): Guard {
+function deskGuard(config: Config & Part, { logger, now, proofs, onRefusal }: GuardDeps): Guard {
   return createGuard({
     issuer: config.issuer,
-    resource: config.mcpUrl,
-    resourceName: 'Support desk',
-    scopes: { baseline: ['desk:read'] },
-    declarations,
+    resource: config.url,
+    resourceName: PART_NAMES[config.name],
+    scopes: { baseline: config.name === 'act' ? ['desk:write'] : ['desk:read'] },
+    declarations: { tools: toolDeclarations(config.tools) },
     permittedScopes: ({ roles }) => permittedScopes(roles, DESK_ROLE_PERMISSIONS),
     allowedOrigins: config.allowedOrigins,
     mirrorIssuerMetadata: true,
@@ -186,9 +190,13 @@ function revocationLog(logger: Logger): (change: RevocationFeedChange) => void {
   };
 }
 
-type AppParts = McpRouteParts & { store: DeskStore; logger: Logger };
+type AppParts = Omit<McpRouteParts, keyof ServedPart> & {
+  served: readonly [ServedPart, ...ServedPart[]];
+  store: DeskStore;
+  logger: Logger;
+};
 
-function deskApp({ trustedProxies }: Config, { store, logger, ...parts }: AppParts): Koa<RequestState> {
+function deskApp({ trustedProxies }: Config, { served, store, logger, ...shared }: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
   app.proxy = trustedProxies > 0;
   app.maxIpsCount = trustedProxies;
@@ -201,10 +209,11 @@ function deskApp({ trustedProxies }: Config, { store, logger, ...parts }: AppPar
   };
   const checks = [
     { name: 'database', passes: database },
-    { name: 'keys', passes: () => parts.guard.keysAvailable() },
+    { name: 'keys', passes: () => served[0].guard.keysAvailable() },
   ];
   healthRoutes(router, checks, logger);
-  mcpRoutes(router, parts);
+  // The first answers for both where a document has one address: the metadata at the root.
+  for (const part of served) mcpRoutes(router, { ...part, ...shared });
   app.use(correlationId).use(errorBoundary(logger)).use(router.routes());
   return app;
 }

@@ -10,18 +10,23 @@ export type McpServerCredentials = { clientId: string; secret: Secret };
 const OVERLAP_SECONDS = 600;
 
 /**
- * Sees to it that the MCP server can authenticate with the secret that it was given: registers its client where there
- * is none, and takes the secret where it is another one. A client that an administrator disabled stays so.
+ * Sees to it that the MCP server can authenticate with the secret that it was given: registers its clients, one for each
+ * of its resources, where there are none, and takes the secret where it is another one. A client that an administrator disabled stays so.
  *
  * @throws {StartupError} when the id, or the resource, belongs to another client
  */
 export async function prepareMcpServerClient(
   credentials: McpServerCredentials | undefined,
-  { database, resource, now }: { database: Database; resource: Resource; now: Date },
+  { database, resources, now }: { database: Database; resources: readonly Resource[]; now: Date },
 ): Promise<void> {
   if (!credentials) return;
-  // Of several replicas that start at once one registers the client; the others see it when they look again.
-  await inTransaction(database, (within) => prepareWithin(within, { credentials, resource, now }));
+  const { clientId, secret } = credentials;
+  for (const [index, resource] of resources.entries()) {
+    // Each resource has a client of its own. The second one, where the desk is split, is the one that acts.
+    const own = { clientId: index === 0 ? clientId : `${clientId}-act`, secret };
+    // Of several replicas that start at once one registers the client; the others see it when they look again.
+    await inTransaction(database, (within) => prepareWithin(within, { credentials: own, resource, now }));
+  }
 }
 
 async function prepareWithin(

@@ -33,6 +33,7 @@ export async function startDesk(
     databaseUrl: database.databaseUrl,
     analyticsDatabaseUrl: database.analyticsDatabaseUrl,
     analyticsTimeoutSeconds: 1,
+    split: false,
     allowedOrigins: [],
     proofOfPossession: undefined,
     certificateProxy: undefined,
