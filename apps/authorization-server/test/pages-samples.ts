@@ -4,6 +4,7 @@ import { passwordSection } from '../src/pages/account-password.ts';
 import { accountSignInPage, signedOutPage } from '../src/pages/account-sign-in.ts';
 import { signInMethodsSection } from '../src/pages/account-sign-in-methods.ts';
 import { signInsSection, signOutSection } from '../src/pages/account-sign-ins.ts';
+import { newTokenFormPage, newTokenPage, tokensSection } from '../src/pages/account-tokens.ts';
 import { confirmationPage, decidedPage } from '../src/pages/confirmation.ts';
 import { type ConsentPageInput, consentPage } from '../src/pages/consent.ts';
 import type { Page } from '../src/pages/document.ts';
@@ -91,6 +92,21 @@ function fullAccount(text: string | undefined): Page {
     notice: or('Saved. Within minutes, with its next token, the app may do no more than that.'),
     sections: [
       connectionsSection({ apps, disconnectAll: form }),
+      tokensSection({
+        tokens: [
+          {
+            name: or('nightly import'),
+            isFromAdministrator: true,
+            createdAt: used,
+            lastUsedAt: undefined,
+            expiresAt: used,
+            resource: { url: or('http://localhost:4001/mcp'), name: or('Support Desk') },
+            scopes: [or('Read tickets and customers')],
+            revoke: form,
+          },
+        ],
+        newTokenPath: or('/account/tokens/new'),
+      }),
       signInsSection({
         signIns: [
           { ...signIn, ...moments, isThisOne: true },
@@ -102,6 +118,26 @@ function fullAccount(text: string | undefined): Page {
       passwordSection({ ...form, email: or('ada@example.com'), problem: undefined }),
       signOutSection(form),
     ],
+  });
+}
+
+/** The form for two servers, one of which was filled in wrongly. */
+function newTokenForm(text: string | undefined): Page {
+  const or = (usual: string): string => text ?? usual;
+  const scopes = [
+    { name: or('desk:read'), description: or('Read tickets and customers'), ticked: true },
+    { name: or('desk:write'), description: or('Reply to tickets as you'), ticked: false },
+  ];
+  return newTokenFormPage({
+    offers: [
+      { resource: { url: or('http://localhost:4001/mcp'), name: or('Support Desk') }, scopes },
+      { resource: { url: 'https://notes.example/mcp', name: or('Notes') }, scopes },
+    ],
+    issue: { action: or('/account/tokens'), formToken: or('form-token') },
+    email: or('ada@example.com'),
+    problem: or('A token lasts 1 to 365 days.'),
+    draft: { resource: 'https://notes.example/mcp', name: or('nightly'), days: or('400'), scopes: [or('desk:read')] },
+    accountPath: or('/account'),
   });
 }
 
@@ -146,6 +182,14 @@ export function samplePages(text?: string): Record<string, Page> {
       ],
     }),
     'account-sign-in': accountSignInPage({ ...form, providers, email: or('ada@example.com'), problem: or('No.') }),
+    'new-token-form': newTokenForm(text),
+    'new-token': newTokenPage({
+      token: or(`pct_${'aB3-'.repeat(12)}x`),
+      name: or('nightly import'),
+      resource: { url: or('http://localhost:4001/mcp'), name: or('Support Desk') },
+      expiresAt: new Date('2026-12-24T09:30:00Z'),
+      accountPath: or('/account'),
+    }),
     'signed-out': signedOutPage({ accountPath: '/account', disconnected: true }),
     'set-up': setupPage({ formToken: or('form-token') }),
     'set-up-problem': setupPage({

@@ -79,10 +79,9 @@ export function newTokenFormPage({ offers, accountPath, ...form }: NewTokenInput
   const isOnly = offers.length === 1;
   const body = html`${problemSummary(form.problem)}
 <h1>${title}</h1>
-<p>For an app that can only send a fixed header. Where an app can sign you in, let it: that is safer.</p>
+<p>For an app that can only send a fixed header. Where an app can sign you in, let it: that is safer. The tokens that you have are listed in <a href="${accountPath}">your account</a>.</p>
 ${offers.length === 0 && html`<p>There is no server for which you could make one.</p>`}
-${offers.map((offer, index) => offerForm(offer, { ...form, isOnly, id: `new-token-${index}` }))}
-<p><a href="${accountPath}">Back to your account</a></p>`;
+${offers.map((offer, index) => offerForm(offer, { ...form, isOnly, id: `new-token-${index}` }))}`;
   return { title: formTitle(title, form.problem), body };
 }
 
@@ -91,6 +90,8 @@ type OfferForm = Pick<NewTokenInput, 'issue' | 'email' | 'problem' | 'draft'> & 
 function offerForm({ resource, scopes }: TokenOffer, { issue, email, problem, draft, isOnly, id }: OfferForm): Html {
   const filledIn = draft?.resource === resource.url ? draft : undefined;
   const shown = filledIn && problem;
+  // What is no number, a browser would complain about.
+  const days = filledIn === undefined ? '90' : /^\d{1,9}$/.exec(filledIn.days)?.[0];
   return html`<details${(isOnly || filledIn !== undefined) && html` open`}>
 <summary>For ${foreignText(resource.name)}</summary>
 <form method="post" action="${issue.action}" autocomplete="off">
@@ -115,7 +116,7 @@ ${scopes.map(
 <div class="field">
 <label for="${id}-days">Days until it ends</label>
 <span class="hint" id="${id}-days-hint">1 to 365. The shorter, the better.</span>
-<input id="${id}-days" name="days" type="number" min="1" max="365" value="${filledIn?.days ?? '90'}" required${describedBy(shown, `${id}-days-hint`)}>
+<input id="${id}-days" name="days" type="number" min="1" max="365" value="${days}" required${describedBy(shown, `${id}-days-hint`)}>
 </div>
 <input type="email" value="${email}" autocomplete="username" aria-label="E-mail" readonly hidden>
 ${passwordField('current-password', shown, { name: 'current_password', label: 'Your password', id: `${id}-password` })}
