@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { BenchmarkCase, CaseResult } from '../benchmark-case.ts';
-import { type Measured, measureInterleaved, type Variant } from '../interleaved.ts';
+import { type Measured, measureInterleaved, type Throughput, type Variant } from '../interleaved.ts';
 import { startIssuer } from '../issuer.ts';
 import type { Credentials, Load } from '../processes/load.ts';
 import type { Spread } from '../statistics.ts';
@@ -28,16 +28,15 @@ export const guardOverhead: BenchmarkCase = {
     try {
       const variant = (name: string, load: Pick<Load, 'port' | 'credentials'>): Variant => ({
         name,
-        run: () => send(generator, { ...load, requests, atOnce: AT_ONCE }),
+        run: () => measure({ server, generator }, { ...load, requests, atOnce: AT_ONCE }),
       });
       const variants = [
         variant('without the guard', { port: ports.plain, credentials: 'none' }),
         ...GUARDED.map((credentials) => variant(credentials, { port: ports.guarded, credentials })),
       ];
       const measured = await measureInterleaved(variants, rounds);
-      server.send('metrics');
-      const [revocation] = await once(server, 'message');
-      return describe(measured, { rounds, requests, feed: JSON.stringify(revocation) });
+      const { feed } = await stateOf(server);
+      return describe(measured, { rounds, requests, feed: JSON.stringify(feed) });
     } finally {
       generator.disconnect();
       server.disconnect();
@@ -45,6 +44,21 @@ export const guardOverhead: BenchmarkCase = {
     }
   },
 };
+
+async function stateOf(server: ChildProcess): Promise<{ cpuSeconds: number; feed: unknown }> {
+  server.send('state');
+  const [state] = (await once(server, 'message')) as [{ cpuSeconds: number; feed: unknown }];
+  return state;
+}
+
+type Processes = { server: ChildProcess; generator: ChildProcess };
+
+async function measure({ server, generator }: Processes, load: Load): Promise<Throughput> {
+  const before = await stateOf(server);
+  const perSecond = await send(generator, load);
+  const after = await stateOf(server);
+  return { perSecond, perCpuSecond: load.requests / (after.cpuSeconds - before.cpuSeconds) };
+}
 
 async function send(generator: ChildProcess, load: Load): Promise<number> {
   generator.send(load);
@@ -62,19 +76,22 @@ function describe(
     tables: [
       {
         title: 'tools/call of a tool that does nothing',
-        columns: ['variant', 'requests/s', 'middle half', 'ratio', 'middle half of the ratios', 'goal'],
-        lines: measured.map(({ name, perSecond, ratio }, index) => [
+        columns: ['variant', 'requests/s', 'middle half', 'ratio', 'middle half', 'by CPU', 'middle half', 'goal'],
+        lines: measured.map(({ name, perSecond, ratio, cpuRatio }, index) => [
           name,
           perSecond.median.toFixed(0),
           between(perSecond, 0),
           ratio.median.toFixed(3),
           between(ratio, 3),
+          cpuRatio.median.toFixed(3),
+          between(cpuRatio, 3),
           index === 1 ? `>= ${GOAL}` : '',
         ]),
       },
     ],
     notes: [
       `${rounds} rounds after one to warm up, ${requests} requests each, ${AT_ONCE} at once; variants in turn, medians.`,
+      'By CPU: requests for each second of the server’s processor time, against those without the guard.',
       `The guard's feed at the end: ${feed}`,
     ],
   };

@@ -39,5 +39,8 @@ process.send?.({
   }),
   guarded: await listen(nodeHandler(guard, mcpHandler(guard, createMcpHandler(server)))),
 });
-process.on('message', () => process.send?.(guard.metrics().revocation));
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.({ cpuSeconds: (user + system) / 1e6, feed: guard.metrics().revocation });
+});
 process.on('disconnect', () => process.exit(0));
