@@ -73,7 +73,7 @@ test('SP-33 the role for queries reads the views that the desk makes, and calls 
   await as('desk', 'desk', 'GRANT SELECT ON analytics.shown TO desk_analytics');
   expect(await as('desk_analytics', 'desk', 'SELECT one FROM analytics.shown')).toEqual([{ one: 1 }]);
   const refused = { code: '42501' };
-  for (const statement of ['SELECT * FROM secrets', 'SELECT pg_sleep(1)', 'SELECT * FROM pg_class'])
+  for (const statement of ['SELECT * FROM public.secrets', 'SELECT pg_sleep(1)', 'SELECT * FROM pg_class'])
     await expect(as('desk_analytics', 'desk', statement)).rejects.toMatchObject(refused);
   await expect(as('desk_analytics', 'portcullis')).rejects.toMatchObject(refused);
 });
