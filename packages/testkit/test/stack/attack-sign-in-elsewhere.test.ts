@@ -238,6 +238,7 @@ describe('the way there and back (PX-11)', () => {
     expect(await whoIs(victim)).toBe(`${own}@acme.example`);
     // A cookie of that name which the attacker managed to set is not the one that the answer is bound to.
     const { name } = attacker.cookies.entries().find((one) => one.name.includes('upstream')) ?? {};
+    await verified(`${account}@acme.example`);
     const planted = await sendRaw(back, { headers: { cookie: `${name}=${'x'.repeat(43)}` } });
     expect([typeof name, planted.status]).toEqual(['string', 400]);
     expect((await sendRaw(back)).status).toBe(400);
