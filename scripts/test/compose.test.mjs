@@ -42,8 +42,9 @@ describe('docker-compose.yml', () => {
   });
 
   test('the MCP server is given none of the authorization server’s secrets', () => {
-    expect(compose.services['mcp-server'].secrets).toEqual(['mcp-database-url', 'mcp-client-secret']);
-    expect(compose.services['authorization-server'].secrets).not.toContain('mcp-database-url');
+    const its = ['mcp-database-url', 'mcp-analytics-database-url'];
+    expect(compose.services['mcp-server'].secrets).toEqual([...its, 'mcp-client-secret']);
+    for (const secret of its) expect(compose.services['authorization-server'].secrets).not.toContain(secret);
   });
 });
 
