@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type ReportedAuditRecord, reportedAuditRecord, Secret, timeOrderedIds } from '@portcullis/platform';
 import { z } from 'zod';
@@ -213,6 +214,15 @@ describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
     );
     expect(JSON.stringify(large).length).toBeLessThan(5000);
     for (const odd of [undefined, null, 'text', [1], 7]) expect(redactedArguments(odd)).toEqual({});
+  });
+
+  test.each([
+    ['one name of a megabyte', { ['a'.repeat(1e6)]: 1 }],
+    ['one value of a megabyte', { text: 'a'.repeat(1e6) }],
+  ])('%s holds nobody up', (_what, args) => {
+    // Ends it: no other deadline could, since nothing else runs meanwhile.
+    const record = runInNewContext('redactedArguments(args)', { redactedArguments, args }, { timeout: 5000 });
+    expect(JSON.stringify(record).length).toBeLessThan(200);
   });
 
   test('a flood of bad tokens leaves 20 records a minute, and one that counts the others', () => {

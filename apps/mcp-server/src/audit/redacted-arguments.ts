@@ -4,9 +4,10 @@ const MOST_MEMBERS = 20;
 const DEEPEST = 3;
 
 const SECRET_NAME = /pass|secret|token|credential|authoriz|cookie|api.?key|private/i;
-const EMAIL = /[^\s@<>"']+@[^\s@<>"']+\.[^\s@<>"']+/g;
+// Both begin where a run of such characters does: begun anywhere in it, they would take the square of its length.
+const EMAIL = /(?<![^\s@<>"'])[^\s@<>"']+@[^\s@<>"']+\.[^\s@<>"']+/g;
 /** Long runs of letters and digits mixed, as tokens and keys are; words and numbers are not. */
-const RANDOM_TEXT = /(?=[\w+/=.-]*\d)(?=[\w+/=.-]*[A-Za-z])[\w+/=.-]{20,}/g;
+const RANDOM_TEXT = /(?<![\w+/=.-])(?=[\w+/=.-]*\d)(?=[\w+/=.-]*[A-Za-z])[\w+/=.-]{20,}/g;
 
 /**
  * The arguments of a call as the audit trail may have them: what looks like a secret or an e-mail address is taken out,
@@ -21,7 +22,7 @@ function members(value: object, depth: number): Record<string, unknown> {
   const kept = entries
     .slice(0, MOST_MEMBERS)
     .map(([name, member]) => [
-      withoutSecrets(name).slice(0, LONGEST_NAME),
+      cut(name, LONGEST_NAME),
       SECRET_NAME.test(name) ? '[redacted]' : redacted(member, depth),
     ]);
   const left = entries.length - kept.length;
@@ -40,11 +41,14 @@ function redacted(value: unknown, depth: number): unknown {
   ];
 }
 
-/** Cut first, so that very long text costs little; a secret that the cut goes through is still one of some length. */
 function shortened(text: string): string {
-  const clean = withoutSecrets(text.slice(0, 4 * LONGEST_TEXT));
-  if (text.length <= LONGEST_TEXT) return clean;
-  return `${clean.slice(0, LONGEST_TEXT)}… (${text.length} characters)`;
+  if (text.length <= LONGEST_TEXT) return withoutSecrets(text);
+  return `${cut(text, LONGEST_TEXT)}… (${text.length} characters)`;
+}
+
+/** Cut first, so that very long text costs little; a secret that the cut goes through is still one of some length. */
+function cut(text: string, length: number): string {
+  return withoutSecrets(text.slice(0, 4 * length)).slice(0, length);
 }
 
 function withoutSecrets(text: string): string {
