@@ -59,14 +59,14 @@ export type UpstreamConnectionStore = {
   grantsOf(connectionId: string): Promise<{ grantId: string; clientId: string }[]>;
   /** The tokens of a connection. @throws when they were not sealed for this very connection */
   tokens(id: string): Promise<UpstreamTokens | undefined>;
-  /** Takes the right to refresh or revoke. Of several at once, on any replica, one gets true. */
+  /** Takes the right to refresh one that is not over. Of several at once, on any replica, one gets true. */
   lease(o: { id: string; now: Date; until: Date }): Promise<boolean>;
   /** Whether somebody holds that right. */
   isLeased(o: { id: string; now: Date }): Promise<boolean>;
-  /** Stores what a refresh brought, and ends the lease. */
-  saveRefreshed(o: { connection: UpstreamConnection; tokens: UpstreamTokens; now: Date }): Promise<void>;
-  /** Ends a lease without an outcome; `ended` when the upstream said that the connection is over. */
-  release(o: { id: string; ended?: Date }): Promise<void>;
+  /** Stores what a refresh brought, and ends the lease until `leased`; nothing, where that is not held any more. */
+  saveRefreshed(o: { connection: UpstreamConnection; tokens: UpstreamTokens; leased: Date; now: Date }): Promise<void>;
+  /** Ends the lease until `leased` without tokens; `ended` when the connection turned out to be over. */
+  release(o: { id: string; leased: Date; ended?: Date }): Promise<void>;
   /** Connections that no living grant may use. */
   unused(o: { now: Date; limit: number }): Promise<UpstreamConnection[]>;
   /** Forgets a connection that no living grant may use. False when one may by now. */
@@ -132,16 +132,16 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
     lease: async ({ id, now, until }) => {
       const free = { OR: [{ leaseUntil: null }, { leaseUntil: { lte: now } }] };
       const { count } = await prisma.upstreamConnection.updateMany({
-        where: { id, ...free },
+        where: { id, endedAt: null, ...free },
         data: { leaseUntil: until },
       });
       return count === 1;
     },
     isLeased: async ({ id, now }) =>
       (await prisma.upstreamConnection.count({ where: { id, leaseUntil: { gt: now } } })) > 0,
-    saveRefreshed: async ({ connection, tokens, now }) => {
+    saveRefreshed: async ({ connection, tokens, leased, now }) => {
       await prisma.upstreamConnection.updateMany({
-        where: { id: connection.id },
+        where: { id: connection.id, leaseUntil: leased },
         data: {
           sealedTokens: sealed(connection, tokens, envelope),
           accessExpiresAt: tokens.accessExpiresAt ?? null,
@@ -150,9 +150,9 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
         },
       });
     },
-    release: async ({ id, ended }) => {
+    release: async ({ id, leased, ended }) => {
       await prisma.upstreamConnection.updateMany({
-        where: { id },
+        where: { id, leaseUntil: leased },
         data: { leaseUntil: null, ...(ended && { endedAt: ended }) },
       });
     },

@@ -72,6 +72,24 @@ describe('the vault', () => {
     expect(await vault().tokens(id)).toBeUndefined();
   });
 
+  test('a refresh whose lease is over writes nothing over what came meanwhile; what is over is not leased', async () => {
+    const { grantId, connection } = await connected('user-7');
+    if (!connection) throw new Error('not connected');
+    const { id } = connection;
+    const [first, second] = [new Date(now.getTime() + 1000), new Date(now.getTime() + 9000)];
+    expect(await vault().lease({ id, now, until: first })).toBe(true);
+    expect(await vault().lease({ id, now: first, until: second })).toBe(true);
+    const late = { ...tokens, accessToken: 'too late' };
+    await vault().saveRefreshed({ connection, tokens: late, leased: first, now: first });
+    await vault().release({ id, leased: first, ended: first });
+    expect(await vault().tokens(id)).toEqual(tokens);
+    expect((await vault().agreement(grantId))?.connection).toBeDefined();
+    expect(await vault().isLeased({ id, now: first })).toBe(true);
+    await vault().release({ id, leased: second, ended: first });
+    expect((await vault().agreement(grantId))?.connection).toBeUndefined();
+    expect(await vault().lease({ id, now: later, until: new Date(later.getTime() + 1000) })).toBe(false);
+  });
+
   test('of eight leases at once over two connections one is given', async () => {
     const { connection } = await connected('user-5');
     const both = [database.db, await database.another()];

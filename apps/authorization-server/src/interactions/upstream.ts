@@ -10,6 +10,7 @@ import type { Site } from '../site.ts';
 import type { Connector, UpstreamFailure, UpstreamGrant } from '../upstream/connector.ts';
 import { UpstreamConsent } from '../upstream/consent.ts';
 import { beginFlow, connectorOf, finishFlow, heldGrant, holdGrant } from '../upstream/flow.ts';
+import { isAlive } from '../upstream/fresh-tokens.ts';
 import { formOf } from './form.ts';
 import { EXPIRED, type Step } from './step.ts';
 
@@ -98,15 +99,17 @@ async function begin(ctx: Context, step: Step, { consent, deps }: Going): Promis
   ctx.redirect(begun.value.href);
 }
 
-/** An account that was connected before with just these scopes does for this app too, unless there are several. */
-async function useConnection(consent: UpstreamConsent, { connections }: UpstreamStepDeps): Promise<boolean> {
+/** An account that was connected before with just these scopes does for this app too, unless there are several or it is over. */
+async function useConnection(consent: UpstreamConsent, deps: UpstreamStepDeps): Promise<boolean> {
+  const { connections } = deps;
   const { userId, upstream, scopes, grantId } = consent;
   const live = (await connections.list({ userId, upstream })).filter(({ ended }) => !ended);
   if (new Set(live.map(({ subject }) => subject)).size !== 1) return false;
   const fitting = live.find(
     (one) => one.scopes.length === scopes.length && one.scopes.every((s) => scopes.includes(s)),
   );
-  return fitting ? connections.use({ grantId, connectionId: fitting.id, userId }) : false;
+  if (!fitting || !(await isAlive(fitting, deps))) return false;
+  return connections.use({ grantId, connectionId: fitting.id, userId });
 }
 
 async function otherAccounts(

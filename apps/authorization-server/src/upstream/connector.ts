@@ -2,6 +2,7 @@ import type { UpstreamTokens } from '@portcullis/persistence';
 import * as oauth from 'oauth4webapi';
 import type { Egress } from '../egress/egress.ts';
 import { engineFetch, FetchFailure } from '../egress/engine-fetch.ts';
+import type { UserEndpoint } from './presets.ts';
 import { type Upstream, upstreamOrigins } from './upstream.ts';
 
 /**
@@ -58,6 +59,8 @@ export type Connector = {
     secrets: FlowSecrets;
     redirectUri: string;
   }): Promise<UpstreamResult<oauth.IDToken>>;
+  /** Whether it still knows an access token. True where it has no way to ask, and while it does not answer. */
+  knows(tokens: UpstreamTokens): Promise<boolean>;
   /** Refreshes tokens; `over` where it takes the refresh token no longer. */
   refresh(o: { refreshToken: string; scopes: readonly string[]; now: Date }): Promise<UpstreamResult<UpstreamTokens>>;
   /** Revokes tokens, where the upstream has a way. */
@@ -125,6 +128,12 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
         if (!claims) throw new Refused('bad_answer');
         return claims;
       }),
+    knows: async ({ accessToken }) => {
+      const { user } = upstream;
+      if (!user) return true;
+      const answer = await explained(() => profileOf(accessToken, { user, egress }));
+      return answer.ok || answer.failure !== 'over';
+    },
     refresh: ({ refreshToken, scopes, now: at }) =>
       explained(async () => {
         const server = await metadata();
@@ -136,7 +145,7 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
           throw new Refused('more_than_asked');
         const tokens = tokensOf(given, at);
         return { ...tokens, refreshToken: tokens.refreshToken ?? refreshToken };
-      }),
+      }, OVER_AT_REFRESH),
     revoke: (tokens) => explained(() => revoke(tokens)),
   };
 
@@ -262,12 +271,21 @@ async function userOf(
   if (!user && claims)
     return { subject: claims.sub, label: text(claims.preferred_username ?? claims.email ?? claims.name) };
   if (!user) throw new Refused('bad_answer');
-  const result = await egress(user.endpoint, { headers: { authorization: `Bearer ${given.access_token}` } });
+  return profileOf(given.access_token, { user, egress });
+}
+
+/** Asks who has a token. A service that does not know it says so with status 401, or, as Slack does, names nobody. */
+async function profileOf(
+  accessToken: string,
+  { user, egress }: { user: UserEndpoint; egress: Egress },
+): Promise<{ subject: string; label: string | undefined }> {
+  const result = await egress(user.endpoint, { headers: { authorization: `Bearer ${accessToken}` } });
   if (!result.ok) throw new FetchFailure(result.failure);
-  if (result.answer.status !== 200) throw new Refused('bad_answer');
-  const profile: unknown = JSON.parse(result.answer.body.toString('utf8'));
+  const { status, body } = result.answer;
+  if (status !== 200) throw new Refused(status === 401 ? 'over' : 'bad_answer');
+  const profile: unknown = JSON.parse(body.toString('utf8'));
   const subject = text(memberOf(profile, user.id));
-  if (subject === undefined || subject === '') throw new Refused('bad_answer');
+  if (subject === undefined || subject === '') throw new Refused('over');
   return { subject, label: user.label === undefined ? undefined : text(memberOf(profile, user.label)) };
 }
 
@@ -304,18 +322,31 @@ async function revokeInItsOwnWay(
   if (result.answer.status >= 500) throw new Refused('error');
 }
 
-async function explained<T>(work: () => Promise<T>): Promise<UpstreamResult<T>> {
+/** What services say of a refresh token that is over: RFC 6749, GitHub and Slack (with status 200), Atlassian. */
+const OVER_AT_REFRESH = ['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token', 'unauthorized_client'];
+
+async function explained<T>(
+  work: () => Promise<T>,
+  over: readonly string[] = ['invalid_grant'],
+): Promise<UpstreamResult<T>> {
   try {
     return { ok: true, value: await work() };
   } catch (cause) {
-    return { ok: false, failure: failureOf(cause), cause };
+    const error = errorIn(cause);
+    return { ok: false, failure: error !== undefined && over.includes(error) ? 'over' : failureOf(cause), cause };
   }
+}
+
+/** The `error` that an upstream answered with, whatever the status was. */
+function errorIn(cause: unknown): string | undefined {
+  if (cause instanceof oauth.ResponseBodyError) return cause.error;
+  const body = cause instanceof oauth.OperationProcessingError ? memberOf(cause.cause, 'body') : undefined;
+  return text(memberOf(body, 'error'));
 }
 
 function failureOf(cause: unknown): UpstreamFailure {
   if (cause instanceof Refused) return cause.failure;
   if (cause instanceof FetchFailure) return cause.failure === 'slow' ? 'slow' : 'unreachable';
-  if (cause instanceof oauth.ResponseBodyError && cause.error === 'invalid_grant') return 'over';
   if (cause instanceof oauth.ResponseBodyError || cause instanceof oauth.WWWAuthenticateChallengeError) return 'error';
   return 'bad_answer';
 }

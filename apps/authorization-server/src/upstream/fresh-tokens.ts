@@ -30,35 +30,54 @@ export async function freshTokens(connection: UpstreamConnection, deps: FreshTok
   for (;;) {
     const tokens = await connections.tokens(connection.id);
     if (!tokens) return { ok: false, reason: 'over' };
-    const leftMs = (tokens.accessExpiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - clock().getTime();
-    if (leftMs > AHEAD_MS) return { ok: true, tokens };
-    if (tokens.refreshToken === undefined) return leftMs > 0 ? { ok: true, tokens } : { ok: false, reason: 'over' };
+    const leftMs = leftOf(tokens, clock());
+    if (isGoodAsItIs(tokens, leftMs)) return { ok: true, tokens };
     const now = clock();
-    const leased = await connections.lease({ id: connection.id, now, until: new Date(now.getTime() + LEASE_MS) });
-    if (leased) return refreshed(connection, deps, leftMs);
+    const leased = new Date(now.getTime() + LEASE_MS);
+    if (await connections.lease({ id: connection.id, now, until: leased })) return refreshed(connection, deps, leased);
     if (leftMs > 0) return { ok: true, tokens };
     const waits = Date.now() < deadline && (await connections.isLeased({ id: connection.id, now: clock() }));
     if (!waits) {
       const current = await connections.tokens(connection.id);
-      const isGood = current?.accessExpiresAt && current.accessExpiresAt > clock();
-      return isGood ? { ok: true, tokens: current } : { ok: false, reason: 'away' };
+      return current && leftOf(current, clock()) > 0 ? { ok: true, tokens: current } : { ok: false, reason: 'away' };
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/**
+ * Whether a connection still gives tokens that its upstream knows, as far as the upstream can be asked. One that turns
+ * out to be over is marked so: a user may have taken it back there, where nobody tells this server.
+ */
+export async function isAlive(connection: UpstreamConnection, deps: FreshTokenDeps): Promise<boolean> {
+  const { connections, connectors, clock } = deps;
+  const fresh = await freshTokens(connection, deps);
+  if (!fresh.ok) return false;
+  if (await connectorOf(connectors, connection.upstream).knows(fresh.tokens)) return true;
+  const { id } = connection;
+  const now = clock();
+  const leased = new Date(now.getTime() + LEASE_MS);
+  if (await connections.lease({ id, now, until: leased })) await connections.release({ id, leased, ended: now });
+  return false;
 }
 
 /** Reads the tokens again under the lease: they may have been refreshed between the first look and it. */
 async function refreshed(
   connection: UpstreamConnection,
   { connections, connectors, clock }: FreshTokenDeps,
-  leftMs: number,
+  leased: Date,
 ): Promise<FreshTokens> {
   const { id, upstream, scopes } = connection;
   const tokens = await connections.tokens(id);
-  const isFresh = (tokens?.accessExpiresAt?.getTime() ?? 0) - clock().getTime() > AHEAD_MS;
-  if (!tokens?.refreshToken || isFresh) {
-    await connections.release({ id });
-    return tokens && isFresh ? { ok: true, tokens } : { ok: false, reason: 'over' };
+  const leftMs = tokens ? leftOf(tokens, clock()) : 0;
+  if (tokens && isGoodAsItIs(tokens, leftMs)) {
+    await connections.release({ id, leased });
+    return { ok: true, tokens };
+  }
+  if (tokens?.refreshToken === undefined) {
+    // Nothing renews it: the next consent must go to the upstream, not find this one again.
+    await connections.release({ id, leased, ended: clock() });
+    return { ok: false, reason: 'over' };
   }
   const result = await connectorOf(connectors, upstream).refresh({
     refreshToken: tokens.refreshToken,
@@ -66,11 +85,20 @@ async function refreshed(
     now: clock(),
   });
   if (result.ok) {
-    await connections.saveRefreshed({ connection, tokens: result.value, now: clock() });
+    await connections.saveRefreshed({ connection, tokens: result.value, leased, now: clock() });
     return { ok: true, tokens: result.value };
   }
   const isOver = result.failure === 'over' || result.failure === 'more_than_asked';
-  await connections.release({ id, ...(isOver && { ended: clock() }) });
+  await connections.release({ id, leased, ...(isOver && { ended: clock() }) });
   if (isOver) return { ok: false, reason: 'over' };
   return leftMs > 0 ? { ok: true, tokens } : { ok: false, reason: 'away' };
+}
+
+/** How long an access token is good yet, in milliseconds; without end where the upstream named none. */
+function leftOf({ accessExpiresAt }: UpstreamTokens, now: Date): number {
+  return (accessExpiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
+}
+
+function isGoodAsItIs({ refreshToken }: UpstreamTokens, leftMs: number): boolean {
+  return leftMs > (refreshToken === undefined ? 0 : AHEAD_MS);
 }

@@ -84,6 +84,7 @@ async function route(exchange: Exchange, deps: Deps): Promise<void> {
     case 'POST /token':
       return token(exchange, deps);
     case 'POST /revoke':
+      if (memory.faults.revocation !== undefined) return json(response, memory.faults.revocation, {});
       if (isOurClient(exchange, settings)) memory.revoke(new URLSearchParams(body).get('token') ?? '');
       return json(response, 200, {});
     case 'GET /user':
@@ -161,13 +162,15 @@ async function token(exchange: Exchange, { settings, memory, signIdToken }: Deps
   if (fault === 'error') return json(response, 500, { error: 'server_error' });
   if (!isOurClient(exchange, settings)) return json(response, 401, { error: 'invalid_client' });
   if (params.get('grant_type') === 'refresh_token') {
+    const { refresh } = memory.faults;
+    if (refresh) return json(response, refresh.status, { error: refresh.error });
     const presented = params.get('refresh_token') ?? '';
     const known = memory.find('refresh', presented);
     if (!known) return json(response, 400, { error: 'invalid_grant' });
     memory.refreshes += 1;
     // The one before is over: a second refresh with it fails.
     memory.revoke(presented);
-    return json(response, 200, answerOf(memory.issue(known), known.scope));
+    return json(response, 200, answerOf(memory, known));
   }
   const code = memory.takeCode(params.get('code') ?? '', {
     redirectUri: params.get('redirect_uri') ?? '',
@@ -175,11 +178,19 @@ async function token(exchange: Exchange, { settings, memory, signIdToken }: Deps
   });
   if (!code) return json(response, 400, { error: 'invalid_grant' });
   const idToken = settings.mode === 'openid' && { id_token: await signIdToken(code) };
-  return json(response, 200, { ...answerOf(memory.issue(code), code.scope), ...idToken });
+  return json(response, 200, { ...answerOf(memory, code), ...idToken });
 }
 
-function answerOf({ access, refresh, lifeSeconds }: ReturnType<Memory['issue']>, scope: string): object {
-  return { access_token: access, refresh_token: refresh, token_type: 'bearer', expires_in: lifeSeconds, scope };
+function answerOf(memory: Memory, given: Parameters<Memory['issue']>[0]): object {
+  const { access, refresh, lifeSeconds } = memory.issue(given);
+  const { noRefreshTokens, scope = given.scope } = memory.faults;
+  return {
+    access_token: access,
+    ...(!noRefreshTokens && { refresh_token: refresh }),
+    token_type: 'bearer',
+    expires_in: lifeSeconds,
+    scope,
+  };
 }
 
 function isOurClient({ request, body }: Exchange, { clientId, clientSecret }: ThirdPartySettings): boolean {

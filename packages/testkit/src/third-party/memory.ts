@@ -6,6 +6,14 @@ export type Faults = {
   authorize?: 'error' | 'wrong_iss' | 'no_iss' | undefined;
   /** What the token endpoint does instead of answering. */
   token?: 'down' | 'slow' | 'error' | undefined;
+  /** The status and the `error` that refreshes are answered with. */
+  refresh?: { status: number; error: string } | undefined;
+  /** Whether it gives no refresh tokens. */
+  noRefreshTokens?: boolean | undefined;
+  /** The status that revocations are answered with, without doing them. */
+  revocation?: number | undefined;
+  /** The scopes of an answer, in place of those that were asked for. */
+  scope?: string | undefined;
   /** Claims of ID tokens, over the good ones. */
   claims?: Record<string, unknown> | undefined;
   /** Scopes that are given beside what was asked for. */

@@ -388,6 +388,47 @@ describe('what is kept', () => {
     }
   });
 
+  it.each([
+    ['invalid_grant', 400],
+    ['bad_refresh_token', 200],
+    ['unauthorized_client', 403],
+  ])(
+    'a refresh token that is over (%s, status %i) is known as over, and the next app is sent there anew',
+    async (error, status) => {
+      const { person, who } = await newcomer();
+      const { access } = await connectThrough(proxied, await newClient(), { person, who });
+      await endTokens();
+      await proxied.third.misbehave({ refresh: { status, error } });
+      for (let time = 0; time < 2; time++) expect((await exchange(proxied, access)).json?.error).toBe('invalid_target');
+      await proxied.third.misbehave({});
+      await isSentThereAgain({ person, who });
+    },
+  );
+
+  it('a token without a refresh token that has run out is known as over, and the next app is sent there anew', async () => {
+    const { person, who } = await newcomer();
+    await proxied.third.misbehave({ noRefreshTokens: true });
+    const { access } = await connectThrough(proxied, await newClient(), { person, who });
+    await endTokens();
+    expect((await exchange(proxied, access)).json?.error).toBe('invalid_target');
+    await isSentThereAgain({ person, who });
+  });
+
+  it('what nobody has asked for since it ended is not given to the next app either', async () => {
+    const { person, who } = await newcomer();
+    await proxied.third.misbehave({ noRefreshTokens: true });
+    await connectThrough(proxied, await newClient(), { person, who });
+    await endTokens();
+    await isSentThereAgain({ person, who });
+  });
+
+  /** With a good connection of the same scopes, nobody would be. */
+  async function isSentThereAgain({ person, who }: Awaited<ReturnType<typeof newcomer>>): Promise<void> {
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    expect(isAtThirdParty(proxied, await approve(person, step))).toBe(true);
+  }
+
   it('a user who disconnects it ends the apps that use it, and it is revoked there', async () => {
     const { person, who } = await newcomer();
     const client = await newClient();

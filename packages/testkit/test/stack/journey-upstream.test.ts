@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createEnvelope, createUpstreamConnectionStore } from '@portcullis/persistence';
 import { createHttpPerson, plainText } from '../../src/index.ts';
+import { join } from './support/account.ts';
 import { registerClient } from './support/authorization.ts';
+import { MASTER_KEY } from './support/in-process.ts';
 import {
   answerThere,
   approve,
@@ -57,5 +60,26 @@ describe.each(['openid', 'oauth'] as const)('in front of a third party (%s)', (m
     expect(Number(answer.json?.expires_in)).toBeLessThanOrEqual(300);
     expect(answer.headers['cache-control']).toBe('no-store');
     expect(await proxied.third.call({ method: 'GET', token: String(answer.json?.access_token) })).toBe(200);
+  });
+
+  it('what its user has taken back there is not given to the next app: that one leads there anew', async () => {
+    const who = await join(proxied.server, 'takes-back@example.com');
+    const person = createHttpPerson();
+    const connect = { person, who };
+    await connectThrough(proxied, await registerClient(proxied.target, { client_name: 'First' }), connect);
+    const { prisma } = proxied.server.database;
+    const { id } = await prisma.upstreamConnection.findFirstOrThrow({ where: { userId: who.userId } });
+    const vault = createUpstreamConnectionStore(proxied.server.database, createEnvelope(MASTER_KEY));
+    const { clientId: client_id, clientSecret: client_secret, issuer } = proxied.third;
+    const token = String((await vault.tokens(id))?.refreshToken);
+    await fetch(`${issuer}/revoke`, { method: 'POST', body: new URLSearchParams({ token, client_id, client_secret }) });
+    // Plain OAuth says who has a token, whatever its age; beside ID tokens only a refresh tells.
+    await prisma.upstreamConnection.update({
+      where: { id },
+      data: { accessExpiresAt: mode === 'oauth' ? null : new Date(0) },
+    });
+    const { step } = await openConsent(proxied, await registerClient(proxied.target, { client_name: 'Next' }), connect);
+    expect(isAtThirdParty(proxied, await approve(person, step))).toBe(true);
+    expect((await prisma.upstreamConnection.findUniqueOrThrow({ where: { id } })).endedAt).not.toBeNull();
   });
 });
