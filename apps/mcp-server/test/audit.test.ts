@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { openAudit } from '../src/audit/open-audit.ts';
 import { redactedArguments } from '../src/audit/redacted-arguments.ts';
 import { refusalWindow } from '../src/audit/refusal-window.ts';
+import { openSpool } from '../src/audit/spool.ts';
 import type { Call } from '../src/desk-server.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
 import type { McpServerDeps } from '../src/server.ts';
@@ -170,6 +171,50 @@ describe('records outlive what happens to either server (SP-37)', () => {
     }
   });
 
+  test('a record that makes the whole report refused is set aside; those before and after it are taken', async () => {
+    const audited = await startAudited();
+    const token = await audited.token('desk:read');
+    const isPoison = ({ arguments: args }: ReportedAuditRecord) => args?.text === 'call 3';
+    const taken: ReportedAuditRecord[] = [];
+    audited.issuer.answerReports(503);
+    for (let i = 0; i < 8; i++) await call(audited, { token, name: 'count', args: { text: `call ${i}` } });
+    audited.issuer.answerReports(({ records }) => {
+      if (records.some(isPoison)) return 400;
+      taken.push(...records);
+      return 200;
+    });
+    const deadline = Date.now() + 20_000;
+    while (taken.length < 7 && Date.now() < deadline) await pause(20);
+    const texts = [0, 1, 2, 4, 5, 6, 7].map((i) => `call ${i}`);
+    expect(taken.map((record) => record.arguments?.text)).toEqual(texts);
+    const own = join(audited.config.dataDir, 'audit-spool', '0');
+    const refusedFiles = async () => (await readdir(own)).filter((name) => name.endsWith('.refused'));
+    while ((await refusedFiles()).length === 0 && Date.now() < deadline) await pause(20);
+    const [name = 'none'] = await refusedFiles();
+    const lines = (await readFile(join(own, name), 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).arguments)).toEqual([{ text: 'call 3' }]);
+  });
+
+  test('what was refused fills nothing up, and is kept up to 4 MiB', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
+    const spool = openSpool(folder, { limitBytes: 3 * 1024 * 1024 });
+    const line = 'x'.repeat(1024 * 1024);
+    const kept: boolean[] = [];
+    try {
+      for (let i = 0; i < 6; i++) {
+        expect(spool.append(line)).toBe(true);
+        const file = spool.oldest();
+        if (file) kept.push(spool.setAside(file, file.lines));
+        expect(spool.isFull()).toBe(false);
+      }
+      expect(kept).toEqual([true, true, true, false, false, false]);
+      expect(spool.oldest()).toBeUndefined();
+    } finally {
+      spool.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test('while nothing more can be kept, no tool is called', async () => {
     const audited = await startAudited({ spoolBytes: 524_288 + 4000 });
     const token = await audited.token('desk:read');
@@ -214,6 +259,11 @@ describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
     );
     expect(JSON.stringify(large).length).toBeLessThan(5000);
     for (const odd of [undefined, null, 'text', [1], 7]) expect(redactedArguments(odd)).toEqual({});
+  });
+
+  test('a name that some readers of JSON refuse is written as another', () => {
+    const args = JSON.parse('{"__proto__": {"__proto__": "a"}, "list": [{"__proto__": 1}]}');
+    expect(redactedArguments(args)).toEqual({ '[__proto__]': { '[__proto__]': 'a' }, list: [{ '[__proto__]': 1 }] });
   });
 
   test.each([

@@ -22,8 +22,10 @@ export function auditReportRouter(deps: AuditReportDeps): Router {
   const log = createAuditLog(deps.database);
   const router = new Router({ strict: true, sensitive: true });
   const readBody = bodyParser({
-    enableTypes: ['json'],
-    jsonLimit: AUDIT_REPORT_LIMITS.bodyBytes,
+    // As text: the parser's own JSON refuses a body for a member's name that a caller of a tool may have chosen.
+    enableTypes: ['text'],
+    extendTypes: { text: ['application/json'] },
+    textLimit: AUDIT_REPORT_LIMITS.bodyBytes,
     onError: (_cause, ctx) => {
       ctx.request.body = undefined;
     },
@@ -32,7 +34,7 @@ export function auditReportRouter(deps: AuditReportDeps): Router {
     const sender = await authenticateResourceServer(ctx, deps);
     if (!sender) return;
     await readBody(ctx, async () => {});
-    const report = auditReport.safeParse(ctx.request.body);
+    const report = auditReport.safeParse(readJson(ctx.request.body));
     if (!report.success) {
       ctx.status = 400;
       ctx.body = {
@@ -53,6 +55,14 @@ export function auditReportRouter(deps: AuditReportDeps): Router {
     ctx.body = { stored: events.length, refused: records.flatMap((record, i) => (record ? [] : [i])) };
   });
   return router;
+}
+
+function readJson(body: unknown): unknown {
+  try {
+    return typeof body === 'string' ? JSON.parse(body) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function readRecord(value: unknown): ReportedAuditRecord | undefined {

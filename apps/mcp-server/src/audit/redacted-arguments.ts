@@ -22,7 +22,7 @@ function members(value: object, depth: number): Record<string, unknown> {
   const kept = entries
     .slice(0, MOST_MEMBERS)
     .map(([name, member]) => [
-      cut(name, LONGEST_NAME),
+      harmless(cut(name, LONGEST_NAME)),
       SECRET_NAME.test(name) ? '[redacted]' : redacted(member, depth),
     ]);
   const left = entries.length - kept.length;
@@ -44,6 +44,11 @@ function redacted(value: unknown, depth: number): unknown {
 function shortened(text: string): string {
   if (text.length <= LONGEST_TEXT) return withoutSecrets(text);
   return `${cut(text, LONGEST_TEXT)}… (${text.length} characters)`;
+}
+
+/** Readers of JSON may refuse a whole report for this name, and with it the calls of others. */
+function harmless(name: string): string {
+  return name === '__proto__' ? '[__proto__]' : name;
 }
 
 /** Cut first, so that very long text costs little; a secret that the cut goes through is still one of some length. */

@@ -27,12 +27,12 @@ const LONGEST_RETRY_MS = 15_000;
 const TIMEOUT_MS = 10_000;
 const LAST_TIMEOUT_MS = 1000;
 
-/** What became of one batch: taken, not to be taken ever, or to be tried again. */
-type Answer = 'taken' | 'refused' | 'try-again';
+/** What became of some records: taken, but for those at some places; refused as a whole; or to be tried again. */
+type Answer = { state: 'taken'; refused: readonly number[] } | { state: 'refused' | 'try-again'; cause: unknown };
 
 /**
  * Sends records in their order, each batch until it is stored. A batch whose answer is lost is sent again, and the
- * authorization server stores each record once.
+ * authorization server stores each record once. What it refuses is set aside, line by line.
  */
 export function startSender(options: SenderOptions): Sender {
   const { spool, logger } = options;
@@ -40,12 +40,12 @@ export function startSender(options: SenderOptions): Sender {
   let wake = Promise.withResolvers<void>();
   let failing = false;
 
-  const note = (answer: Answer, cause?: unknown) => {
-    if (answer === 'try-again' && !failing) {
+  const note = (answer: Answer) => {
+    if (answer.state === 'try-again' && !failing) {
       failing = true;
-      logger.warn({ err: cause }, 'audit records cannot be sent; they wait in the data folder');
+      logger.warn({ err: answer.cause }, 'audit records cannot be sent; they wait in the data folder');
     }
-    if (answer === 'taken' && failing) {
+    if (answer.state === 'taken' && failing) {
       failing = false;
       logger.info('audit records are sent again');
     }
@@ -61,8 +61,7 @@ export function startSender(options: SenderOptions): Sender {
         await pause(GATHER_MS, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
         continue;
       }
-      const answer = await sendFile(file, { options, note });
-      if (answer !== 'try-again') {
+      if (await sendFile(file, { options, note, timeoutMs: TIMEOUT_MS })) {
         retryMs = FIRST_RETRY_MS;
         continue;
       }
@@ -83,28 +82,42 @@ export function startSender(options: SenderOptions): Sender {
   };
 }
 
-type Sending = {
-  options: SenderOptions;
-  note(answer: Answer, cause?: unknown): void;
-  timeoutMs?: number;
-};
+type Sending = { options: SenderOptions; note(answer: Answer): void; timeoutMs: number };
 
-async function sendFile(file: SpoolFile, { options, note, timeoutMs = TIMEOUT_MS }: Sending): Promise<Answer> {
-  const { spool, logger } = options;
-  for (let start = 0; start < file.lines.length; start += AUDIT_REPORT_LIMITS.records) {
-    const records = file.lines.slice(start, start + AUDIT_REPORT_LIMITS.records).flatMap(readLine);
-    if (records.length === 0) continue;
-    const { answer, cause } = await send(records, { options, timeoutMs });
-    note(answer, cause);
-    if (answer === 'try-again') return answer;
-    if (answer === 'refused') {
-      logger.error({ err: cause, file: file.path }, 'audit records were refused; their file was set aside');
-      spool.setAside(file);
-      return answer;
-    }
+/** False where all of it has to be tried again. */
+async function sendFile(file: SpoolFile, sending: Sending): Promise<boolean> {
+  const { spool, logger } = sending.options;
+  const lines = file.lines.filter((line) => readLine(line).length > 0);
+  const refused: string[] = [];
+  for (let start = 0; start < lines.length; start += AUDIT_REPORT_LIMITS.records) {
+    const left = await sendBatch(lines.slice(start, start + AUDIT_REPORT_LIMITS.records), sending);
+    if (left === 'try-again') return false;
+    refused.push(...left);
   }
-  spool.remove(file);
-  return 'taken';
+  if (refused.length === 0) {
+    spool.remove(file);
+    return true;
+  }
+  const areKept = spool.setAside(file, refused);
+  logger.error({ file: file.path, count: refused.length, areKept }, 'audit records were refused and set aside');
+  return true;
+}
+
+/**
+ * The lines that were refused. What is wrong with one line must not keep others out of the trail: a batch that is refused
+ * as a whole is sent in halves.
+ */
+async function sendBatch(lines: readonly string[], sending: Sending): Promise<readonly string[] | 'try-again'> {
+  const answer = await send(lines.flatMap(readLine), sending);
+  sending.note(answer);
+  if (answer.state === 'try-again') return 'try-again';
+  if (answer.state === 'taken') return lines.filter((_line, i) => answer.refused.includes(i));
+  if (lines.length === 1) return lines;
+  const middle = Math.ceil(lines.length / 2);
+  const first = await sendBatch(lines.slice(0, middle), sending);
+  if (first === 'try-again') return first;
+  const second = await sendBatch(lines.slice(middle), sending);
+  return second === 'try-again' ? second : [...first, ...second];
 }
 
 /** A line that the power went out in is none; it was never acknowledged. */
@@ -116,10 +129,7 @@ function readLine(line: string): unknown[] {
   }
 }
 
-async function send(
-  records: readonly unknown[],
-  { options, timeoutMs }: { options: SenderOptions; timeoutMs: number },
-): Promise<{ answer: Answer; cause?: unknown }> {
+async function send(records: readonly unknown[], { options, timeoutMs }: Sending): Promise<Answer> {
   const { issuer, resource, clientId, clientSecret } = options;
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
   try {
@@ -134,18 +144,16 @@ async function send(
       signal: AbortSignal.timeout(timeoutMs),
     });
     const body: unknown = await response.json().catch(() => undefined);
-    if (!response.ok) return { answer: judge(response.status), cause: new Error(`status ${response.status}`) };
+    if (!response.ok) return { state: judge(response.status), cause: new Error(`status ${response.status}`) };
     const { refused } = auditReportAnswer.parse(body);
-    return refused.length === 0
-      ? { answer: 'taken' }
-      : { answer: 'refused', cause: new Error(`records at ${refused.join(', ')}`) };
+    return { state: 'taken', refused };
   } catch (cause) {
-    return { answer: 'try-again', cause };
+    return { state: 'try-again', cause };
   }
 }
 
 /** What is wrong with the request stays wrong; credentials and servers can be mended. */
-function judge(status: number): Answer {
+function judge(status: number): 'refused' | 'try-again' {
   return status === 400 || status === 413 ? 'refused' : 'try-again';
 }
 

@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   closeSync,
   fdatasync,
   mkdirSync,
@@ -25,8 +26,11 @@ export type Spool = {
   oldest(): SpoolFile | undefined;
   /** Forgets a file whose lines were all taken. */
   remove(file: SpoolFile): void;
-  /** Keeps a file for a person to look at, and out of the way. It still counts as full. */
-  setAside(file: SpoolFile): void;
+  /**
+   * Forgets a file, but for the lines that were refused: those are kept for a person to look at, up to 4 MiB in all, and
+   * are not counted as waiting. False where they were too many to keep.
+   */
+  setAside(file: SpoolFile, refused: readonly string[]): boolean;
   close(): void;
 };
 
@@ -34,6 +38,7 @@ export type Spool = {
 export type SpoolFile = { path: string; lines: readonly string[] };
 
 const FILE_BYTES = 262_144;
+const REFUSED_BYTES = 4 * 1024 * 1024;
 /** Left for calls that have begun: they are recorded although no other is made. */
 const RESERVE_BYTES = 64 * AUDIT_REPORT_LIMITS.recordBytes;
 const SYNC_INTERVAL_MS = 1000;
@@ -51,7 +56,7 @@ export function openSpool(folder: string, { limitBytes }: { limitBytes: number }
   const { path, lock } = takeSlot(folder);
   adopt(folder, path);
   let next = 1 + Math.max(0, ...filesOf(path).map(({ number }) => number));
-  let waitingBytes = readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+  let waitingBytes = bytesIn(path, '.jsonl');
   let open: { path: string; fd: number; bytes: number } | undefined;
   let unsynced = false;
 
@@ -67,6 +72,10 @@ export function openSpool(folder: string, { limitBytes }: { limitBytes: number }
       next += 1;
     }
     return open;
+  };
+  const remove = (file: SpoolFile) => {
+    waitingBytes -= statSync(file.path).size;
+    unlinkSync(file.path);
   };
   const syncing = setInterval(() => {
     if (!open || !unsynced) return;
@@ -99,11 +108,14 @@ export function openSpool(folder: string, { limitBytes }: { limitBytes: number }
         .filter((line) => line !== '');
       return { path: first.path, lines };
     },
-    remove(file) {
-      waitingBytes -= sizeOf(file.path);
-      unlinkSync(file.path);
+    remove,
+    setAside(file, refused) {
+      const lines = Buffer.from(refused.map((line) => `${line}\n`).join(''));
+      const isKept = bytesIn(path, '.refused') + lines.length <= REFUSED_BYTES;
+      if (isKept) appendFileSync(`${file.path}.refused`, lines, { mode: 0o600 });
+      remove(file);
+      return isKept;
     },
-    setAside: (file) => renameSync(file.path, `${file.path}.refused`),
     close() {
       clearInterval(syncing);
       roll();
@@ -155,6 +167,7 @@ function filesOf(path: string): { path: string; number: number }[] {
     .map((name) => ({ path: join(path, name), number: Number(name.slice(0, 12)) }));
 }
 
-function sizeOf(path: string): number {
-  return /\.jsonl(\.refused)?$/.test(path) ? statSync(path).size : 0;
+function bytesIn(path: string, ending: '.jsonl' | '.refused'): number {
+  const names = readdirSync(path).filter((name) => name.endsWith(ending));
+  return names.reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
 }

@@ -5,15 +5,17 @@ import { text } from 'node:stream/consumers';
 import type { ReportedAuditRecord } from '@portcullis/platform';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
+type Report = { resource: string; authorization: string | undefined; records: ReportedAuditRecord[] };
+
 /** An authorization server that has nothing but keys. */
 export type TestIssuer = {
   url: string;
   /** Signs an access token for `audience`; `claims` come on top of what RFC 9068 asks for, `undefined` takes one away. */
   token(audience: string, claims?: JWTPayload): Promise<string>;
   /** The audit records that were sent to it, as often as they were sent. */
-  reports: { resource: string; authorization: string | undefined; records: ReportedAuditRecord[] }[];
-  /** How it answers those who send some; 200 to begin with. It takes them all the same. */
-  answerReports(status: number): void;
+  reports: Report[];
+  /** How it answers those who send some; 200 to begin with. It keeps them all the same. */
+  answerReports(status: number | ((report: Report) => number)): void;
   close(): Promise<void>;
 };
 
@@ -22,12 +24,13 @@ export async function startIssuer(): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('ES256');
   const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256', use: 'sig' }] };
   const reports: TestIssuer['reports'] = [];
-  let reportStatus = 200;
+  let statusOf: (report: Report) => number = () => 200;
   const server = createServer(async (request, response) => {
     if (request.url === '/internal/audit') {
       const { resource, records } = JSON.parse(await text(request));
-      reports.push({ resource, authorization: request.headers.authorization, records });
-      response.writeHead(reportStatus, { 'content-type': 'application/json' });
+      const report = { resource, authorization: request.headers.authorization, records };
+      reports.push(report);
+      response.writeHead(statusOf(report), { 'content-type': 'application/json' });
       response.end(JSON.stringify({ stored: records.length, refused: [] }));
       return;
     }
@@ -46,7 +49,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     url,
     reports,
     answerReports(status) {
-      reportStatus = status;
+      statusOf = typeof status === 'number' ? () => status : status;
     },
     token(audience, claims = {}) {
       const nowSeconds = Math.floor(Date.now() / 1000);

@@ -136,6 +136,14 @@ describe('POST /internal/audit takes records from the server of a resource, abou
     expect((await send('text')).status).toBe(400);
   });
 
+  test('a name that some readers of JSON refuse keeps neither its record out nor those beside it', async () => {
+    const subject = 'prototype';
+    const args = JSON.parse('{"__proto__": {"a": 1}, "text": "x"}');
+    const records = [aRecord({ subject }), aRecord({ subject, arguments: args }), aRecord({ subject })];
+    expect(await send(records)).toMatchObject({ status: 200, json: { stored: 3, refused: [] } });
+    expect(await stored({ subject })).toHaveLength(3);
+  });
+
   test('a clock that is ahead puts no record into the future', async () => {
     await send([aRecord({ subject: 'ahead', time: new Date(Date.now() + 3_600_000).toISOString() })]);
     const [record] = await stored({ subject: 'ahead' });
