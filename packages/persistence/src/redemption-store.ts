@@ -33,8 +33,8 @@ export type Rotation = Redemption & {
   fingerprint: string;
   /** What the client is told, to be told again; undefined where nothing is. */
   answer: { text: string; expiresAt: Date } | undefined;
-  /** When the presented token may be cleaned away. */
-  forgetAt: Date;
+  /** When the presented token may be cleaned away; undefined keeps it until it expires. */
+  forgetAt: Date | undefined;
 };
 
 export type RedemptionResult =
@@ -122,7 +122,7 @@ export function createRedemptionStore(database: Database): RedemptionStore {
           where: { id, consumedAt: null },
           data: {
             consumedAt: now,
-            expiresAt: forgetAt,
+            ...(forgetAt && { expiresAt: forgetAt }),
             successorId: hashToken(successor.value),
             requestFingerprint: fingerprint,
             ...(answer && { sealedAnswer: sealAnswer(answer.text, { value, id }), answerExpiresAt: answer.expiresAt }),

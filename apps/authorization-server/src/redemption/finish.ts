@@ -101,7 +101,7 @@ async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: Finish
   const { value, exp, grantId, tokensEndedUntil, issued: successor, event } = finished;
   if (!successor) throw new TypeError('a refresh token was rotated without a successor');
   const now = deps.clock();
-  const { redemptions, metrics, refreshGraceSeconds: graceSeconds } = deps;
+  const { redemptions, familyMarks, metrics, refreshGraceSeconds: graceSeconds } = deps;
   const rotated = await redemptions.rotate({
     value,
     grantId,
@@ -120,7 +120,8 @@ async function refresh(ctx: KoaContextWithOIDC, finished: Finished, deps: Finish
             expiresAt: new Date(now.getTime() + graceSeconds * 1000),
           },
     event,
-    forgetAt: forgottenAt({ now, exp, graceSeconds }),
+    // Without a mark that can be read, its reuse is known by its row alone.
+    forgetAt: familyMarks.read(value) && forgottenAt({ now, exp, graceSeconds }),
     now,
   });
   if (rotated.ok) {

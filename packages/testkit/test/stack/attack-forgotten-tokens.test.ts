@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type AuditLog, createAuditLog } from '@portcullis/persistence';
+import { type AuditLog, createAuditLog, hashToken } from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
 import type { HttpPerson, JsonAnswer } from '../../src/index.ts';
 import { createHttpPerson, sendRaw } from '../../src/index.ts';
@@ -128,6 +129,21 @@ describe('a refresh token whose row is gone', () => {
     expect(status).toBe(200);
     expect(verdictOf(await use(family.head))).toEqual(REFUSED);
   });
+});
+
+test('SP-10: a token without a mark, from before there were marks, keeps its row: its reuse ends the family still', async () => {
+  const { grantId, refresh: marked } = await beginFamily(target, client, { person });
+  const unmarked = randomUUID();
+  await server.database.prisma.refreshToken.update({
+    where: { id: hashToken(marked) },
+    data: { id: hashToken(unmarked) },
+  });
+  const { refresh: head } = tokensOf(await use(unmarked));
+  server.pass(FORGOTTEN_AFTER_SECONDS + 1);
+  await server.clean();
+  expect(verdictOf(await use(unmarked))).toEqual(REFUSED);
+  expect(verdictOf(await use(head))).toEqual(REFUSED);
+  expect(await typesOf(grantId)).toContain('token.reuse_detected');
 });
 
 test('a wrong client secret is 401 whether the row is there or not, and ends nothing', async () => {
