@@ -1,6 +1,7 @@
 import { type AuthInfo, createMcpHandler, isJSONRPCRequest } from '@modelcontextprotocol/server';
 import type { McpMessage } from '@portcullis/guard';
 import { type Call, type DeskDeps, deskServer } from './desk-server.ts';
+import { answerThen } from './http/answer-then.ts';
 import type { AdmissionRefusal, Admissions } from './policy/admission.ts';
 import { admissionRefused } from './policy/refusal-response.ts';
 import type { Tool } from './tools/tool.ts';
@@ -33,8 +34,13 @@ export function mcpTransport(deps: TransportDeps): Transport {
       const authInfo = asAuthInfo(call);
       calls.set(authInfo, call);
       const parsed = message === undefined ? {} : { parsedBody: message };
-      return await admission.hold(() =>
-        handler.fetch(endingWithToken(request, call, deps.now()), { authInfo, ...parsed }),
+      const timed = endingWithToken(request, call, deps.now());
+      return await answerThen(
+        () => handler.fetch(timed.request, { authInfo, ...parsed }),
+        () => {
+          timed.answered();
+          admission.release();
+        },
       );
     },
     close: () => handler.close(),
@@ -77,10 +83,16 @@ const TIMER_CAP_MS = 2 ** 31 - 1;
 /** As long as the guard takes a token after its end. */
 const CLOCK_TOLERANCE_MS = 5000;
 
-/** The same request, aborted when its token expires, so that no open stream outlives the right to it (RS-26). */
-function endingWithToken(request: Request, { principal }: Call, now: Date): Request {
+/** A request that is aborted when its token expires, until it is answered: a timer would keep it in memory for as long. */
+type TimedRequest = { request: Request; answered(): void };
+
+/** Sees to it that no open stream outlives the right to it (RS-26). */
+function endingWithToken(request: Request, { principal }: Call, now: Date): TimedRequest {
   const untilExpiryMs = Math.max(principal.expiresAt.getTime() - now.getTime(), 0);
   const leftMs = Math.min(untilExpiryMs + CLOCK_TOLERANCE_MS, TIMER_CAP_MS);
+  const expired = new AbortController();
+  const timer = setTimeout(() => expired.abort(), leftMs).unref();
   const { method, headers, url } = request;
-  return new Request(url, { method, headers, signal: AbortSignal.any([request.signal, AbortSignal.timeout(leftMs)]) });
+  const signal = AbortSignal.any([request.signal, expired.signal]);
+  return { request: new Request(url, { method, headers, signal }), answered: () => clearTimeout(timer) };
 }

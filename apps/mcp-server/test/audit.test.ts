@@ -30,7 +30,14 @@ afterEach(async () => {
 });
 
 const CALL: Call = {
-  principal: { subject: 'user-1', clientId: 'client-1', scopes: [], roles: [], expiresAt: new Date() },
+  principal: {
+    credential: 'access_token',
+    subject: 'user-1',
+    clientId: 'client-1',
+    scopes: [],
+    roles: [],
+    expiresAt: new Date(),
+  },
   upstreamToken: async () => {
     throw new Error('nothing upstream');
   },

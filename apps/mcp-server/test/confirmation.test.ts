@@ -1,13 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { CLIENT_CAPABILITIES_META_KEY, type ServerContext } from '@modelcontextprotocol/server';
 import { Secret } from '@portcullis/platform';
 import { rounds } from '@portcullis/test-database';
 import { z } from 'zod';
 import { readConfig } from '../src/config.ts';
-import { stateKey } from '../src/confirmation/client-form.ts';
+import { type ClientForm, stateKey } from '../src/confirmation/client-form.ts';
+import { createConfirmation } from '../src/confirmation/confirmation.ts';
 import { sharedCounters } from '../src/policy/counters.ts';
 import { DEFAULT_LIMITS } from '../src/policy/limits.ts';
-import { defineTool } from '../src/tools/tool.ts';
+import { defineTool, type ToolPrincipal } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
 import { freePort } from './support/free-port.ts';
 import { type HeldClock, holdClock } from './support/held-clock.ts';
@@ -120,6 +122,33 @@ describe('SP-29 a dangerous call needs the user’s word for that very call, by 
     expect(answer.text).toContain('cannot be asked');
     expect(runs).toEqual([]);
   });
+});
+
+test('a machine has no user: it is shown no form that it would fill in itself', async () => {
+  const machine = await desk.token('desk:read', { sub: 'machine-1', client_id: 'machine-1', roles: undefined });
+  const answer = await send({ token: machine });
+  expect(answer.message.result).toMatchObject({ isError: true });
+  expect(answer.text).toContain('cannot be asked');
+  expect(runs).toEqual([]);
+});
+
+test.each<[string, Partial<ToolPrincipal>, string]>([
+  ['an app that its user let in', {}, 'asked'],
+  ['whoever holds a personal access token', { credential: 'personal_access_token' }, 'nobody-to-ask'],
+  ['a machine', { clientId: 'user-1' }, 'nobody-to-ask'],
+  ['a token that names no roles', { roles: undefined }, 'nobody-to-ask'],
+])('%s is asked by a form, or not: %j', async (_who, change, reason) => {
+  const form: ClientForm = {
+    verify: () => Promise.reject(new Error('no state was sent')),
+    takeOrAsk: async () => ({ given: false, reason: 'asked', where: { by: 'client', state: 'sealed' } }),
+  };
+  const { consentTo } = createConfirmation({ policy: 'client', form, page: undefined });
+  const who = { subject: 'user-1', clientId: 'client-1', scopes: [], roles: ['agent'], expiresAt: new Date() };
+  const principal: ToolPrincipal = { credential: 'access_token', ...who, ...change };
+  const asked = { tool: { name: 'wipe', title: 'Wipe' }, arguments: {}, principal, signal: AbortSignal.timeout(1000) };
+  const envelope = { [CLIENT_CAPABILITIES_META_KEY]: { elicitation: { form: {} } } };
+  const context = { mcpReq: { envelope } } as unknown as ServerContext;
+  expect(await consentTo(asked, context)).toMatchObject({ given: false, reason });
 });
 
 describe('RS-30 requestState is the attacker’s', () => {

@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createLogger } from '@portcullis/platform';
 import { z } from 'zod';
 import { defineTool } from '../src/tools/tool.ts';
@@ -217,6 +217,27 @@ test.each(ERAS)(
     }
   },
 );
+
+test.each(ERAS)('RS-26: the timer that ends a stream with its token goes with the answer (%s)', async (era) => {
+  const day = 24 * 3600;
+  const token = await desk.token('desk:read', { exp: Math.floor(Date.now() / 1000) + day });
+  const set = jest.spyOn(globalThis, 'setTimeout');
+  const cleared = jest.spyOn(globalThis, 'clearTimeout');
+  try {
+    await call(desk, { token, era, name: 'whoami' });
+    await ask(desk, { token, era, method: 'tools/list' });
+    await post(desk, { token, body: JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }) });
+    const timers = set.mock.calls.flatMap(([, ms], index) =>
+      (ms ?? 0) > (day / 2) * 1000 ? [set.mock.results[index]?.value] : [],
+    );
+    expect(timers).toHaveLength(3);
+    const gone = cleared.mock.calls.map(([timer]) => timer);
+    expect(timers.filter((timer) => !gone.some((one) => one === timer))).toEqual([]);
+  } finally {
+    set.mockRestore();
+    cleared.mockRestore();
+  }
+});
 
 describe('SP-20 and SP-27 logs and answers', () => {
   test('each answer carries a correlation id of its own, which a client cannot choose', async () => {

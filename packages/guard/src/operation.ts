@@ -54,7 +54,13 @@ export function judgeOperation(message: McpMessage, caller: Caller, rules: Acces
   for (const name of operation?.names ?? []) {
     const kind = operation?.kind ?? 'methods';
     const refuse = (reason: 'undeclared' | 'hidden') =>
-      ({ reason, kind, name: String(name).slice(0, 2048), method: message.method, id: messageId(message) }) as const;
+      ({
+        reason,
+        kind,
+        name: typeof name === 'string' ? name.slice(0, 2048) : '',
+        method: message.method,
+        id: messageId(message),
+      }) as const;
     const found = rules.declarations.find(kind, name);
     if (found.length === 0) return refuse('undeclared');
     for (const declaration of found) {

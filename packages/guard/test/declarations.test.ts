@@ -114,7 +114,9 @@ describe('RS-28, SP-25 what a caller may not know of is answered as what does no
     expect(answers.map(({ refusals }) => refusals[0]?.reason)).toEqual(['hidden', 'undeclared']);
   });
 
-  test.each(['__proto__', 'constructor', 'toString', 'Search', ' search', 'search ', '', 7, null, ['search'], {}])(
+  const notNames: unknown[] = [7, null, ['search'], {}, { toString: 1 }, { toString: null, valueOf: null }];
+
+  test.each(['__proto__', 'constructor', 'toString', 'Search', ' search', 'search ', '', ...notNames])(
     'no name but a declared one will do: %j',
     async (name) => {
       expect(await send(call(name))).toMatchObject({ reached: undefined, refusals: [{ reason: 'undeclared' }] });

@@ -1,5 +1,6 @@
 import type { Logger, Secret } from '@portcullis/platform';
 import pg from 'pg';
+import { survive } from '../store/lost-connections.ts';
 import {
   type Analytics,
   type AnalyticsOutcome,
@@ -38,7 +39,7 @@ export function postgresqlAnalytics(options: PostgresqlAnalyticsOptions, logger:
     application_name: 'portcullis-analytics',
     options: '-c search_path=analytics -c TimeZone=UTC -c default_transaction_read_only=on',
   });
-  pool.on('error', (error) => logger.warn({ err: error }, 'an idle analytics connection was lost'));
+  survive(pool, (error) => logger.warn({ err: error }, 'an analytics connection was lost'));
   return {
     timeoutMs,
     async run(statement) {

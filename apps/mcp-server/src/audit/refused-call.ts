@@ -11,7 +11,13 @@ export function recordRefusedCall(
 ): void {
   if (method !== 'tools/call') return;
   const { name, arguments: args } = typeof params === 'object' && params !== null ? readCall(params) : {};
-  audit.record({ decision: decisionOf(refusal), tool: String(name), arguments: args, call, durationMs: 0 });
+  audit.record({
+    decision: decisionOf(refusal),
+    tool: typeof name === 'string' ? name : '',
+    arguments: args,
+    call,
+    durationMs: 0,
+  });
 }
 
 function readCall(params: object): { name?: unknown; arguments?: unknown } {

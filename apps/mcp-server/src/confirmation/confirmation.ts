@@ -23,7 +23,7 @@ export type Confirmation = {
 
 /**
  * Asks on our own page where the client can open one, or can ask nothing, and by the client's form where that is all it
- * can. A page is behind the user's own sign-in, so it is the stronger word.
+ * can and a user let that client in. A page is behind the user's own sign-in, so it is the stronger word.
  */
 export function createConfirmation({ policy, form, page }: ConfirmationDeps): Confirmation {
   return {
@@ -31,13 +31,21 @@ export function createConfirmation({ policy, form, page }: ConfirmationDeps): Co
     async consentTo(call, context) {
       const can = elicitationOf(context);
       const opensPage = can.url;
-      if (policy === 'client' && can.form && !(can.url && page)) {
+      if (policy === 'client' && can.form && isAppOfUser(call.principal) && !(can.url && page)) {
         return { ...(await form.takeOrAsk(call, context)), opensPage };
       }
       if (page) return { ...(await page.useOrAsk(call)), opensPage };
       return { given: false, reason: 'nobody-to-ask', opensPage };
     },
   };
+}
+
+/**
+ * Whether a user let an app act for them. A machine has no user, and whoever holds a personal access token is an app that
+ * nobody was asked about: a form would be filled in by the very caller that is to be confirmed.
+ */
+function isAppOfUser({ credential, subject, clientId, roles }: ToolPrincipal): boolean {
+  return credential === 'access_token' && roles !== undefined && subject !== clientId;
 }
 
 const declared = z

@@ -68,8 +68,9 @@ export function mcpRoutes(
 }
 
 /** All that a tool learns of its caller. */
-function toolPrincipal({ subject, clientId, grantId, scopes, roles, expiresAt, boundTo }: Principal): ToolPrincipal {
-  return { subject, clientId, grantId, scopes, roles, expiresAt, boundTo };
+function toolPrincipal(principal: Principal): ToolPrincipal {
+  const { subject, credential, clientId, grantId, scopes, roles, expiresAt, boundTo } = principal;
+  return { subject, credential, clientId, grantId, scopes, roles, expiresAt, boundTo };
 }
 
 /** The request in web form; some have none, such as those of the method TRACE. */

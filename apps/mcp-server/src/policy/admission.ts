@@ -6,10 +6,8 @@ import type { SlotReason, Slots } from './slots.ts';
 /** Why a message is not served now. */
 export type AdmissionRefusal = { reason: LimitReason | SlotReason; retryAfterSeconds: number };
 
-/** Whether a message is served now; `hold` keeps its place until the answer is sent. */
-type Admission =
-  | { ok: true; hold(answer: () => Promise<Response>): Promise<Response> }
-  | { ok: false; refusal: AdmissionRefusal };
+/** Whether a message is served now; `release` gives its place back, when the answer was sent or its caller is gone. */
+type Admission = { ok: true; release(): void } | { ok: false; refusal: AdmissionRefusal };
 
 /** Whom a message comes from. */
 type Caller = { subject: string; clientId: string };
@@ -22,11 +20,10 @@ export type Admissions = { judge(message: unknown, caller: Caller, tool: CalledT
 
 /** How long a caller waits for its own calls to end. */
 const BUSY_RETRY_SECONDS = 1;
-const FREE: Admission = { ok: true, hold: (answer) => answer() };
+const FREE: Admission = { ok: true, release: () => undefined };
 
 /**
- * Admits messages within the limits. A call of a tool takes a place too, until its answer has been sent or its caller is
- * gone. Every other request costs one point.
+ * Admits messages within the limits. A call of a tool takes a place too, until that is given back. Every other request costs one point.
  */
 export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
   return {
@@ -39,10 +36,7 @@ export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
       if (!place.ok) return { ok: false, refusal: { reason: place.reason, retryAfterSeconds: BUSY_RETRY_SECONDS } };
       const { release } = place.slot;
       try {
-        const admission = admitted(await limits.count(call), {
-          ok: true,
-          hold: (answer) => answerThen(answer, release),
-        });
+        const admission = admitted(await limits.count(call), { ok: true, release });
         if (!admission.ok) release();
         return admission;
       } catch (cause) {
@@ -55,38 +49,4 @@ export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
 
 function admitted(counted: Awaited<ReturnType<CallLimits['count']>>, admission: Admission): Admission {
   return counted.ok ? admission : counted;
-}
-
-async function answerThen(answer: () => Promise<Response>, release: () => void): Promise<Response> {
-  try {
-    const response = await answer();
-    if (response.body) return new Response(releasing(response.body, release), response);
-    release();
-    return response;
-  } catch (cause) {
-    release();
-    throw cause;
-  }
-}
-
-/** The same bytes; whichever way the stream ends, it ends once. */
-function releasing(body: ReadableStream<Uint8Array>, release: () => void): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        release();
-        controller.close();
-      } catch (cause) {
-        release();
-        controller.error(cause);
-      }
-    },
-    async cancel(reason) {
-      release();
-      await reader.cancel(reason);
-    },
-  });
 }

@@ -1,4 +1,4 @@
-import type { AccessDeclaration, Binding, UpstreamTokenResult } from '@portcullis/guard';
+import type { AccessDeclaration, Binding, Credential, UpstreamTokenResult } from '@portcullis/guard';
 import { z } from 'zod';
 import type { PolicyDeclaration } from '../policy/declaration.ts';
 import type { DeskView } from '../store/desk-store.ts';
@@ -6,6 +6,8 @@ import type { DeskView } from '../store/desk-store.ts';
 /** Who calls a tool, as its token says. Never the token itself. */
 export type ToolPrincipal = {
   readonly subject: string;
+  /** What was shown. */
+  readonly credential: Credential;
   readonly clientId: string;
   /** What the user once allowed, and the token came of. */
   readonly grantId?: string | undefined;

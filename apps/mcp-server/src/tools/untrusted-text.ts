@@ -36,7 +36,7 @@ export function describeBoundary({ open, close }: Boundary): z.input<typeof boun
 const INSTRUCTION_SHAPES: readonly RegExp[] = [
   /\b(ignore|disregard|forget|override)\b.{0,40}\b(previous|prior|earlier|above|all)\b.{0,40}\b(instructions?|rules?|prompts?|messages?)/iu,
   /\bthis overrides\b/iu,
-  /^\s*(system|assistant|developer)\b.{0,20}:/imu,
+  /^[^\S\r\n\u2028\u2029]*(system|assistant|developer)\b.{0,20}:/imu,
   /\byou are now\b/iu,
   /\b(use|call|run|invoke)\b.{0,30}\btools?\b/iu,
   /\bdo not (tell|inform|mention)\b/iu,
