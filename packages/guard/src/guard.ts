@@ -20,7 +20,9 @@ import { refusalResponse } from './refusal-response.ts';
 import { type BodySource, judgeAnnouncedLength, judgeBodyHeaders, readBytes, withBody } from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
+import type { GrantRevocation } from './revoked-grants.ts';
 import { keepSubjectToken } from './subject-token.ts';
+import { createTokenEnds, type TokenEnds } from './token-ends.ts';
 import { createUpstreamTokens, type UpstreamTokenResult, type UpstreamTokens } from './upstream-token.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
@@ -136,8 +138,14 @@ export type Guard = Readonly<{
   permits(principal: Principal, scope: string): boolean;
   /** The paths that are the guard's to answer: the resource's own, and those of the metadata. */
   paths: ReadonlySet<string>;
-  /** Aborted when the token of this principal may no longer be used, for streams that have no other end. */
-  endOf(principal: Principal): AbortSignal;
+  /**
+   * Aborted when the token of this principal may no longer be used, for streams that have no other end: when it has
+   * expired, or when the feed tells of a revocation of it (of a personal access token: of any that concerns it).
+   * Without `revocation` credentials only when it has expired.
+   *
+   * @param over aborted when the stream has ended, so that nothing is kept for it; the answer is aborted then too
+   */
+  endOf(principal: Principal, over?: AbortSignal): AbortSignal;
   /**
    * A third-party service's token in the name of a user whom this guard let in, out of the issuer's vault: an exchange,
    * never the caller's own token (RFC 8693). Needs `revocation` credentials. Kept until it expires, and not handed out
@@ -163,8 +171,10 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options);
   const { metadata, authorizationServerMetadata } = documents(settings);
   const introspected = introspectedTokens(settings);
-  const feed = revocationFeed(settings, introspected);
-  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, { feed, introspected });
+  const ends = createTokenEnds(settings);
+  const feed = revocationFeed(settings, { introspected, ends });
+  const sources = { feed, introspected, ends };
+  const { refuse, verifyToken, keysAvailable, authenticate, refusedSite } = judges(settings, sources);
   const gate = messageGate(settings);
 
   function preflight(request: Request): Response | undefined {
@@ -242,17 +252,12 @@ export function createGuard(options: GuardOptions): Guard {
       return decideAccess({ scopes: [scope] }, caller, settings.hierarchy) === 'listed-and-callable';
     },
     paths: guardedPaths(settings),
-    endOf({ expiresAt }) {
-      const leftMs = expiresAt.getTime() + settings.clockToleranceSeconds * 1000 - settings.now().getTime();
-      return AbortSignal.timeout(Math.min(Math.max(leftMs, 0), TIMER_CAP_MS));
-    },
+    endOf: ends.endOf,
     upstreamToken: upstreamTokens(settings, feed),
     metrics: () => ({ revocation: feed.metrics() }),
     close: () => feed.close(),
   } satisfies Guard);
 }
-
-const TIMER_CAP_MS = 2 ** 31 - 1;
 
 function guardedPaths({ resource, mirrorIssuerMetadata }: GuardSettings): ReadonlySet<string> {
   const mirrored = mirrorIssuerMetadata ? [MIRRORED_PATH] : [];
@@ -289,10 +294,14 @@ function isWellKnown({ url }: Request): boolean {
   return url.includes('/.well-known/');
 }
 
-function revocationFeed(settings: GuardSettings, introspected: IntrospectedTokens): RevocationFeed {
+function revocationFeed(settings: GuardSettings, { introspected, ends }: Omit<Sources, 'feed'>): RevocationFeed {
   const { revocation, issuer, fetch, now, onRevocationFeed: onChange } = settings;
   if (!revocation) return withoutFeed({ onChange });
-  return listenToFeed({ ...revocation, issuer, fetch }, { now, onChange, onRevoked: introspected.forget });
+  const onRevoked = (revocations: readonly GrantRevocation[]) => {
+    introspected.forget(revocations);
+    ends.end(revocations);
+  };
+  return listenToFeed({ ...revocation, issuer, fetch }, { now, onChange, onRevoked });
 }
 
 function introspectedTokens(settings: GuardSettings): IntrospectedTokens {
@@ -305,9 +314,9 @@ function introspectedTokens(settings: GuardSettings): IntrospectedTokens {
   });
 }
 
-type Sources = { feed: RevocationFeed; introspected: IntrospectedTokens };
+type Sources = { feed: RevocationFeed; introspected: IntrospectedTokens; ends: TokenEnds };
 
-function judges(settings: GuardSettings, { feed, introspected }: Sources) {
+function judges(settings: GuardSettings, { feed, introspected, ends }: Sources) {
   const keys = createIssuerKeys({ ...settings.keys, issuer: settings.issuer, fetch: settings.fetch }, settings.now);
   const deps = {
     rules: { ...settings, audience: settings.resource },
@@ -317,13 +326,16 @@ function judges(settings: GuardSettings, { feed, introspected }: Sources) {
   };
 
   async function judge(token: string): Promise<TokenVerdict> {
+    const heard = ends.heard();
     const opaque = await introspected.verify(token);
     const verdict = opaque ?? (await verifyAccessToken(token, deps));
     if (!verdict.ok) return verdict;
     const refusal = await feed.judge(verdict.principal);
     if (refusal !== undefined) return { ok: false, refusal };
     const confirmed = opaque ?? (await introspected.confirm(token, verdict.principal));
-    if (confirmed.ok) keepSubjectToken(confirmed.principal, token);
+    if (!confirmed.ok) return confirmed;
+    keepSubjectToken(confirmed.principal, token);
+    ends.judged(confirmed.principal, heard);
     return confirmed;
   }
 

@@ -2,6 +2,7 @@ import { InvalidTokenError, TemporarilyUnavailableError } from '@modelcontextpro
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import { authInfo, type SdkAuthInfo } from './auth-info.ts';
 import type { Guard, Handler } from './guard.ts';
+import { afterwards } from './response-end.ts';
 
 export { authInfo, type SdkAuthInfo } from './auth-info.ts';
 
@@ -46,11 +47,4 @@ export function mcpV1Handler(guard: Guard, createServer: () => McpV1Server): Han
     request.signal.addEventListener('abort', () => void server.close());
     return afterwards(response, () => server.close());
   };
-}
-
-/** Does something when the last byte of an answer is on its way. */
-function afterwards(response: Response, act: () => Promise<void>): Response {
-  const body = response.body?.pipeThrough(new TransformStream<Uint8Array, Uint8Array>({ flush: act })) ?? null;
-  if (body === null) void act();
-  return new Response(body, { status: response.status, headers: response.headers });
 }

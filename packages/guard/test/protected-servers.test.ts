@@ -231,7 +231,7 @@ test('a handler is told when its client goes away, and a subscription ends with 
   const handler = mcpHandler(guard, {
     async fetch(request) {
       signal = request.signal;
-      return new Response();
+      return new Response(new ReadableStream());
     },
   });
   const soon = new Date(present().getTime() + 304_950);
