@@ -1,14 +1,16 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { type ReportedAuditRecord, reportedAuditRecord, Secret, timeOrderedIds } from '@portcullis/platform';
 import { z } from 'zod';
 import { openAudit } from '../src/audit/open-audit.ts';
 import { redactedArguments } from '../src/audit/redacted-arguments.ts';
 import { refusalWindow } from '../src/audit/refusal-window.ts';
+import { startSender } from '../src/audit/sender.ts';
 import { openSpool } from '../src/audit/spool.ts';
 import type { Call } from '../src/desk-server.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
@@ -200,6 +202,41 @@ describe('records outlive what happens to either server (SP-37)', () => {
     const [name = 'none'] = await refusedFiles();
     const lines = (await readFile(join(own, name), 'utf8')).trim().split('\n');
     expect(lines.map((line) => JSON.parse(line).arguments)).toEqual([{ text: 'call 3' }]);
+  });
+
+  test('a disk that fails for a while ends nothing, and nothing gathers in the sender while it idles', async () => {
+    const issuer = await startIssuer();
+    const folder = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
+    const spool = openSpool(folder, { limitBytes: 1024 * 1024 });
+    let reads = 0;
+    const oldest = () => {
+      reads += 1;
+      if (reads < 3) throw new Error('the disk is away');
+      return spool.oldest();
+    };
+    const sender = startSender({
+      ...{ issuer: issuer.url, resource: 'http://localhost/mcp', clientId: 'desk', clientSecret: SECRET },
+      ...{ spool: { ...spool, oldest }, logger: silentLogger },
+    });
+    try {
+      for (let i = 1; i <= 5; i++) {
+        spool.append(JSON.stringify({ id: String(i) }));
+        sender.wake();
+        await untilRecorded(i, { issuer });
+      }
+      const abort = AbortController.prototype.abort;
+      jest.spyOn(AbortController.prototype, 'abort').mockImplementationOnce(function (this: AbortController) {
+        expect(getEventListeners(this.signal, 'abort').length).toBeLessThan(2);
+        abort.call(this);
+      });
+      await sender.close();
+    } finally {
+      jest.restoreAllMocks();
+      await sender.close();
+      spool.close();
+      await issuer.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('what was refused fills nothing up, and is kept up to 4 MiB', async () => {

@@ -51,22 +51,37 @@ export function startSender(options: SenderOptions): Sender {
     }
   };
 
+  const sleep = (ms: number) => pause(ms, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
+
+  /** A disk that fails is no reason to end: what it cannot give now waits, as what cannot be sent does. */
+  async function sendOldest(timeoutMs: number): Promise<'idle' | 'done' | 'try-again'> {
+    try {
+      const file = spool.oldest();
+      if (!file) return 'idle';
+      return (await sendFile(file, { options, note, timeoutMs })) ? 'done' : 'try-again';
+    } catch (cause) {
+      note({ state: 'try-again', cause });
+      return 'try-again';
+    }
+  }
+
   async function run(): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
     while (!ended.signal.aborted) {
-      const file = spool.oldest();
-      if (!file) {
-        await Promise.race([wake.promise, aborted(ended.signal)]);
-        wake = Promise.withResolvers();
-        await pause(GATHER_MS, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
-        continue;
+      switch (await sendOldest(TIMEOUT_MS)) {
+        case 'idle':
+          await wake.promise;
+          wake = Promise.withResolvers();
+          await sleep(GATHER_MS);
+          break;
+        case 'done':
+          retryMs = FIRST_RETRY_MS;
+          break;
+        case 'try-again':
+          await sleep(retryMs);
+          retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+          break;
       }
-      if (await sendFile(file, { options, note, timeoutMs: TIMEOUT_MS })) {
-        retryMs = FIRST_RETRY_MS;
-        continue;
-      }
-      await pause(retryMs, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
-      retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
     }
   }
 
@@ -75,9 +90,9 @@ export function startSender(options: SenderOptions): Sender {
     wake: () => wake.resolve(),
     async close() {
       ended.abort();
+      wake.resolve();
       await running;
-      const file = spool.oldest();
-      if (file) await sendFile(file, { options, note, timeoutMs: LAST_TIMEOUT_MS });
+      await sendOldest(LAST_TIMEOUT_MS);
     },
   };
 }
@@ -155,9 +170,4 @@ async function send(records: readonly unknown[], { options, timeoutMs }: Sending
 /** What is wrong with the request stays wrong; credentials and servers can be mended. */
 function judge(status: number): 'refused' | 'try-again' {
   return status === 400 || status === 413 ? 'refused' : 'try-again';
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
