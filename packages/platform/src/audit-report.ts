@@ -11,7 +11,7 @@ const members = z.record(z.string(), z.unknown());
 
 /** An audit record of a resource server. Its resource is that of the server that sends it. */
 export const reportedAuditRecord = z.strictObject({
-  /** Chosen by the sender: a record that is sent twice is stored once. */
+  /** Chosen by the sender, behind the time in 12 digits: a record that is sent twice is stored once. */
   id: z.string().regex(/^[0-9a-f]{32}$/),
   time: z.iso.datetime(),
   type: z.enum(['tool.called', 'request.refused']),

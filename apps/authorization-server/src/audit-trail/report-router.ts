@@ -1,15 +1,9 @@
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import { createAuditLog, type Database } from '@portcullis/persistence';
-import {
-  AUDIT_REPORT_LIMITS,
-  AUDIT_REPORT_PATH,
-  type AuditEvent,
-  auditReport,
-  type ReportedAuditRecord,
-  reportedAuditRecord,
-} from '@portcullis/platform';
+import { AUDIT_REPORT_LIMITS, AUDIT_REPORT_PATH, auditReport } from '@portcullis/platform';
 import { authenticateResourceServer, type ResourceServerDeps } from '../revocation/resource-server-caller.ts';
+import { reportedEvent } from './reported-event.ts';
 
 /** What the route works with. */
 export type AuditReportDeps = ResourceServerDeps & { database: Database };
@@ -48,11 +42,12 @@ export function auditReportRouter(deps: AuditReportDeps): Router {
       ctx.body = { error: 'access_denied', error_description: 'this client is not the server of that resource' };
       return;
     }
-    const records = report.data.records.map(readRecord);
-    const events = records.flatMap((record) => (record ? [eventOf(record, { ...sender, now: deps.clock() })] : []));
+    const now = deps.clock();
+    const read = report.data.records.map((record) => reportedEvent(record, { ...sender, now }));
+    const events = read.filter((event) => event !== undefined);
     await log.recordOnce(events);
     ctx.set('Cache-Control', 'no-store');
-    ctx.body = { stored: events.length, refused: records.flatMap((record, i) => (record ? [] : [i])) };
+    ctx.body = { stored: events.length, refused: read.flatMap((event, i) => (event ? [] : [i])) };
   });
   return router;
 }
@@ -63,18 +58,4 @@ function readJson(body: unknown): unknown {
   } catch {
     return undefined;
   }
-}
-
-function readRecord(value: unknown): ReportedAuditRecord | undefined {
-  if (Buffer.byteLength(JSON.stringify(value)) > AUDIT_REPORT_LIMITS.recordBytes) return undefined;
-  return reportedAuditRecord.safeParse(value).data;
-}
-
-/** A clock that is ahead must not put records before those that are still to come. */
-function eventOf(
-  { time, ...record }: ReportedAuditRecord,
-  { resource, now }: { resource: string; now: Date },
-): AuditEvent & { id: string } {
-  const claimed = new Date(time);
-  return { ...record, time: claimed > now ? now : claimed, resource };
 }

@@ -81,7 +81,8 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
     isReady: () => !spool.isFull(),
     record(call) {
       log.record(call);
-      return spooled(callRecord(call, { id: nextId(now()), now: now() }));
+      const at = now();
+      return spooled(callRecord(call, { id: nextId(at), now: at }));
     },
     turnedAway(refusal, origin) {
       log.turnedAway(refusal, origin);

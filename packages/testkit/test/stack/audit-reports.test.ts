@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAuditLog, createClientStore, openDatabase } from '@portcullis/persistence';
+import { timeOrderedIds } from '@portcullis/platform';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import { createHttpPerson, type JsonAnswer, pollUntil, type Stack, sendJson, startStack } from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, targetOf, tokensOf } from './support/authorization.ts';
@@ -13,8 +13,10 @@ import { OWNER_ENV } from './support/owner.ts';
 
 const NOTES = 'https://notes.example/mcp';
 
-const aRecord = (change: Record<string, unknown> = {}) => ({
-  ...{ id: randomBytes(16).toString('hex'), time: new Date().toISOString(), type: 'tool.called', outcome: 'success' },
+const minutesAhead = (minutes: number) => new Date(Date.now() + minutes * 60_000);
+const nextId = timeOrderedIds();
+const aRecord = (change: Record<string, unknown> = {}, at = new Date()) => ({
+  ...{ id: nextId(at), time: at.toISOString(), type: 'tool.called', outcome: 'success' },
   ...{ subject: 'ada', client: 'app', tool: 'search', durationMs: 3, arguments: { text: 'printer' } },
   ...change,
 });
@@ -74,9 +76,14 @@ describe('POST /internal/audit takes records from the server of a resource, abou
       detail: { decision: 'x' },
     });
     expect(await send([record])).toMatchObject({ status: 200, json: { stored: 1, refused: [] } });
-    const { time, ...rest } = record;
+    const { id, time, ...rest } = record;
     expect(await stored({ correlationId: 'reported' })).toEqual([
-      { ...rest, time: new Date(time), resource: server.mcpUrl },
+      {
+        ...rest,
+        id: expect.stringMatching(`^${id.slice(0, 12)}[0-9a-f]{20}$`),
+        time: new Date(time),
+        resource: server.mcpUrl,
+      },
     ]);
     await server.audit.seal();
     expect(await server.database.prisma.auditEvent.count({ where: { correlationId: 'reported', seq: null } })).toBe(0);
@@ -94,6 +101,19 @@ describe('POST /internal/audit takes records from the server of a resource, abou
       await send(records.map((record) => ({ ...record, tool: 'another' })));
       expect((await stored({ subject })).every(({ tool }) => tool === 'search')).toBe(true);
     }
+  });
+
+  test('nobody can take the id of somebody else’s record, such as that of an anomaly, and so keep it out', async () => {
+    await send(Array.from({ length: 20 }, () => aRecord({ subject: 'failing', outcome: 'denied' })));
+    expect(await server.audit.watch()).toBe(1);
+    const [anomaly] = await stored({ subject: 'failing', type: 'anomaly.raised' });
+    const id = anomaly?.id ?? '';
+    const record = aRecord({ subject: 'taking', id }, new Date(Number.parseInt(id.slice(0, 12), 16)));
+    await send([record]);
+    await send([record], { as: notes, resource: NOTES });
+    const taking = await stored({ subject: 'taking' });
+    expect(new Set(taking.map(({ resource }) => resource))).toEqual(new Set([server.mcpUrl, NOTES]));
+    expect(new Set([id, ...taking.map((each) => each.id)]).size).toBe(3);
   });
 
   test('strangers, clients of users, wrong secrets and other resources are refused, and nothing is stored', async () => {
@@ -121,6 +141,9 @@ describe('POST /internal/audit takes records from the server of a resource, abou
       aRecord({ subject, resource: NOTES }),
       aRecord({ subject, seq: 1 }),
       aRecord({ subject, id: 'short' }),
+      aRecord({ subject, id: 'f'.repeat(32) }),
+      aRecord({ subject, id: '0'.repeat(32) }),
+      aRecord({ subject }, minutesAhead(6)),
       aRecord({ subject, time: 'yesterday' }),
       aRecord({ subject, durationMs: 2 ** 40 }),
       aRecord({ subject, arguments: { text: 'x'.repeat(9000) } }),
@@ -145,7 +168,7 @@ describe('POST /internal/audit takes records from the server of a resource, abou
   });
 
   test('a clock that is ahead puts no record into the future', async () => {
-    await send([aRecord({ subject: 'ahead', time: new Date(Date.now() + 3_600_000).toISOString() })]);
+    expect(await send([aRecord({ subject: 'ahead' }, minutesAhead(4))])).toMatchObject({ json: { stored: 1 } });
     const [record] = await stored({ subject: 'ahead' });
     expect(record?.time.getTime()).toBeLessThanOrEqual(Date.now());
   });
