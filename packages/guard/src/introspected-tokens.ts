@@ -40,6 +40,8 @@ type Deps = Readonly<{ introspect: Introspect; rules: IntrospectionRules; now: (
 
 const RETRY_SECONDS = 5;
 const CACHE_ENTRIES = 10_000;
+/** About one token for one request. Each but the first follows a revocation that came in meanwhile. */
+const MAX_QUESTIONS = 5;
 
 /** Knows no token but those that can be verified without the issuer: of a guard that was given no credentials. */
 export const WITHOUT_INTROSPECTION: IntrospectedTokens = {
@@ -69,15 +71,29 @@ export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
     kept.set(key, { principal, since: now().getTime() });
   }
 
+  /** What was said before a revocation came in may be from before it was made, so it is asked for again. */
+  async function answered(
+    key: string,
+    { token, revoked }: { token: string; revoked: Set<string> },
+  ): Promise<TokenVerdict> {
+    try {
+      for (let questions = 0; questions < MAX_QUESTIONS; questions += 1) {
+        const judged = await introspected(token, deps);
+        if (judged.ok && revoked.delete(judged.principal.grantId ?? '')) continue;
+        // In the same turn as it was looked whether a revocation came, so that none comes in between.
+        if (judged.ok) keep(key, judged.principal);
+        return judged;
+      }
+    } finally {
+      asking.delete(key);
+    }
+    const cause = new Error('each time the issuer was asked about a token, a revocation of it came in');
+    return refuse({ reason: 'introspection_unavailable', retryAfterSeconds: RETRY_SECONDS, cause });
+  }
+
   function ask(key: string, token: string): Promise<TokenVerdict> {
     const revoked = new Set<string>();
-    const verdict = introspected(token, deps)
-      .then((judged) => {
-        // What was said before a revocation came in may be from before it was made.
-        if (judged.ok && !revoked.has(judged.principal.grantId ?? '')) keep(key, judged.principal);
-        return judged;
-      })
-      .finally(() => asking.delete(key));
+    const verdict = answered(key, { token, revoked });
     asking.set(key, { verdict, revoked });
     return verdict;
   }

@@ -204,22 +204,39 @@ describe('what the issuer said of a personal access token', () => {
     },
   );
 
-  test('is not kept when a revocation came while it was on its way', async () => {
+  test('lets nobody in and is not kept when a revocation came while it was on its way', async () => {
     const held = Promise.withResolvers<void>();
+    let isRevoked = false;
     endpoint.answerWith(async () => {
+      const body = isRevoked ? { active: false } : goodAnswer(issuer.url);
       await held.promise;
-      return { status: 200, body: goodAnswer(issuer.url) };
+      return { status: 200, body };
     });
     const { guard, judge } = await asking();
     const token = await newToken();
-    const first = judge(token);
+    const before = judge(token);
     await until(() => endpoint.asked.length === 1);
+    isRevoked = true;
     feed.revoke({ gid: 'pat-1' });
     await until(() => guard.metrics().revocation.revokedGrants === 1);
+    const after = Array.from({ length: 8 }, () => judge(token));
     held.resolve();
-    await first;
-    endpoint.answerWith(() => ({ status: 200, body: { active: false } }));
+    expect(await Promise.all([before, ...after])).toEqual(Array(9).fill('inactive'));
     expect(await judge(token)).toBe('inactive');
+  });
+
+  test('is asked for a few times only where revocations do not stop: 503 after that', async () => {
+    const { guard, judge } = await asking();
+    endpoint.answerWith(async () => {
+      const gid = `other-${endpoint.asked.length}`;
+      feed.revoke({ gid: 'pat-1' }, { gid });
+      await until(() => guard.metrics().revocation.revokedGrants === 1 + endpoint.asked.length);
+      return { status: 200, body: goodAnswer(issuer.url) };
+    });
+    const token = await newToken();
+    expect([await judge(token), endpoint.asked.length]).toEqual(['introspection_unavailable', 5]);
+    answer();
+    expect(await judge(token)).toBe('taken');
   });
 
   test('is asked for again after its time, and after a clock that was set back', async () => {
