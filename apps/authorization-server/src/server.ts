@@ -85,7 +85,7 @@ import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
 import { upstreamCallback } from './upstream/callback.ts';
 import { createConnectors, createSignInProviders } from './upstream/connectors.ts';
-import { endUnusedConnections as endConnections } from './upstream/ending.ts';
+import { endUnusedConnection, endUnusedConnections } from './upstream/ending.ts';
 
 export { type Config, readConfig } from './config.ts';
 export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
@@ -164,7 +164,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const connectors = createConnectors(config, clock);
   const signInProviders = createSignInProviders(config, clock);
   const identities = createLinkedIdentityStore(database);
-  const endUnusedConnections = () => endConnections({ connections, connectors, audit, clock, log });
+  const ending = { connections, connectors, audit, clock, log };
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resources: config.deskResources, now: clock() });
@@ -279,7 +279,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     envelope,
     upstreamConnections: connections,
     connectors,
-    endUnusedConnections,
+    endUnusedConnection: (id) => endUnusedConnection(id, ending),
   });
   const setup = setupRouter({
     ...linkDeps,
@@ -365,7 +365,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
       ...keeping,
       ...{ dataFolder: config.dataFolder, policy: config.audit, openAsOwner: deps.openAsOwner },
     }),
-    endUnusedConnections,
+    endUnusedConnections: () => endUnusedConnections(ending),
     metrics,
     close() {
       events.close();

@@ -73,3 +73,29 @@ describe('a service that is asked to refresh', () => {
     expect(await connector().refresh(refresh)).toMatchObject({ ok: false, failure });
   });
 });
+
+describe('a service that is asked to revoke', () => {
+  test.each([
+    ['rfc7009', 200, {}, true],
+    ['rfc7009', 400, { error: 'invalid_token' }, true],
+    ['rfc7009', 401, { error: 'invalid_client' }, false],
+    ['rfc7009', 503, {}, false],
+    ['github', 204, undefined, true],
+    ['github', 404, {}, true],
+    ['github', 422, {}, true],
+    ['github', 200, {}, false],
+    ['github', 401, {}, false],
+    ['github', 403, {}, false],
+    ['github', 429, {}, false],
+    ['github', 500, {}, false],
+    ['bearer', 200, { ok: true, revoked: true }, true],
+    ['bearer', 200, { ok: false, error: 'token_revoked' }, true],
+    ['bearer', 200, { ok: false, error: 'invalid_auth' }, true],
+    ['bearer', 200, { ok: false, error: 'internal_error' }, false],
+    ['bearer', 200, 'no JSON', false],
+    ['bearer', 429, { ok: true }, false],
+  ] as const)('(%s) and answers %i %j: revoked is %s', async (style, status, body, revoked) => {
+    answer = { status, body: typeof body === 'string' ? body : JSON.stringify(body ?? '') };
+    expect((await connector(style).revoke(tokens)).ok).toBe(revoked);
+  });
+});

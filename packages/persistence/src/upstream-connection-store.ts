@@ -67,8 +67,20 @@ export type UpstreamConnectionStore = {
   saveRefreshed(o: { connection: UpstreamConnection; tokens: UpstreamTokens; leased: Date; now: Date }): Promise<void>;
   /** Ends the lease until `leased` without tokens; `ended` when the connection turned out to be over. */
   release(o: { id: string; leased: Date; ended?: Date }): Promise<void>;
-  /** Connections that no living grant may use. */
+  /** Connections that no living grant may use, and nobody has a lease on; those that have waited longest come first. */
   unused(o: { now: Date; limit: number }): Promise<UpstreamConnection[]>;
+  /**
+   * Takes a connection that no living grant may use out of use for good, and gives what is to be revoked. No grant is
+   * linked to it any more then; only connecting anew makes it live again. Of several at once one gets it, and nobody
+   * again before the time that `until` makes of when it ended.
+   *
+   * @throws when its tokens were not sealed for this very connection
+   */
+  retire(o: {
+    id: string;
+    now: Date;
+    until(endedAt: Date): Date;
+  }): Promise<{ connection: UpstreamConnection; tokens: UpstreamTokens; endedAt: Date } | undefined>;
   /** Forgets a connection that no living grant may use. False when one may by now. */
   removeUnused(o: { id: string; now: Date }): Promise<boolean>;
 };
@@ -130,9 +142,8 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
       return row ? opened(row, envelope) : undefined;
     },
     lease: async ({ id, now, until }) => {
-      const free = { OR: [{ leaseUntil: null }, { leaseUntil: { lte: now } }] };
       const { count } = await prisma.upstreamConnection.updateMany({
-        where: { id, endedAt: null, ...free },
+        where: { id, endedAt: null, ...freeAt(now) },
         data: { leaseUntil: until },
       });
       return count === 1;
@@ -156,11 +167,35 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
         data: { leaseUntil: null, ...(ended && { endedAt: ended }) },
       });
     },
-    unused: async ({ now, limit }) =>
-      (await prisma.upstreamConnection.findMany({ where: unusedAt(now), take: limit })).map(described),
+    unused: async ({ now, limit }) => {
+      const rows = await prisma.upstreamConnection.findMany({
+        where: { ...unusedAt(now), ...freeAt(now) },
+        orderBy: { leaseUntil: { sort: 'asc', nulls: 'first' } },
+        take: limit,
+      });
+      return rows.map(described);
+    },
+    retire: async ({ id, now, until }) => {
+      const retired = await inTransaction(database, async (within) => {
+        const where = { id, ...unusedAt(now), ...freeAt(now) };
+        const row = await within.prisma.upstreamConnection.findFirst({ where });
+        if (!row) return undefined;
+        const endedAt = row.endedAt ?? now;
+        const data = { endedAt, leaseUntil: until(endedAt) };
+        const { count } = await within.prisma.upstreamConnection.updateMany({ where, data });
+        return count === 1 ? { row, endedAt } : undefined;
+      });
+      if (!retired) return undefined;
+      const { row, endedAt } = retired;
+      return { connection: described(row), tokens: opened(row, envelope), endedAt };
+    },
     removeUnused: async ({ id, now }) =>
       (await prisma.upstreamConnection.deleteMany({ where: { id, ...unusedAt(now) } })).count === 1,
   };
+}
+
+function freeAt(now: Date) {
+  return { OR: [{ leaseUntil: null }, { leaseUntil: { lte: now } }] };
 }
 
 function unusedAt(now: Date) {

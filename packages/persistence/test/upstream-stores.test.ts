@@ -72,6 +72,50 @@ describe('the vault', () => {
     expect(await vault().tokens(id)).toBeUndefined();
   });
 
+  test('what is retired serves no grant any more, rests for the time named, and lives again when it is connected', async () => {
+    const { grantId, connection } = await connected('user-8');
+    const id = connection?.id ?? '';
+    const until = (endedAt: Date) => new Date(endedAt.getTime() + 2000);
+    const retire = (at: Date) => vault().retire({ id, now: at, until });
+    const waits = async (at: Date) =>
+      (await vault().unused({ now: at, limit: 1000 })).some((one) => one.id === connection?.id);
+    expect(await retire(now)).toBeUndefined();
+    await database.db.prisma.grant.delete({ where: { id: grantId } });
+    expect(await waits(now)).toBe(true);
+    expect(await retire(now)).toMatchObject({ connection: { id }, tokens, endedAt: now });
+    expect(await retire(now)).toBeUndefined();
+    expect(await waits(now)).toBe(false);
+    const next = await agreed('user-8', ['repo']);
+    expect(await vault().use({ grantId: next, connectionId: id, userId: 'user-8' })).toBe(false);
+    const again = until(now);
+    expect(await waits(again)).toBe(true);
+    expect(await retire(again)).toMatchObject({ endedAt: now });
+    await connected('user-8');
+    expect(await vault().use({ grantId: next, connectionId: id, userId: 'user-8' })).toBe(true);
+    expect(await retire(later)).toBeDefined();
+  });
+
+  test('of revoking a connection and letting a grant use it at once, one happens', async () => {
+    const both = [database.db, await database.another()];
+    await warmUp(...both);
+    for (let round = 0; round < rounds(20); round++) {
+      const userId = `user-9-${round}`;
+      const { grantId, connection } = await connected(userId);
+      await database.db.prisma.grant.delete({ where: { id: grantId } });
+      const next = await agreed(userId, ['repo']);
+      const id = connection?.id ?? '';
+      const results = await atOnce<unknown>(8, (index) =>
+        (index + round) % 2 === 0
+          ? vault(both[0]).use({ grantId: next, connectionId: id, userId })
+          : vault(both[1]).retire({ id, now, until: () => later }),
+      );
+      const done = results.map((one) => one.status === 'fulfilled' && Boolean(one.value));
+      const [used, retired] = [0, 1].map((side) => done.some((did, index) => did && (index + round) % 2 === side));
+      expect([used, retired]).toContain(true);
+      expect(used && retired).toBe(false);
+    }
+  });
+
   test('a refresh whose lease is over writes nothing over what came meanwhile; what is over is not leased', async () => {
     const { grantId, connection } = await connected('user-7');
     if (!connection) throw new Error('not connected');

@@ -42,8 +42,8 @@ export type AccountDeps = OverviewDeps &
     database: Database;
     envelope: Envelope;
     acceptForms: Middleware;
-    /** Revokes at the upstreams what no grant may use any more. */
-    endUnusedConnections(): Promise<number>;
+    /** Revokes a connection at its upstream, if no grant may use it any more. */
+    endUnusedConnection(id: string): Promise<boolean>;
   };
 
 /** Does what a form asks for somebody who is signed in. */
@@ -276,7 +276,8 @@ async function submitUpstreamEnd(ctx: Context, session: AccountSession, deps: Ac
   const isOwn = async () => (await deps.upstreamConnections.list({ userId })).some((own) => own.id === id);
   await requireShown(ctx, { session, isOwn }, deps);
   await disconnectUpstream(ctx, id, { ...deps, userId, now: deps.clock() });
-  await deps.endUnusedConnections();
+  // This one only: nobody waits for the upstreams of others.
+  await deps.endUnusedConnection(id);
   done(ctx, deps, 'upstream-disconnected');
 }
 

@@ -1,6 +1,6 @@
 import type { UpstreamTokens } from '@portcullis/persistence';
 import * as oauth from 'oauth4webapi';
-import type { Egress } from '../egress/egress.ts';
+import type { Egress, EgressAnswer } from '../egress/egress.ts';
 import { engineFetch, FetchFailure } from '../egress/engine-fetch.ts';
 import type { UserEndpoint } from './presets.ts';
 import { type Upstream, upstreamOrigins } from './upstream.ts';
@@ -181,9 +181,11 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
     }
     if (!server.revocation_endpoint) return 'impossible';
     for (const token of refreshToken === undefined ? [accessToken] : [refreshToken, accessToken]) {
-      await oauth.processRevocationResponse(
-        await oauth.revocationRequest(server, client, authentication, token, options),
-      );
+      const response = await oauth.revocationRequest(server, client, authentication, token, options);
+      await oauth.processRevocationResponse(response).catch((cause: unknown) => {
+        // Google says so of an access token that went with its refresh token.
+        if (errorIn(cause) !== 'invalid_token') throw cause;
+      });
     }
     return 'revoked';
   }
@@ -318,8 +320,17 @@ async function revokeInItsOwnWay(
       : ({ method: 'POST', headers: { authorization: `Bearer ${token}` } } as const);
   const result = await o.egress(o.endpoint, request);
   if (!result.ok) throw new FetchFailure(result.failure);
+  if (!isRevoked(result.answer, o.style)) throw new Refused('error');
+}
+
+/** Whether an answer says that a token is over. Whatever else comes, a limit on requests too, says nothing of it. */
+function isRevoked({ status, body }: EgressAnswer, style: 'github' | 'bearer'): boolean {
   // 404 and 422: there is no such token any more.
-  if (result.answer.status >= 500) throw new Refused('error');
+  if (style === 'github') return [204, 404, 422].includes(status);
+  if (status !== 200) return false;
+  const answer: unknown = JSON.parse(body.toString('utf8'));
+  const gone = ['token_revoked', 'token_expired', 'invalid_auth'];
+  return memberOf(answer, 'ok') === true || gone.includes(text(memberOf(answer, 'error')) ?? '');
 }
 
 /** What services say of a refresh token that is over: RFC 6749, GitHub and Slack (with status 200), Atlassian. */

@@ -51,7 +51,7 @@ async function atTheDoor(person: HttpPerson): Promise<{ client: TestClient; step
 }
 
 /** Whoever is signed in at this server, with nothing connected. */
-async function newcomer(): Promise<{ person: HttpPerson; who: typeof OWNER }> {
+async function newcomer() {
   const who = await join(proxied.server, `person-${++clients}@example.com`);
   return { person: createHttpPerson(), who };
 }
@@ -434,6 +434,8 @@ describe('what is kept', () => {
     const client = await newClient();
     const { access } = await connectThrough(proxied, client, { person, who });
     const token = String((await exchange(proxied, access)).json?.access_token);
+    const other = await connectedToEnd();
+    await other.end();
     const page = await person.open(`${proxied.server.issuer}/account`);
     expect(words(page)).toMatch(/Third Party: alice.*Read your repositories there/);
     expect(page.answer.text).not.toContain('third-party-');
@@ -443,6 +445,8 @@ describe('what is kept', () => {
     expect(words(after)).not.toContain('Third Party: alice');
     expect((await exchange(proxied, access)).json?.error).toBe('invalid_request');
     expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+    // Nobody's page waits for what others have ended: that is done in the background.
+    expect(await proxied.third.call({ method: 'GET', token: other.token })).toBe(200);
   });
 
   it('nobody can disconnect what is somebody else’s', async () => {
@@ -481,6 +485,49 @@ describe('what is kept', () => {
     await proxied.server.endUnusedConnections();
     expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
   });
+
+  it.each([503, 429, 401])('a revocation that is answered with %i is not lost: it is tried again', async (status) => {
+    const { token, end } = await connectedToEnd();
+    await proxied.third.misbehave({ revocation: status });
+    await end();
+    await proxied.server.endUnusedConnections();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    await proxied.third.misbehave({});
+    await proxied.server.endUnusedConnections();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    proxied.server.pass(61);
+    await proxied.server.endUnusedConnections();
+    proxied.server.pass(-61);
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
+
+  it('a revocation that is refused for seven days is given up, and the trail says that it failed', async () => {
+    const { who, end } = await connectedToEnd();
+    const { prisma } = proxied.server.database;
+    const left = () => prisma.upstreamConnection.count({ where: { userId: who.userId } });
+    await proxied.third.misbehave({ revocation: 401 });
+    await end();
+    await proxied.server.endUnusedConnections();
+    expect(await left()).toBe(1);
+    await prisma.upstreamConnection.updateMany({
+      where: { userId: who.userId },
+      data: { endedAt: new Date(Date.now() - 7 * 24 * 3_600_000), leaseUntil: null },
+    });
+    await proxied.server.endUnusedConnections();
+    expect(await left()).toBe(0);
+    const event = { type: 'upstream.revoked', subject: who.userId };
+    expect(await prisma.auditEvent.findMany({ where: event })).toMatchObject([{ outcome: 'error' }]);
+  });
+
+  /** A token there, and how the only grant that uses it ends. */
+  async function connectedToEnd() {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { access, refresh } = await connectThrough(proxied, client, { person, who });
+    const revocation = { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` };
+    const end = () => requestToken(revocation, { client_id: client.id, token: refresh });
+    return { who, token: String((await exchange(proxied, access)).json?.access_token), end };
+  }
 
   async function endTokens(): Promise<void> {
     await proxied.server.database.prisma.upstreamConnection.updateMany({ data: { accessExpiresAt: new Date(0) } });
