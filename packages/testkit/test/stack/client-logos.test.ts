@@ -205,7 +205,7 @@ describe('looking at a page is no way to make this server fetch', () => {
     expect(fetchesOf(good)).toBe(1);
     expect(fetchesOf(bad)).toBeGreaterThan(1);
     expect(fetchesOf(bad)).toBeLessThanOrEqual(3);
-  });
+  }, 180_000);
 
   test('an address that a stranger makes up answers 404 and fetches nothing, nor does it show what else was fetched', async () => {
     const clientId = newUrl('app.example', 'json');
