@@ -1,7 +1,7 @@
 import { type Access, type Caller, decideAccess } from './access.ts';
 import type { DeclarationIndex, DeclaredKind } from './declarations.ts';
 import { isObject } from './fetch-json.ts';
-import { type McpMessage, messageId } from './mcp-message.ts';
+import { type McpMessage, messageId, subscribedUris } from './mcp-message.ts';
 import type { ScopeHierarchy } from './scope-hierarchy.ts';
 
 /** What a message wants to use; several names where it subscribes to several resources. */
@@ -84,7 +84,8 @@ export function accessTo(
   return all.includes('listed-and-challenged') ? 'listed-and-challenged' : 'listed-and-callable';
 }
 
-function operationOf({ method, params }: McpMessage): Operation | undefined {
+function operationOf(message: McpMessage): Operation | undefined {
+  const { method, params } = message;
   if (typeof method !== 'string' || OPEN_METHODS.has(method) || method.startsWith('notifications/')) return undefined;
   const given = isObject(params) ? params : {};
   switch (method) {
@@ -99,7 +100,7 @@ function operationOf({ method, params }: McpMessage): Operation | undefined {
     case 'completion/complete':
       return completed(isObject(given.ref) ? given.ref : {});
     case 'subscriptions/listen':
-      return { kind: 'resources', names: subscribed(given.notifications) };
+      return { kind: 'resources', names: subscribed(subscribedUris(message)) };
     default:
       return { kind: 'methods', names: [method] };
   }
@@ -109,9 +110,8 @@ function completed(ref: Record<string, unknown>): Operation {
   return ref.type === 'ref/resource' ? { kind: 'resources', names: [ref.uri] } : { kind: 'prompts', names: [ref.name] };
 }
 
-function subscribed(notifications: unknown): readonly unknown[] {
-  const uris = isObject(notifications) ? notifications.resourceSubscriptions : undefined;
+function subscribed(uris: unknown): readonly unknown[] {
   if (uris === undefined) return [];
   // Anything but a list names no resource that was declared.
-  return Array.isArray(uris) ? uris : [undefined];
+  return Array.isArray(uris) ? [...new Set(uris)] : [undefined];
 }

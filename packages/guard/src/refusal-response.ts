@@ -103,7 +103,10 @@ function answerTo(refusal: Refusal, request: Request, baseline: readonly string[
     case 'batch':
       return rpcError(400, { code: -32600, message: 'Batches are not supported. Send each message by itself.' });
     case 'not_a_message':
-      return rpcError(400, { code: -32600, message: 'The body is not a JSON-RPC message.' });
+      return rpcError(400, {
+        code: -32600,
+        message: 'The body is not a JSON-RPC message, or names too many resources.',
+      });
     case 'undeclared':
     case 'hidden':
       return unknown(refusal, request);

@@ -24,6 +24,7 @@ export function matchesTemplate(template: string, uri: string): boolean {
         if (token.literal === character) next.add(place + 1);
       } else if (token.expression === 'anything' || character !== '/') next.add(place);
     }
+    if (next.size === 0) return false;
     places = skippingExpressions(next, tokens);
   }
   return places.has(tokens.length);

@@ -218,6 +218,21 @@ describe('a resource is judged however its URI is spelled', () => {
     const answer = await send(ask('resources/read', { uri: `x://${'-'.repeat(4000)}` }), {}, { declarations });
     expect(answer).toMatchObject({ refusals: [{ reason: 'undeclared' }] });
   });
+
+  test.each([
+    ['a thousand different resources, and no more', (length: number) => `ticket://${length}`, 1000],
+    ['the same resource a thousand times, and no more', () => 'ticket://1', 1000],
+    ['100,000 characters, and no more', () => `ticket://${'1'.repeat(991)}`, 100],
+  ])('a subscription names %s', async (_what, uri, limit) => {
+    const naming = (length: number) =>
+      ask('subscriptions/listen', {
+        notifications: { resourceSubscriptions: Array.from({ length }, (_, index) => uri(index)) },
+      });
+    expect(await send(naming(limit))).toMatchObject({ status: 200, refusals: [] });
+    const answer = await send(naming(limit + 1));
+    expect(answer).toMatchObject({ status: 400, refusals: [{ reason: 'not_a_message' }], reached: undefined });
+    expect(answer.text).toContain('names too many resources');
+  });
 });
 
 describe('the body decides, and it is one message', () => {
