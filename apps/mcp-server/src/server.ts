@@ -71,27 +71,27 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const tools = analytics && deps.tools === undefined ? [...given, queryAnalytics(analytics)] : given;
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
-    const audit = openAudit(config, deps);
-    opened.defer(() => audit.close());
     const origins = new WeakMap<Request, RequestOrigin>();
     const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
-    const onRefusal: GuardDeps['onRefusal'] = (refusal, request) =>
-      audit.turnedAway(refusal, request && origins.get(request));
     const serve = (part: Part): ServedPart => {
+      const audit = openAudit({ ...config, ...part }, deps);
+      opened.defer(() => audit.close());
+      const onRefusal: GuardDeps['onRefusal'] = (refusal, request) =>
+        audit.turnedAway(refusal, request && origins.get(request));
       const guard = deskGuard({ ...config, ...part }, { ...deps, proofs: store.proofs, onRefusal });
       opened.defer(() => guard.close());
       const confirmation = deskConfirmation({ ...config, ...part }, counters);
       const shared = { store, limits, admissions, logger, audit, now };
       const transport = mcpTransport({ tools: part.tools, confirmation, ...shared });
       opened.defer(() => transport.close());
-      return { guard, transport };
+      return { guard, transport, audit };
     };
     const [first, ...others] = partsOf(config, tools);
     const served: readonly [ServedPart, ...ServedPart[]] = [serve(first), ...others.map(serve)];
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS },
       deskApp(config, {
-        ...{ served, audit, origins, store, logger },
+        ...{ served, origins, store, logger },
         clientCertificate: certificateSource(config),
       }).callback(),
     );
@@ -124,7 +124,7 @@ function deskTools({ upstream }: Config): readonly Tool[] {
 const PART_NAMES = { whole: 'Support desk', read: 'Support desk, to read', act: 'Support desk, to act' } as const;
 
 /** What answers for one part of the desk. */
-type ServedPart = Pick<McpRouteParts, 'guard' | 'transport'>;
+type ServedPart = Pick<McpRouteParts, 'guard' | 'transport' | 'audit'>;
 
 type GuardDeps = McpServerDeps & Pick<DeskStore, 'proofs'> & Required<Pick<GuardOptions, 'onRefusal'>>;
 

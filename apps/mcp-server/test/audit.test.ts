@@ -137,6 +137,38 @@ describe('every call is in the audit trail, with its result (SP-37)', () => {
   );
 });
 
+test('SP-29 SP-37 split in two, each half records its calls as the server of its own resource, and waits alone', async () => {
+  desk = await startDesk({
+    config: { split: true, clientSecret: new Secret(SECRET), whenFeedIsDown: 'until-expiry' },
+    deps: { spoolBytes: 524_288 + 4000 },
+  });
+  const { issuer, url: whole } = desk;
+  const everything = { scope: 'desk:read desk:write', roles: ['agent'] };
+  const half = async (name: 'read' | 'act') => {
+    const url = `${whole}/${name}`;
+    return { url, ask: { token: await issuer.token(url, everything), name: 'whoami' } };
+  };
+  const [read, act] = [await half('read'), await half('act')];
+  // What one half cannot send fills the other's place by nothing.
+  issuer.answerReports(({ resource }) => (resource === read.url ? 403 : 200));
+  let refused = 0;
+  for (let i = 0; i < 30 && refused === 0; i++) if ((await call(read, read.ask)).message.result?.isError) refused += 1;
+  expect(refused).toBe(1);
+  expect((await call(act, act.ask)).message.result?.isError).toBeUndefined();
+  expect((await call(act, { ...act.ask, token: read.ask.token })).status).toBe(401);
+
+  const sentBy = (url: string) => issuer.reports.filter(({ resource }) => resource === url);
+  const deadline = Date.now() + 20_000;
+  while (sentBy(act.url).flatMap(({ records }) => records).length < 2 && Date.now() < deadline) await pause(20);
+  const types = (url: string) => new Set(sentBy(url).flatMap(({ records }) => records.map(({ type }) => type)));
+  expect(types(act.url)).toEqual(new Set(['tool.called', 'request.refused']));
+  expect(types(read.url)).toEqual(new Set(['tool.called']));
+  const clients = (url: string) =>
+    new Set(sentBy(url).map(({ authorization = '' }) => atob(authorization.slice('Basic '.length)).split(':')[0]));
+  expect([clients(read.url), clients(act.url)]).toEqual([new Set(['mcp-server']), new Set(['mcp-server-act'])]);
+  expect(issuer.reports).toHaveLength(sentBy(read.url).length + sentBy(act.url).length);
+});
+
 describe('records outlive what happens to either server (SP-37)', () => {
   test('what cannot be sent waits, is sent in order, and again with the same id where the answer was lost', async () => {
     const audited = await startAudited();
@@ -156,7 +188,8 @@ describe('records outlive what happens to either server (SP-37)', () => {
   test('what two servers on one folder leave behind, one that comes later sends', async () => {
     const issuer = await startIssuer();
     const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
-    const config = { issuer: issuer.url, mcpUrl: 'http://localhost/mcp', dataDir, clientId: 'desk' };
+    const part = { name: 'whole', url: 'http://localhost/mcp', clientId: 'desk' } as const;
+    const config = { issuer: issuer.url, dataDir, ...part };
     const open = () =>
       openAudit({ ...config, clientSecret: new Secret(SECRET) }, { logger: silentLogger, now: () => new Date() });
     issuer.answerReports(401);

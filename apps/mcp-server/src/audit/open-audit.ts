@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock, Logger } from '@portcullis/platform';
 import type { Config } from '../config.ts';
+import type { Part } from '../parts.ts';
 import { startSender } from './sender.ts';
 import { openSpool } from './spool.ts';
 import { logToolCalls, recordToolCalls, type ToolAudit } from './tool-audit.ts';
@@ -8,19 +9,22 @@ import { logToolCalls, recordToolCalls, type ToolAudit } from './tool-audit.ts';
 /** Some hundred thousand calls: hours of a busy server whose authorization server is away. */
 const SPOOL_BYTES = 64 * 1024 * 1024;
 
+/** Where the records of each part wait: they go out as clients of their own. */
+const FOLDERS = { whole: 'audit-spool', read: 'audit-spool', act: 'audit-spool-act' } as const;
+
 /**
- * Opens this server's part of the audit trail. Without a client secret the log alone is told: nobody would take records
- * from a stranger.
+ * Opens the audit trail of one part of this server. Its records are sent as the part's own client, about its own resource.
+ * Without a client secret the log alone is told: nobody would take records from a stranger.
  *
  * @throws {StartupError} when the data folder cannot be written
  */
 export function openAudit(
-  config: Pick<Config, 'issuer' | 'mcpUrl' | 'dataDir' | 'clientId' | 'clientSecret'>,
+  config: Pick<Config, 'issuer' | 'dataDir' | 'clientSecret'> & Pick<Part, 'name' | 'url' | 'clientId'>,
   { logger, now, spoolBytes = SPOOL_BYTES }: { logger: Logger; now: Clock; spoolBytes?: number | undefined },
 ): ToolAudit & { close(): Promise<void> } {
-  const { issuer, mcpUrl: resource, clientId, clientSecret } = config;
+  const { issuer, url: resource, clientId, clientSecret } = config;
   if (clientSecret === undefined) return { ...logToolCalls(logger), close: async () => undefined };
-  const spool = openSpool(join(config.dataDir, 'audit-spool'), { limitBytes: spoolBytes });
+  const spool = openSpool(join(config.dataDir, FOLDERS[config.name]), { limitBytes: spoolBytes });
   const sender = startSender({ issuer, resource, clientId, clientSecret: clientSecret.reveal(), spool, logger });
   const audit = recordToolCalls({ spool, sender, logger, now });
   return {

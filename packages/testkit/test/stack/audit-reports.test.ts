@@ -6,6 +6,7 @@ import { timeOrderedIds } from '@portcullis/platform';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import { createHttpPerson, type JsonAnswer, pollUntil, type Stack, sendJson, startStack } from '../../src/index.ts';
 import { obtainCode, redeem, registerClient, targetOf, tokensOf } from './support/authorization.ts';
+import { startServersWithDesk } from './support/desk-beside.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { basicAuthorization, registerResourceServer, type ServerCredentials } from './support/listening-guard.ts';
 import { callTool } from './support/mcp-message.ts';
@@ -222,4 +223,24 @@ describe('calls of the support desk are in the audit trail, whatever is killed (
     await stack.stopServers();
     expect(readFileSync(join(stack.dataDir, 'audit-anchors.jsonl'), 'utf8')).toMatch(/\{"anchor":"ey[\w.-]+"\}\n$/);
   });
+});
+
+test('SP-29 SP-37 of a desk that is split in two, the calls of both halves are in the audit trail', async () => {
+  const shared = { PORTCULLIS_MCP_SPLIT: 'on', PORTCULLIS_MCP_CLIENT_SECRET: 'secret-of-the-desk-'.repeat(3) };
+  const { server, close } = await startServersWithDesk({ env: OWNER_ENV, shared });
+  try {
+    const halves = [server.mcpUrl, server.mcpUrl.replace(/read$/, 'act')];
+    for (const mcpUrl of halves) {
+      const target = await targetOf({ issuer: server.issuer, mcpUrl });
+      const client = await registerClient(target);
+      const code = await obtainCode(target, client, { person: createHttpPerson() });
+      const { access: token } = tokensOf(await redeem(target, client, { code }));
+      expect((await callTool(mcpUrl, { token, name: 'whoami' })).result?.isError).toBeUndefined();
+    }
+    const recorded = () => createAuditLog(server.database).list({ type: 'tool.called' });
+    await pollUntil(async () => (await recorded()).length === 2, { what: 'a call of each half' });
+    expect((await recorded()).map(({ resource }) => resource).sort()).toEqual([...halves].sort());
+  } finally {
+    await close();
+  }
 });
