@@ -1,20 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
  * Writes the secrets that docker-compose.yml names into docker/secrets, or into the folder given as argument. Keeps
- * what is there: a new master key would not fit the database, nor new passwords theirs.
+ * what is there: a new master key would not fit the database, nor new passwords theirs. A folder of an older version
+ * is given what it lacks of the secrets that came later.
  *
  * The folder is its owner's alone. The files in it can be read by all, because each is mounted by itself into
  * containers whose users this machine does not know.
  */
 const folder = process.argv[2] ?? join(import.meta.dirname, 'secrets');
-const password = () => randomBytes(24).toString('base64url');
-const [owner, server, desk, analytics] = [password(), password(), password(), password()];
+const CAME_LATER = ['mcp-client-secret', 'analytics-password', 'mcp-analytics-database-url'];
+
+const isThere = (name) => existsSync(join(folder, name));
+const password = (name) =>
+  isThere(name) ? readFileSync(join(folder, name), 'utf8').trim() : randomBytes(24).toString('base64url');
+const [owner, server, desk, analytics] = ['owner', 'server', 'desk', 'analytics'].map((of) =>
+  password(`${of}-password`),
+);
 
 const secrets = {
-  'postgresql-password': password(),
+  'postgresql-password': password('postgresql-password'),
   'owner-password': owner,
   'server-password': server,
   'desk-password': desk,
@@ -27,13 +34,15 @@ const secrets = {
   'master-key': randomBytes(32).toString('base64url'),
 };
 
-try {
-  mkdirSync(folder, { mode: 0o700 });
-  for (const [name, value] of Object.entries(secrets))
-    writeFileSync(join(folder, name), value, { mode: 0o644, flag: 'wx' });
-  console.log(`Wrote ${Object.keys(secrets).length} secrets to ${folder}. Keep a copy of master-key in a safe place.`);
-} catch (cause) {
-  if (cause.code !== 'EEXIST') throw cause;
-  console.error(`${folder} is there already. Its secrets fit the database; remove both together or neither.`);
+const isNew = !existsSync(folder);
+const missing = Object.keys(secrets).filter((name) => !isThere(name));
+const lost = isNew ? [] : missing.filter((name) => !CAME_LATER.includes(name));
+if (missing.length === 0 || lost.length > 0) {
+  const lacks = lost.length > 0 ? ` and lacks ${lost.join(', ')}` : '';
+  console.error(`${folder} is there already${lacks}. Its secrets fit the database; remove both together or neither.`);
   process.exitCode = 1;
+} else {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of missing) writeFileSync(join(folder, name), secrets[name], { mode: 0o644, flag: 'wx' });
+  console.log(`Wrote ${missing.length} secrets to ${folder}. Keep a copy of master-key in a safe place.`);
 }

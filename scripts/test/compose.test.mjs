@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -8,6 +8,7 @@ import { inRoot } from '../prepare/root.mjs';
 
 const compose = parse(readFileSync(inRoot('docker-compose.yml'), 'utf8'), { merge: true });
 const services = Object.entries(compose.services);
+const LATER = ['analytics-password', 'mcp-analytics-database-url', 'mcp-client-secret'];
 const servers = { 'authorization-server': 'authorization-server', 'mcp-server': 'mcp-server' };
 
 describe('docker-compose.yml', () => {
@@ -41,6 +42,11 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  test('both servers count the same proxies, so that both know the address of a caller', () => {
+    const counted = Object.keys(servers).map((name) => compose.services[name].environment.PORTCULLIS_TRUST_PROXY);
+    expect(counted).toEqual([expect.any(String), counted[0]]);
+  });
+
   test('the MCP server is given none of the authorization server’s secrets', () => {
     const its = ['mcp-database-url', 'mcp-analytics-database-url'];
     expect(compose.services['mcp-server'].secrets).toEqual([...its, 'mcp-client-secret']);
@@ -52,6 +58,8 @@ describe('the secrets', () => {
   const parent = mkdtempSync(join(tmpdir(), 'portcullis-secrets-'));
   const folder = join(parent, 'secrets');
   const create = () => spawnSync(process.execPath, [inRoot('docker', 'create-secrets.mjs'), folder]).status;
+  const contents = () =>
+    Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
   beforeAll(() => expect(create()).toBe(0));
   afterAll(() => rmSync(parent, { recursive: true }));
 
@@ -64,6 +72,30 @@ describe('the secrets', () => {
     const before = readFileSync(join(folder, 'master-key'), 'utf8');
     expect(create()).toBe(1);
     expect(readFileSync(join(folder, 'master-key'), 'utf8')).toBe(before);
+  });
+
+  test('that came with a later version are added to an older folder, and no other is touched', () => {
+    const before = contents();
+    for (const name of LATER) rmSync(join(folder, name));
+    expect(create()).toBe(0);
+    const { 'analytics-password': password, ...after } = contents();
+    expect(Object.keys(contents())).toEqual(Object.keys(before));
+    for (const name of Object.keys(before).filter((each) => !LATER.includes(each))) {
+      expect(after[name]).toBe(before[name]);
+    }
+    expect(after['mcp-analytics-database-url']).toContain(`:${password}@`);
+    rmSync(join(folder, 'mcp-analytics-database-url'));
+    expect(create()).toBe(0);
+    expect(contents()).toEqual({ ...after, 'analytics-password': password });
+  });
+
+  test('that were lost are not made anew: they would not fit the database', () => {
+    const lost = join(folder, 'master-key');
+    const kept = readFileSync(lost);
+    rmSync(lost);
+    expect(create()).toBe(1);
+    expect(contents()).not.toHaveProperty('master-key');
+    writeFileSync(lost, kept);
   });
 
   test('hold a master key of 32 bytes', () => {

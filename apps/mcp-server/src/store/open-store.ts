@@ -18,7 +18,7 @@ export type StoreOptions = {
 
 /**
  * Opens the desk's database, creates its tables and fills them at the first start.
- * SQLite's file belongs to one process at a time; with PostgreSQL nothing is written to the folder, and replicas may share it.
+ * SQLite's file belongs to one process at a time; with PostgreSQL nothing of the desk is in the folder.
  * @throws {StartupError} when the database cannot be reached or its tables cannot be brought up to date.
  */
 export async function openStore(options: StoreOptions, deps: { logger: Logger; now: Clock }): Promise<DeskStore> {
