@@ -9,7 +9,7 @@ import { signingKeysSchema } from './keys/key-policy.ts';
 import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
-import { knownScopes, upstreamsSchema, upstreamUseSchema } from './upstream/upstream.ts';
+import { accumulatesScopes, knownScopes, upstreamsSchema, upstreamUseSchema } from './upstream/upstream.ts';
 
 const resource = z
   .strictObject({ ...resourceFields, upstream: upstreamUseSchema.optional() })
@@ -128,6 +128,9 @@ const configurationFileSchema = z
       for (const [path, message] of upstream ? upstreamUseProblems(upstream, { scopes, upstreams }) : [])
         context.addIssue({ code: 'custom', path: ['resources', url, 'upstream', ...path], message });
     }
+    const uses = Object.values(resources).flatMap(({ upstream }) => upstream ?? []);
+    for (const [key, message] of accumulationProblems(upstreams, uses))
+      context.addIssue({ code: 'custom', path: ['upstreams', key], message });
   })
   .describe('Configuration of Portcullis');
 
@@ -148,6 +151,26 @@ function upstreamUseProblems(
     if (wordless.length === 0) return foreign;
     const words = `needs ${wordless.join(', ')}: say what that means in upstreams → ${use.name} → scopes`;
     return [...foreign, problem(words)];
+  });
+}
+
+/** Where tokens have all that was ever agreed to, two sets of scopes would be one: whoever has one has both. */
+function accumulationProblems(
+  upstreams: Upstreams,
+  uses: readonly z.infer<typeof upstreamUseSchema>[],
+): [string, string][] {
+  return Object.entries(upstreams).flatMap(([key, upstream]): [string, string][] => {
+    if (!accumulatesScopes(upstream)) return [];
+    const needed = uses.filter(({ name }) => name === key).flatMap(({ scopes }) => Object.values(scopes));
+    const sets = [...new Set(needed.map((scopes) => [...new Set(scopes)].sort().join(' ')))];
+    if (sets.length < 2) return [];
+    const all = sets.map((set) => `[${set}]`).join(' and ');
+    return [
+      [
+        key,
+        `gives each token all that its user ever agreed to there, so every scope of a resource must need the same scopes of it, not ${all}`,
+      ],
+    ];
   });
 }
 

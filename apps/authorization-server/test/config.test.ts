@@ -300,6 +300,16 @@ describe('the configuration file', () => {
       },
       'resources → https://w.example → upstream → scopes → w:r: needs admin:org: say what that means in upstreams → github → scopes.',
     ],
+    ...(['entra', 'slack', 'atlassian'] as const).map((preset): [object, string] => [
+      {
+        upstreams: { there: { preset, clientId: 'x', issuer: 'https://a.example', scopes: { one: '1', two: '2' } } },
+        resources: {
+          'https://w.example': { ...resource, upstream: { name: 'there', scopes: { 'w:r': ['one'] } } },
+          'https://v.example': { ...resource, upstream: { name: 'there', scopes: { 'w:r': ['two', 'one'] } } },
+        },
+      },
+      'upstreams → there: gives each token all that its user ever agreed to there, so every scope of a resource must need the same scopes of it, not [one] and [one two].',
+    ]),
     [7, 'top level: must be an object: { … }.'],
   ])('%j is refused in plain words, with the place and what is allowed there', (content, words) => {
     expect(problems(withFile(content))).toContain(`Configuration file, ${words}`);

@@ -53,6 +53,7 @@ export function failureProblem(failure: UpstreamFailure, name: string): { text: 
     case 'wrong_issuer':
     case 'bad_answer':
     case 'more_than_asked':
+    case 'less_than_asked':
       return { text: `The answer of ${name} could not be used. Nobody was signed in; try again.`, status: 400 };
   }
 }

@@ -40,6 +40,8 @@ function wordsFor(failure: UpstreamFailure, name: string): string {
       return `${name} gave an answer that cannot be used.`;
     case 'more_than_asked':
       return `${name} gave more access than you had agreed to here. It was given back.`;
+    case 'less_than_asked':
+      return `${name} gave nothing of the access that you had agreed to here. What it gave was given back.`;
   }
 }
 

@@ -8,7 +8,7 @@ import { type Upstream, upstreamOrigins } from './upstream.ts';
 /**
  * Why nothing came of it: the user said no there, it answered with an error, it says that
  * what was given is over, its answer named another server or none,
- * it could not be reached, it took too long, its answer made no sense, or it gave more than was asked for.
+ * it could not be reached, it took too long, its answer made no sense, or it gave more than was asked for, or nothing of it.
  */
 export type UpstreamFailure =
   | 'user_refused'
@@ -18,7 +18,8 @@ export type UpstreamFailure =
   | 'unreachable'
   | 'slow'
   | 'bad_answer'
-  | 'more_than_asked';
+  | 'more_than_asked'
+  | 'less_than_asked';
 
 /** What came of speaking to an upstream. */
 export type UpstreamResult<T> = { ok: true; value: T } | { ok: false; failure: UpstreamFailure; cause?: unknown };
@@ -115,12 +116,15 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
         const given = await redeem({ answer, secrets, redirectUri });
         const tokens = tokensOf(given, at);
         const granted = grantedScopes(given, all(scopes));
-        if (!granted.every((scope) => all(scopes).includes(scope))) {
+        const kept = granted.filter((scope) => scopes.includes(scope));
+        const isMore = !granted.every((scope) => all(scopes).includes(scope));
+        // A token whose scopes say nothing may reach anywhere: those of a GitHub App do.
+        if (isMore || kept.length === 0) {
           await revoke(tokens);
-          throw new Refused('more_than_asked');
+          throw new Refused(isMore ? 'more_than_asked' : 'less_than_asked');
         }
         const user = await userOf(given, upstream, egress);
-        return { ...user, scopes: granted.filter((scope) => scopes.includes(scope)), tokens };
+        return { ...user, scopes: kept, tokens };
       }),
     identify: (returned) =>
       explained(async () => {

@@ -16,6 +16,8 @@ export type UpstreamPreset = Readonly<{
   /** Asked for in every case: to know who the user is there, and to stay connected. */
   baseScopes: readonly string[];
   authorizationParameters?: Readonly<Record<string, string>>;
+  /** Whether each of its tokens has all scopes that its user ever agreed to for this server there. */
+  scopesAccumulate?: boolean;
   /** What of its own shows that an e-mail address is the organisation's. */
   domainClaim?: DomainClaim;
   /** Common scopes in plain words. */
@@ -75,6 +77,7 @@ export const UPSTREAM_PRESETS = {
     discovery: 'openid',
     baseScopes: ['openid', 'profile', 'email', 'offline_access'],
     domainClaim: 'tid',
+    scopesAccumulate: true,
     scopes: {
       'User.Read': 'Read your profile',
       'Mail.Read': 'Read your e-mail',
@@ -105,6 +108,7 @@ export const UPSTREAM_PRESETS = {
     tokenEndpoint: 'https://slack.com/api/oauth.v2.user.access',
     revocation: { style: 'bearer', endpoint: 'https://slack.com/api/auth.revoke' },
     user: { endpoint: 'https://slack.com/api/auth.test', id: 'user_id', label: 'user' },
+    scopesAccumulate: true,
     clientAuthentication: 'client_secret_post',
     baseScopes: [],
     scopes: {
@@ -123,6 +127,7 @@ export const UPSTREAM_PRESETS = {
     user: { endpoint: 'https://api.atlassian.com/me', id: 'account_id', label: 'name' },
     clientAuthentication: 'client_secret_post',
     baseScopes: ['read:me', 'offline_access'],
+    scopesAccumulate: true,
     authorizationParameters: { audience: 'api.atlassian.com', prompt: 'consent' },
     scopes: {
       'read:jira-work': 'Read your projects and issues in Jira',

@@ -101,7 +101,9 @@ async function connectionFor(
   if (!connection) return refused('not_connected');
   const { scopes } = connection;
   if (connection.userId !== o.subject || connection.upstream !== found.agreed.upstream) return refused('not_connected');
-  const covered = scopes.every((scope) => needed.includes(scope) && found.agreed.scopes.includes(scope));
+  // A set that names nothing is covered by nothing: what it reaches is not known.
+  const covered =
+    scopes.length > 0 && scopes.every((scope) => needed.includes(scope) && found.agreed.scopes.includes(scope));
   return covered ? ({ ok: true, value: connection } as const) : refused('more_than_granted');
 }
 

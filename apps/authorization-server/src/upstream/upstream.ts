@@ -173,6 +173,11 @@ export function knownScopes(given: Given): string[] {
   return Object.keys({ ...presetOf(given)?.scopes, ...given.scopes });
 }
 
+/** Whether each of its tokens has all that its user ever agreed to there, so that none can be kept to fewer scopes. */
+export function accumulatesScopes(given: Given): boolean {
+  return presetOf(given)?.scopesAccumulate ?? false;
+}
+
 /** Fills in what a preset knows. */
 export function upstreamOf(key: string, given: Given, clientSecret: Secret | undefined): Upstream {
   const preset = presetOf(given);

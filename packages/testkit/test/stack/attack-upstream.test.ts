@@ -176,6 +176,19 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     expect(revoked.at(-1)?.body).toContain('third-party-');
   });
 
+  it('a token that has none of the scopes that were agreed to is given back, and not stored', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { step } = await openConsent(proxied, client, { person, who });
+    const before = await stored();
+    await proxied.third.misbehave({ scope: '' });
+    const page = await person.open(await answerThere(person, await approve(person, step)));
+    expect(words(page)).toContain('gave nothing of the access that you had agreed to');
+    expect(await stored()).toEqual(before);
+    const revoked = (await proxied.third.requests()).filter(({ url }) => url.endsWith('/revoke'));
+    expect(revoked.at(-1)?.body).toContain('third-party-');
+  });
+
   it('when another user has signed in at this browser meanwhile, the answer is worth nothing', async () => {
     const { person, who } = await newcomer();
     const client = await newClient();
@@ -237,6 +250,18 @@ describe('who may have a token of the third party', () => {
     );
     await act(person, page, { path: '/scopes', action: 'narrow', scope: ['repos:read'] });
     expect((await exchange(proxied, wide.access)).json?.error).toMatch(/invalid_(request|target)/);
+  });
+
+  it('a connection that names no scope gives its token to nobody', async () => {
+    const { person, who } = await newcomer();
+    const { access } = await connectThrough(proxied, await newClient(), { person, who });
+    const vault = createUpstreamConnectionStore(proxied.server.database, createEnvelope(MASTER_KEY));
+    const { gid, sub } = readToken(access).claims;
+    const account = { userId: String(sub), upstream: 'elsewhere', subject: 'id-of-alice', scopes: [] };
+    const tokens = { accessToken: 'reaches anywhere', refreshToken: undefined, accessExpiresAt: undefined };
+    const nameless = { account, label: undefined, tokens, grantId: String(gid), now: proxied.server.now() };
+    expect(await vault.connect(nameless)).toBe(true);
+    expect((await exchange(proxied, access)).json).toMatchObject({ error: 'invalid_target' });
   });
 
   it('a client whose scopes need nothing there gets nothing, though its user is connected', async () => {
