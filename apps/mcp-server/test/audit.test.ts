@@ -10,8 +10,10 @@ import { z } from 'zod';
 import { openAudit } from '../src/audit/open-audit.ts';
 import { redactedArguments } from '../src/audit/redacted-arguments.ts';
 import { refusalWindow } from '../src/audit/refusal-window.ts';
+import { repeatedRefusals } from '../src/audit/repeated-refusals.ts';
 import { startSender } from '../src/audit/sender.ts';
 import { openSpool } from '../src/audit/spool.ts';
+import type { ToolDecision } from '../src/audit/tool-decision.ts';
 import type { Call } from '../src/desk-server.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
 import type { McpServerDeps } from '../src/server.ts';
@@ -364,5 +366,52 @@ describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
     expect(sum).toMatchObject({ type: 'request.refused', detail: { notRecorded: { bad_signature: 80 } } });
     expect(window.sum(new Date(begin.getTime() + 120_000))).toBeUndefined();
     expect(window.note({ reason: 'expired' }, origin, begin)).toMatchObject({ detail: { reason: 'expired' } });
+  });
+
+  test('a flood with a good token leaves 20 records a minute of each kind, without arguments', async () => {
+    const audited = await startAudited({ tools: [...DESK_TOOLS, counting] });
+    const token = await audited.token('desk:read');
+    const args = { text: 'a flood' };
+    for (const name of ['drop_tables', 'export_customers', 'count'])
+      for (let i = 0; i < 25; i++) await call(audited, { token, name, args });
+    await call(audited, { token, name: 'whoami' });
+    // 20 of each kind, then the last call: records come in the order of the calls, so that none is missing by chance.
+    const last = () => recordsOf(audited).at(-1)?.tool;
+    const deadline = Date.now() + 20_000;
+    while (last() !== 'whoami' && Date.now() < deadline) await pause(20);
+    const refused = recordsOf(audited).filter(({ outcome }) => outcome === 'denied');
+    const kinds = Map.groupBy(refused, ({ detail }) => detail?.decision);
+    expect([...kinds].map(([decision, records]) => [decision, records.length])).toEqual([
+      ['unknown-tool', 20],
+      ['hidden-tool', 20],
+      ['over-limit', 20],
+    ]);
+    for (const record of refused) expect(record).not.toHaveProperty('arguments');
+    expect(last()).toBe('whoami');
+  });
+
+  test('what a flood with a good token left out is counted for each user, app and decision', () => {
+    const repeated = repeatedRefusals(timeOrderedIds());
+    const begin = new Date('2026-11-20T10:00:00Z');
+    const over = new Date(begin.getTime() + 60_000);
+    const recorded = (decision: ToolDecision, count: number, subject = 'user-1') =>
+      Array.from({ length: count }, () =>
+        repeated.isRecorded({ decision, call: { ...CALL, principal: { ...CALL.principal, subject } } }, begin),
+      ).filter(Boolean).length;
+    expect(recorded('over-limit', 100)).toBe(20);
+    expect(recorded('over-limit', 5, 'user-2')).toBe(5);
+    expect(recorded('unknown-tool', 21)).toBe(20);
+    expect(recorded('success', 500)).toBe(500);
+    expect(repeated.sum(begin)).toEqual([]);
+    const sums = repeated.sum(over);
+    const by = { type: 'tool.called', outcome: 'denied', subject: 'user-1', client: 'client-1' };
+    const since = begin.toISOString();
+    expect(sums).toEqual([
+      expect.objectContaining({ ...by, detail: { decision: 'over-limit', notRecorded: 80, since } }),
+      expect.objectContaining({ ...by, detail: { decision: 'unknown-tool', notRecorded: 1, since } }),
+    ]);
+    for (const sum of sums) expect(reportedAuditRecord.safeParse(sum).success).toBe(true);
+    expect(repeated.sum(over)).toEqual([]);
+    expect(recorded('over-limit', 25)).toBe(20);
   });
 });

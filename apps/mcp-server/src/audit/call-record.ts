@@ -1,9 +1,15 @@
 import type { ReportedAuditRecord } from '@portcullis/platform';
 import { redactedArguments } from './redacted-arguments.ts';
 import type { ToolCall } from './tool-audit.ts';
-import { outcomeOf } from './tool-decision.ts';
+import { outcomeOf, type ToolDecision } from './tool-decision.ts';
 
 const LARGEST_ARGUMENTS_BYTES = 4096;
+/** Nobody read the arguments of these: there was no such tool for the caller, or the call was one too many. */
+const WITHOUT_ARGUMENTS: ReadonlySet<ToolDecision> = new Set<ToolDecision>([
+  'unknown-tool',
+  'hidden-tool',
+  'over-limit',
+]);
 const LARGEST_NUMBER = 2_147_483_647;
 
 /** The audit record of a tool call: who called what, how it ended, from where, and how long it took. */
@@ -24,7 +30,7 @@ export function callRecord(
     correlationId,
     durationMs: whole(durationMs),
     ...(sizeBytes !== undefined && { sizeBytes: whole(sizeBytes) }),
-    arguments: bounded(redactedArguments(args)),
+    ...(!WITHOUT_ARGUMENTS.has(decision) && { arguments: bounded(redactedArguments(args)) }),
     detail: { decision },
   };
 }

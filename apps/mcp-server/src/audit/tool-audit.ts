@@ -3,6 +3,7 @@ import { type Logger, type ReportedAuditRecord, timeOrderedIds } from '@portcull
 import type { Call } from '../desk-server.ts';
 import { callRecord } from './call-record.ts';
 import { type RequestOrigin, refusalWindow } from './refusal-window.ts';
+import { repeatedRefusals } from './repeated-refusals.ts';
 import type { Sender } from './sender.ts';
 import type { Spool } from './spool.ts';
 import { outcomeOf, type ToolDecision } from './tool-decision.ts';
@@ -26,7 +27,10 @@ export type ToolCall = {
 export type ToolAudit = {
   /** Whether the next call could be recorded. No call is made that could not. */
   isReady(): boolean;
-  /** False where the call could not be recorded: then nothing of its answer may leave. */
+  /**
+   * False where the call could not be recorded: then nothing of its answer may leave. Of refusals that a caller can have
+   * without bound only the first are recorded one by one.
+   */
   record(call: ToolCall): boolean;
   /** Told of requests that were turned away before anybody was known to have sent them. */
   turnedAway(refusal: Refusal, origin: RequestOrigin | undefined): void;
@@ -62,6 +66,7 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
   const log = logToolCalls(logger);
   const nextId = timeOrderedIds();
   const refusals = refusalWindow(nextId);
+  const repeated = repeatedRefusals(nextId);
   const spooled = (record: ReportedAuditRecord): boolean => {
     try {
       if (!spool.append(JSON.stringify(record))) return false;
@@ -75,6 +80,7 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
   const sumUp = () => {
     const record = refusals.sum(now());
     if (record) spooled(record);
+    for (const each of repeated.sum(now())) spooled(each);
   };
   const summing = setInterval(sumUp, SUM_INTERVAL_MS).unref();
   return {
@@ -82,6 +88,7 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
     record(call) {
       log.record(call);
       const at = now();
+      if (!repeated.isRecorded(call, at)) return true;
       return spooled(callRecord(call, { id: nextId(at), now: at }));
     },
     turnedAway(refusal, origin) {
