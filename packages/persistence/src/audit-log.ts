@@ -1,4 +1,4 @@
-import { type AuditEvent, type AuditSink, timeOrderedIds } from '@portcullis/platform';
+import { type AuditEvent, type AuditSink, hasCanonicalForm, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
 import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
 import { inOneCommit } from './transaction.ts';
@@ -142,7 +142,8 @@ const HALF_SURROGATE = /(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}/g;
 function storedJson(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text.toWellFormed().replaceAll(HALF_SURROGATE, '$1\\ufffd'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : unreadable(text);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject && hasCanonicalForm(value) ? { ...value } : unreadable(text);
   } catch {
     return unreadable(text);
   }

@@ -84,12 +84,21 @@ describe('the audit trail is hash-chained (SP-37)', () => {
 
   test('a record that an attacker wrote the text of, or put there by hand, does not hold up the chain', async () => {
     await record(1, { client: '\ud800\0', detail: { '\udc00': '\ud83d' } });
-    await opened.db.prisma.auditEvent.create({
-      data: { id: 'f'.repeat(32), time: moment, type: 'x', outcome: 'denied', arguments: '{', detail: '"\\ud800"' },
+    const byHand = { time: moment, type: 'x', outcome: 'denied' } as const;
+    await opened.db.prisma.auditEvent.createMany({
+      data: [
+        { ...byHand, id: 'e'.repeat(32), arguments: '{"a":[1e999]}', detail: '{"a":-1e999}' },
+        { ...byHand, id: 'f'.repeat(32), arguments: '{', detail: '"\\ud800"' },
+      ],
     });
     await sealAll();
     expect(await firstBreak()).toBeUndefined();
-    expect(await createAuditLog(opened.db).list()).toHaveLength(2);
+    const [, infinite, ...others] = await createAuditLog(opened.db).list();
+    expect(infinite).toMatchObject({
+      arguments: { unreadable: '{"a":[1e999]}' },
+      detail: { unreadable: '{"a":-1e999}' },
+    });
+    expect(others).toHaveLength(1);
   });
 
   test('eight at once on two connections, beside two sealers and transactions that commit late, make one chain', async () => {

@@ -43,6 +43,21 @@ export function recordHash({ hash: _own, ...sealed }: Omit<SealedAuditRecord, 'h
 }
 
 /**
+ * Whether a record that holds this value has a hash. Not every value of JSON has a canonical form: `1e999` is read as an
+ * infinite number.
+ *
+ * @see RFC 8785, section 3.2.2.3
+ */
+export function hasCanonicalForm(value: unknown): boolean {
+  try {
+    canonicalize(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * What is wrong with a record that should follow a place in the chain:
  *
  * - `changed`: its hash is not that of what it says

@@ -18,6 +18,7 @@ export {
   type ChainBreak,
   type ChainPosition,
   chainBreak,
+  hasCanonicalForm,
   recordHash,
   type SealedAuditRecord,
 } from './audit-chain.ts';
