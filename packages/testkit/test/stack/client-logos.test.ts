@@ -198,13 +198,16 @@ describe('looking at a page is no way to make this server fetch', () => {
     origin.set(bad, answerStatus(500));
     const [goodPage, badPage] = [await consentWith(good), await consentWith(bad)];
     await views(goodPage.url, rounds(1000));
+    const began = performance.now();
     for (const _part of [1, 2, 3, 4]) {
       await views(badPage.url, rounds(1000) / 4);
       await ageDocuments(server.database, 15);
     }
     expect(fetchesOf(good)).toBe(1);
+    // One at once and one more each 30 seconds: those by which the rows were aged, and those that the machine took.
+    const seconds = 60 + (performance.now() - began) / 1000;
     expect(fetchesOf(bad)).toBeGreaterThan(1);
-    expect(fetchesOf(bad)).toBeLessThanOrEqual(3);
+    expect(fetchesOf(bad)).toBeLessThanOrEqual(1 + Math.floor(seconds / 30));
   }, 180_000);
 
   test('an address that a stranger makes up answers 404 and fetches nothing, nor does it show what else was fetched', async () => {
