@@ -122,7 +122,7 @@ function fullAccount(text: string | undefined): Page {
 }
 
 /** The form for two servers, one of which was filled in wrongly. */
-function newTokenForm(text: string | undefined): Page {
+function newTokenForm(text: string | undefined, hasPassword = true): Page {
   const or = (usual: string): string => text ?? usual;
   const scopes = [
     { name: or('desk:read'), description: or('Read tickets and customers'), ticked: true },
@@ -135,6 +135,7 @@ function newTokenForm(text: string | undefined): Page {
     ],
     issue: { action: or('/account/tokens'), formToken: or('form-token') },
     email: or('ada@example.com'),
+    hasPassword,
     problem: or('A token lasts 1 to 365 days.'),
     draft: { resource: 'https://notes.example/mcp', name: or('nightly'), days: or('400'), scopes: [or('desk:read')] },
     accountPath: or('/account'),
@@ -183,6 +184,7 @@ export function samplePages(text?: string): Record<string, Page> {
     }),
     'account-sign-in': accountSignInPage({ ...form, providers, email: or('ada@example.com'), problem: or('No.') }),
     'new-token-form': newTokenForm(text),
+    'new-token-form-without-password': newTokenForm(text, false),
     'new-token': newTokenPage({
       token: or(`pct_${'aB3-'.repeat(12)}x`),
       name: or('nightly import'),

@@ -20,7 +20,7 @@ import { findResource, type Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
 import { pageUrl } from '../site.ts';
 import { accountForm, type FormGuardDeps } from './form-guard.ts';
-import type { AccountSession } from './session.ts';
+import type { AccountSession, AccountSessions } from './session.ts';
 
 /** What showing tokens needs. */
 export type TokensDeps = { database: Database; catalogue: ResourceCatalogue; roles: RolePermissions };
@@ -63,6 +63,7 @@ export async function showTokenForm(
     offers,
     issue: accountForm('/tokens', session, deps),
     email: user.email,
+    hasPassword: user.passwordHash !== null,
     problem: problem?.text,
     draft: problem?.draft,
     accountPath: pageUrl(deps.site, '/account'),
@@ -82,19 +83,21 @@ function offerAt({ url, name, scopes, defaultScopes }: Resource, permitted: read
 }
 
 /** What making tokens needs. */
-export type TokenIssueDeps = TokensDeps & PasswordCheckDeps;
+export type TokenIssueDeps = TokensDeps & PasswordCheckDeps & { sessions: AccountSessions };
 
 /** What came of a posted form: a token, or what the page says when it is shown again. */
 export type TokenIssueOutcome =
   | { ok: true; issued: IssuedToken; resource: Resource }
-  | { ok: false; status: 400 | 429; problem: string; draft: TokenDraft };
+  | { ok: false; status: 400 | 403 | 429; problem: string; draft: TokenDraft };
 
 const WRONG = 'That is not your password. After many failed tries, wait 15 minutes.';
+const STALE =
+  'For that, sign in again: without a password it takes a sign-in of the last five minutes. If you just did, the service does not say when you signed in there: ask an administrator for a token.';
 const TOO_MANY = `You have ${PERSONAL_ACCESS_TOKENS_PER_USER} tokens already. Revoke one that you do not use.`;
 
 /**
- * Makes a token for whoever is signed in and knows their password, within the limits of the sign-in: an open browser
- * alone must not be enough for something that lasts a year.
+ * Makes a token for whoever is signed in and knows their password, within the limits of the sign-in, or has none and is
+ * freshly signed in (403 otherwise): an open browser alone must not be enough for something that lasts a year.
  */
 export async function submitToken(ctx: Context, user: User, deps: TokenIssueDeps): Promise<TokenIssueOutcome> {
   const form = formOf(ctx);
@@ -104,21 +107,39 @@ export async function submitToken(ctx: Context, user: User, deps: TokenIssueDeps
     days: form.text('days') ?? '',
     scopes: form.all('scope'),
   };
-  const refuse = (problem: string, status: 400 | 429 = 400) => ({ ok: false as const, status, problem, draft });
+  const refuse = (problem: string, status: 400 | 403 | 429 = 400) => ({ ok: false as const, status, problem, draft });
   const resource = await deps.catalogue.find(draft.resource);
   const holder = { roles: user.roles, permissions: deps.roles };
   const verdict = judgeTokenRequest({ resource, scopes: draft.scopes }, holder);
   const problem = fieldProblem(draft) ?? (verdict.ok ? undefined : wordsFor(verdict.refusal));
   if (problem !== undefined || !verdict.ok || !resource) return refuse(problem ?? '');
-  const check = await checkPassword(ctx, { email: user.email, password: form.text('current_password') ?? '' }, deps);
-  if (!check.ok) {
-    const { reason } = check.refusal;
-    await recordRefusal(ctx, { user, resource, reason: PASSWORD_REFUSALS[reason] }, deps);
-    return refuse(WRONG, reason === 'no_match' ? 400 : 429);
+  const proof = await proveOneself(ctx, { user, password: form.text('current_password') ?? '' }, deps);
+  if (!proof.ok) {
+    await recordRefusal(ctx, { user, resource, reason: proof.reason }, deps);
+    return refuse(proof.problem, proof.status);
   }
   const wanted = { name: draft.name, resource: resource.url, scopes: verdict.scopes, days: Number(draft.days) };
-  const issued = await issue(ctx, { user: check.user, wanted }, deps);
+  const issued = await issue(ctx, { user: proof.user, wanted }, deps);
   return issued ? { ok: true, issued, resource } : refuse(TOO_MANY);
+}
+
+type Proof = { ok: true; user: User } | { ok: false; reason: string; problem: string; status: 400 | 403 | 429 };
+
+async function proveOneself(
+  ctx: Context,
+  { user, password }: { user: User; password: string },
+  deps: TokenIssueDeps,
+): Promise<Proof> {
+  if (user.passwordHash === null) {
+    // Looked up after the user was: a sign-in that ended meanwhile vouches for nobody.
+    const session = await deps.sessions.find(ctx);
+    if (session?.userId === user.id && session.isFresh) return { ok: true, user };
+    return { ok: false, reason: 'no fresh sign-in', problem: STALE, status: 403 };
+  }
+  const check = await checkPassword(ctx, { email: user.email, password }, deps);
+  if (check.ok) return { ok: true, user: check.user };
+  const { reason } = check.refusal;
+  return { ok: false, reason: PASSWORD_REFUSALS[reason], problem: WRONG, status: reason === 'no_match' ? 400 : 429 };
 }
 
 const PASSWORD_REFUSALS = { no_match: 'wrong password', too_many_failures: 'too many failures' } as const;

@@ -239,7 +239,8 @@ async function submitNewToken(ctx: Context, session: AccountSession, deps: Accou
   const outcome = await submitToken(ctx, user, deps);
   if (!outcome.ok) {
     const { status, problem: text, draft } = outcome;
-    await showTokenForm(ctx, { user, session, problem: { text, status, draft } }, deps);
+    if (status === 403) showAccountSignIn(ctx, deps, { text, status });
+    else await showTokenForm(ctx, { user, session, problem: { text, status, draft } }, deps);
     return;
   }
   const { token, record } = outcome.issued;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
+import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import { PageProblem } from '../http/error-boundary.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
@@ -56,11 +57,10 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
   }
   const provider = formOf(ctx).text('provider');
   if (provider !== undefined && deps.signInProviders.has(provider)) {
-    const begun = await goToProvider(
-      ctx,
-      { provider, purpose: { kind: 'account', confirmation: confirmationOf(ctx) } },
-      deps,
-    );
+    // Who is signed in already was shown this form for want of a fresh sign-in.
+    const maxAgeSeconds = (await deps.sessions.find(ctx)) && FRESH_SIGN_IN_SECONDS;
+    const purpose = { kind: 'account', confirmation: confirmationOf(ctx) } as const;
+    const begun = await goToProvider(ctx, { provider, purpose, maxAgeSeconds }, deps);
     if (!begun.ok) showAccountSignIn(ctx, deps, begun.problem);
     return;
   }
@@ -95,7 +95,7 @@ function confirmationOf(ctx: Context): string | undefined {
 /** Sends the browser to a provider; a problem where it cannot be reached. */
 export async function goToProvider(
   ctx: Context,
-  way: { provider: string; purpose: SignInPurpose },
+  way: { provider: string; purpose: SignInPurpose; maxAgeSeconds?: number | undefined },
   deps: UpstreamSignInDeps,
 ): Promise<{ ok: true } | { ok: false; problem: { text: string; status: number } }> {
   const begun = await beginSignIn(ctx, way, { ...deps, now: deps.clock() });

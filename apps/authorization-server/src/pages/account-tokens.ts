@@ -36,6 +36,8 @@ export type NewTokenInput = Readonly<{
   offers: readonly TokenOffer[];
   issue: BoundForm;
   email: string;
+  /** Whether the form asks for it; somebody without one has to be freshly signed in. */
+  hasPassword: boolean;
   problem: string | undefined;
   draft: TokenDraft | undefined;
   accountPath: string;
@@ -72,7 +74,7 @@ ${formTokenField(revoke.formToken)}
 
 /**
  * The page on which a token is made: a form for each server, which posts `resource`, `name`, `scope` (once for each
- * tick), `days`, `current_password` and `action` `issue`.
+ * tick), `days`, `current_password` (of whoever has one) and `action` `issue`.
  */
 export function newTokenFormPage({ offers, accountPath, ...form }: NewTokenInput): Page {
   const title = 'Make a personal access token';
@@ -85,9 +87,13 @@ ${offers.map((offer, index) => offerForm(offer, { ...form, isOnly, id: `new-toke
   return { title: formTitle(title, form.problem), body };
 }
 
-type OfferForm = Pick<NewTokenInput, 'issue' | 'email' | 'problem' | 'draft'> & { isOnly: boolean; id: string };
+type OfferForm = Pick<NewTokenInput, 'issue' | 'email' | 'hasPassword' | 'problem' | 'draft'> & {
+  isOnly: boolean;
+  id: string;
+};
 
-function offerForm({ resource, scopes }: TokenOffer, { issue, email, problem, draft, isOnly, id }: OfferForm): Html {
+function offerForm({ resource, scopes }: TokenOffer, form: OfferForm): Html {
+  const { issue, problem, draft, isOnly, id } = form;
   const filledIn = draft?.resource === resource.url ? draft : undefined;
   const shown = filledIn && problem;
   // What is no number, a browser would complain about.
@@ -118,11 +124,17 @@ ${scopes.map(
 <span class="hint" id="${id}-days-hint">1 to 365. The shorter, the better.</span>
 <input id="${id}-days" name="days" type="number" min="1" max="365" value="${days}" required${describedBy(shown, `${id}-days-hint`)}>
 </div>
-<input type="email" value="${email}" autocomplete="username" aria-label="E-mail" readonly hidden>
-${passwordField('current-password', shown, { name: 'current_password', label: 'Your password', id: `${id}-password` })}
+${proofFields(form, shown)}
 <div class="actions"><button type="submit" class="main" name="action" value="issue">Make the token</button></div>
 </form>
 </details>`;
+}
+
+function proofFields({ email, hasPassword, id }: OfferForm, problem: string | undefined): Html {
+  if (!hasPassword)
+    return html`<p>You have no password here, so this takes a sign-in of the last five minutes. After that you are asked to sign in again.</p>`;
+  return html`<input type="email" value="${email}" autocomplete="username" aria-label="E-mail" readonly hidden>
+${passwordField('current-password', problem, { name: 'current_password', label: 'Your password', id: `${id}-password` })}`;
 }
 
 /** Shows a new token, the only time that anybody sees it. */

@@ -7,6 +7,7 @@ import { act, isAccountPage, join, signInAtAccount, words } from './support/acco
 import { COMMAND_LINE } from './support/administration.ts';
 import { authorizationRequest, registerClient, type TestClient } from './support/authorization.ts';
 import { OWNER } from './support/owner.ts';
+import { askForToken, type Holder, makeToken } from './support/personal-access-tokens.ts';
 import { choose, type Federated, goThere, signInThrough, startFederated, TENANT } from './support/sign-in-elsewhere.ts';
 import { answerThere } from './support/upstream.ts';
 
@@ -331,6 +332,71 @@ describe('administration takes a fresh sign-in (SP-12)', () => {
     const resource = `${federated.server.issuer}/admin`;
     const { url } = authorizationRequest(federated.target, COMMAND_LINE, { resource, scope: 'admin:users' });
     expect(asks(await person.open(url), 'login')).toBe(true);
+  });
+});
+
+describe('a personal access token of somebody who has no password (SP-14)', () => {
+  /** Somebody who signed in elsewhere, at some time, in front of the page on which tokens are made. */
+  async function holderSince(claims: object): Promise<Holder> {
+    const account = newAccount();
+    const email = `${account}@acme.example`;
+    await verified(email, claims);
+    const { person } = await signInThrough(federated.server, { account });
+    const user = await users().findByEmail(email);
+    if (!user) throw new Error('nobody became a user');
+    const page = await person.open(`${federated.server.issuer}/account/tokens/new`);
+    return { who: { email, userId: user.id, password: '' }, person, page, resource: federated.server.mcpUrl };
+  }
+  const seconds = () => Math.floor(Date.now() / 1000);
+  const tokensOf = ({ who }: Holder) =>
+    federated.server.database.prisma.personalAccessToken.count({ where: { userId: who.userId } });
+
+  test('is made with a fresh sign-in, and the page asks for no password', async () => {
+    const holder = await holderSince({ auth_time: seconds() });
+    expect(words(holder.page)).toContain('You have no password here');
+    expect(holder.page.answer.text).not.toContain('current_password');
+    expect(await makeToken(holder)).toMatch(/^pct_/);
+    expect(await tokensOf(holder)).toBe(1);
+  });
+
+  test.each([
+    ['of an hour ago', () => ({ auth_time: seconds() - 3600 })],
+    ['of an unknown time', () => ({})],
+  ])('is not made with a sign-in %s, whatever password is sent', async (_when, claims) => {
+    const holder = await holderSince(claims());
+    for (const current_password of ['', 'a password that nobody has']) {
+      const refused = await askForToken(holder, { current_password });
+      expect(refused.answer.status).toBe(403);
+      expect(words(refused)).toContain('sign in again');
+      expect(words(refused)).not.toContain('not your password');
+    }
+    expect(await tokensOf(holder)).toBe(0);
+  });
+
+  test('is made after signing in again, for which the service is asked for a fresh sign-in', async () => {
+    const holder = await holderSince({ auth_time: seconds() - 3600 });
+    const { person } = holder;
+    const step = await choose(person, await askForToken(holder), 'elsewhere');
+    const there = step.kind === 'left' ? await person.open(step.url) : step;
+    if (there.kind !== 'left') throw new Error('the third party asked');
+    const asked = (await federated.third.requests()).filter(({ url }) => url.includes('/authorize?')).at(-1);
+    expect(new URL(asked?.url ?? '').searchParams.get('max_age')).toBe('300');
+    const { email } = holder.who;
+    await verified(email, { auth_time: seconds() });
+    expect(isAccountPage(await person.open(there.url))).toBe(true);
+    const page = await person.open(`${federated.server.issuer}/account/tokens/new`);
+    expect(await makeToken({ ...holder, page })).toMatch(/^pct_/);
+  });
+
+  test('is not made once the sign-in has grown old', async () => {
+    const holder = await holderSince({ auth_time: seconds() });
+    federated.server.pass(301);
+    try {
+      expect((await askForToken(holder)).answer.status).toBe(403);
+    } finally {
+      federated.server.pass(-301);
+    }
+    expect(await tokensOf(holder)).toBe(0);
   });
 });
 
