@@ -1,4 +1,4 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
@@ -7,9 +7,12 @@ import { z } from 'zod';
 export type AnchorFile = {
   /** Resolves when the anchor is on the disk. */
   append(anchor: string): Promise<void>;
-  /** The newest anchor that can be read; undefined for none. */
+  /** The newest anchor that can be read among the last hundred or so; undefined for none. */
   last(): Promise<string | undefined>;
 };
+
+/** Room for a hundred anchors or so. The file grows for ever, so it is not read as a whole. */
+const END_BYTES = 65_536;
 
 const lineSchema = z.object({ anchor: z.string() });
 
@@ -29,16 +32,29 @@ export function anchorFile(folder: string): AnchorFile {
       }
     },
     async last() {
-      const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-        if (errorCode(cause) === 'ENOENT') return '';
-        throw cause;
-      });
-      return text
+      return (await readEnd(path))
         .split('\n')
         .map(readLine)
         .findLast((anchor) => anchor !== undefined);
     },
   };
+}
+
+/** What it begins with may be a part of a line, which is no anchor. */
+async function readEnd(path: string): Promise<string> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    throw cause;
+  });
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const position = Math.max(0, size - END_BYTES);
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(END_BYTES), position });
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 function readLine(line: string): string | undefined {
