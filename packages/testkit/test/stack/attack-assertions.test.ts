@@ -523,6 +523,7 @@ describe('what an assertion allowed', () => {
     const { jti } = readToken(assertion).claims;
     const rows = await replicas[0].database.prisma.auditEvent.findMany({
       where: { detail: { contains: String(jti) } },
+      orderBy: { id: 'asc' },
     });
     expect(rows.map(({ type, detail }) => [type, JSON.parse(detail ?? '{}')])).toEqual([
       ['token.issued', expect.objectContaining({ identityProvider: provider.issuer, grantId: expect.any(String) })],
