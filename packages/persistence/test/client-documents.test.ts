@@ -158,8 +158,9 @@ test('AS-35: a consent to one document is none to another', async () => {
     resource: 'r',
     redirectUri: 'https://app.example/cb',
   };
-  await consents.remember({ ...subject, clientFingerprint: 'one', scopes: ['a'], now, ttlSeconds: 60 });
-  expect(await consents.find({ ...subject, clientFingerprint: 'one', now })).toEqual({ scopes: ['a'] });
+  const agreed = { scopes: ['a'], upstreamScopes: ['u', 'v'] };
+  await consents.remember({ ...subject, clientFingerprint: 'one', ...agreed, now, ttlSeconds: 60 });
+  expect(await consents.find({ ...subject, clientFingerprint: 'one', now })).toEqual(agreed);
   expect(await consents.find({ ...subject, clientFingerprint: 'two', now })).toBeUndefined();
   expect(await consents.find({ ...subject, now })).toBeUndefined();
   await consents.forget(subject);
