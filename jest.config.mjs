@@ -48,6 +48,8 @@ function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
 
 export default {
   maxWorkers: 2,
+  // What a suite loads as ES modules stays in its worker's heap; a fresh worker takes over before that one runs out.
+  workerIdleMemoryLimit: '1GB',
   testTimeout: 60_000,
   projects: [
     project('scripts', 'scripts', ['test/**/*.test.mjs']),

@@ -125,7 +125,8 @@ describe('by keyboard', () => {
   test('a problem has the focus when the page opens', async () => {
     await inTab({}, async (tab) => {
       await tab.goto(`${origin}/login-problem`);
-      expect(await tab.evaluate(() => document.activeElement?.id)).toBe('problem');
+      // The browser moves the focus when it paints, which can be after the page has loaded.
+      await tab.waitForFunction(() => document.activeElement?.id === 'problem');
       await tab.keyboard.press('Tab');
       expect(await tab.evaluate(() => document.activeElement?.id)).toBe('email');
     });
