@@ -22,6 +22,9 @@ export type AuditFilter = {
   limit?: number;
 };
 
+/** Whom records concern; a record may name neither. */
+export type AuditParties = { subject?: string; client?: string };
+
 export type AuditLog = AuditSink & {
   /**
    * Stores records whose ids somebody else chose, and those that are there already never again.
@@ -29,11 +32,26 @@ export type AuditLog = AuditSink & {
    * @returns how many are new
    */
   recordOnce(events: readonly (AuditEvent & { id: string })[]): Promise<number>;
+  /**
+   * The users and apps that called a tool since a moment, not in the hour before it, and also earlier than six days before
+   * it; each with its last call, at most 1000.
+   */
+  callersWhoCameBack(since: Date): Promise<{ subject: string; client: string; last: Date }[]>;
   /** The hours in which a user called tools with an app, each by its beginning. */
   callHours(o: { subject: string; client: string; since: Date; until: Date }): Promise<Date[]>;
+  /**
+   * How many records there are of each user and app that have at least so many, the most first and at most 1000 of them;
+   * records that name neither, and raised anomalies, do not count.
+   */
+  countByParties(
+    filter: Pick<AuditFilter, 'type' | 'outcome'> & { since: Date; atLeast: number },
+  ): Promise<(AuditParties & { count: number })[]>;
   /** Newest first. */
   list(filter?: AuditFilter): Promise<RecordedAuditEvent[]>;
 };
+
+const MOST_PARTIES = 1000;
+const HOUR_MS = 3_600_000;
 
 /** The audit trail's rows (SP-37). Nothing here changes or removes one. */
 export function createAuditLog(database: Database): AuditLog {
@@ -55,6 +73,19 @@ export function createAuditLog(database: Database): AuditLog {
         const { count } = await within.prisma.auditEvent.createMany({ data: rows.filter(({ id }) => !known.has(id)) });
         return count;
       }),
+    callersWhoCameBack: async (since) => {
+      const hourBefore = new Date(since.getTime() - HOUR_MS);
+      const daysBefore = new Date(since.getTime() - 6 * 24 * HOUR_MS);
+      const called = Prisma.sql`SELECT 1 FROM "AuditEvent" "earlier" WHERE "earlier"."type" = 'tool.called'
+        AND "earlier"."subject" = "event"."subject" AND "earlier"."client" = "event"."client"`;
+      const rows = await prisma.$queryRaw<{ subject: string; client: string; last: string | Date }[]>`
+        SELECT "subject", "client", MAX("time") AS "last" FROM "AuditEvent" "event"
+        WHERE "type" = 'tool.called' AND "time" >= ${since}
+          AND EXISTS (${called} AND "earlier"."time" < ${daysBefore})
+          AND NOT EXISTS (${called} AND "earlier"."time" >= ${hourBefore} AND "earlier"."time" < ${since})
+        GROUP BY "subject", "client" LIMIT ${MOST_PARTIES}`;
+      return rows.map(({ last, ...parties }) => ({ ...parties, last: new Date(last) }));
+    },
     callHours: async ({ subject, client, since, until }) => {
       // Times are ISO 8601 in text in SQLite, and begin with their hour.
       const hour =
@@ -66,6 +97,26 @@ export function createAuditLog(database: Database): AuditLog {
         WHERE "type" = 'tool.called' AND "subject" = ${subject} AND "client" = ${client}
           AND "time" >= ${since} AND "time" < ${until}`;
       return rows.map((row) => new Date(`${row.hour}:00:00Z`));
+    },
+    countByParties: async ({ type, outcome, since, atLeast }) => {
+      const groups = await prisma.auditEvent.groupBy({
+        by: ['subject', 'client'],
+        where: {
+          type: type ?? { not: 'anomaly.raised' },
+          ...(outcome !== undefined && { outcome }),
+          time: { gte: since },
+          OR: [{ subject: { not: null } }, { client: { not: null } }],
+        },
+        having: { id: { _count: { gte: atLeast } } },
+        _count: { id: true },
+        orderBy: { _count: { id: 'desc' } },
+        take: MOST_PARTIES,
+      });
+      return groups.map(({ subject, client, _count }) => ({
+        ...(subject !== null && { subject }),
+        ...(client !== null && { client }),
+        count: _count.id,
+      }));
     },
     list: async ({ since, until, before, limit = 100, type, outcome, subject, client, correlationId } = {}) => {
       const rows = await prisma.auditEvent.findMany({

@@ -1,7 +1,13 @@
 export { changePassword, type EndedAccess, endAccess } from './access.ts';
 export { type AssertedGrant, grantForAssertion } from './asserted-grant.ts';
 export { type AuditChain, type AuditSegment, createAuditChain } from './audit-chain.ts';
-export { type AuditFilter, type AuditLog, createAuditLog, type RecordedAuditEvent } from './audit-log.ts';
+export {
+  type AuditFilter,
+  type AuditLog,
+  type AuditParties,
+  createAuditLog,
+  type RecordedAuditEvent,
+} from './audit-log.ts';
 export { clean } from './clean.ts';
 export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
 export {

@@ -61,6 +61,18 @@ describe('SP-38: anomalies in the trail are raised, as a record and a count', ()
     expect(await raisedAbout('steady')).toEqual([]);
   });
 
+  test('however many records there are of others, what there is of one user is found', async () => {
+    await record(20, { subject: 'hidden', outcome: 'denied' });
+    await record(240, { subject: 'hidden too' });
+    const noise = Array.from({ length: 6000 }, (_, n) => ({
+      ...({ id: `noise-${n}`, type: 'tool.called', outcome: 'success', time: server.now() } as const),
+      ...{ subject: `noise ${n % 3000}`, client: 'noise' },
+    }));
+    for (let n = 0; n < noise.length; n += 1000) await audit.recordOnce(noise.slice(n, n + 1000));
+    expect(await raisedAbout('hidden')).toEqual(['repeated_failures']);
+    expect(await raisedAbout('hidden too')).toEqual(['burst']);
+  });
+
   test('calls at an hour that is far from every hour before, once there is a habit', async () => {
     const daysAgo = (days: number, hours = 0) => new Date(server.now().getTime() - (days * 24 + hours) * HOUR_MS);
     for (let day = 1; day <= 8; day++) {
