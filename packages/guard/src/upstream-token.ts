@@ -21,7 +21,8 @@ export type UpstreamToken = Readonly<{
  * - `revoked`: the caller's own token is not good any more;
  * - `not_connected`: the user has not connected the service for this client, has taken it back, or it reaches further
  *   than the client was granted: the user has to connect the client anew;
- * - `unavailable`: the issuer, or the service behind it, does not answer.
+ * - `unavailable`: the issuer, or the service behind it, does not answer; or nothing was heard of revocations for so long
+ *   that the guard has closed. Ask again after `retryAfterSeconds`, with the same token.
  */
 export type UpstreamTokenRefusal =
   | Readonly<{ reason: 'revoked' | 'not_connected' }>
@@ -82,7 +83,7 @@ export function createUpstreamTokens(settings: UpstreamTokenSettings): UpstreamT
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
     } catch (cause) {
-      return unavailable(cause);
+      return unavailable({ cause });
     }
     return read(response, settings.now());
   }
@@ -100,12 +101,18 @@ export function createUpstreamTokens(settings: UpstreamTokenSettings): UpstreamT
     return asking;
   }
 
+  async function endOf(principal: Principal): Promise<TokenRefusal | undefined> {
+    return principal.expiresAt <= settings.now() ? { reason: 'expired' } : settings.judge(principal);
+  }
+
   return async (principal, upstream) => {
     const key = JSON.stringify([principal.tokenId, upstream]);
     const result = isUsable(kept.get(key), settings.now()) ?? (await shared(key, principal, upstream));
     // Last, so that what was revoked while somebody waited is not handed out either.
-    const ended = principal.expiresAt <= settings.now() ? { reason: 'expired' } : await settings.judge(principal);
+    const ended = await endOf(principal);
     if (ended === undefined) return result;
+    // Nobody has said that the caller's token is over: what is kept is for when it can be judged again.
+    if ('retryAfterSeconds' in ended) return result.ok ? unavailable(ended) : result;
     kept.delete(key);
     return { ok: false, refusal: { reason: 'revoked' } };
   };
@@ -126,7 +133,7 @@ function keep(
 
 async function read(response: Response, now: Date): Promise<UpstreamTokenResult> {
   const answer: unknown = await response.json().catch(() => undefined);
-  if (!isObject(answer)) return unavailable(new Error(`the issuer answers with status ${response.status}`));
+  if (!isObject(answer)) return unavailable({ cause: new Error(`the issuer answers with status ${response.status}`) });
   const { access_token: value, expires_in: seconds, scope, error } = answer;
   if (response.status === 200 && typeof value === 'string' && typeof seconds === 'number') {
     const scopes = typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];
@@ -142,12 +149,18 @@ async function read(response: Response, now: Date): Promise<UpstreamTokenResult>
     case 'unsupported_grant_type':
       throw new Error(`the issuer answers ${error}; check the client of this resource server, and its upstreams`);
     default:
-      return unavailable(new Error(`the issuer answers with status ${response.status}`));
+      return unavailable({ cause: new Error(`the issuer answers with status ${response.status}`) });
   }
 }
 
-function unavailable(cause: unknown): UpstreamTokenResult {
-  return { ok: false, refusal: { reason: 'unavailable', retryAfterSeconds: RETRY_AFTER_SECONDS, cause } };
+function unavailable({
+  cause,
+  retryAfterSeconds = RETRY_AFTER_SECONDS,
+}: {
+  cause?: unknown;
+  retryAfterSeconds?: number;
+}): UpstreamTokenResult {
+  return { ok: false, refusal: { reason: 'unavailable', retryAfterSeconds, cause } };
 }
 
 function findTokenEndpoint({ issuer, fetch }: UpstreamTokenSettings): () => Promise<string> {

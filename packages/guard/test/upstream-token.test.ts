@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { FeedPolicy } from '../src/feed-freshness.ts';
 import type { Guard, Principal } from '../src/index.ts';
 import { repositories } from './examples/upstream-token.ts';
 import { startFeed, type TestFeed, until } from './support/feed.ts';
@@ -11,6 +12,8 @@ let feed: TestFeed;
 let asked: string[];
 let answer: { status: number; body: unknown };
 let made: ReturnType<typeof guarded>;
+/** Every guard: one that is left open keeps its connection, and the issuer waits for it for ever. */
+let guards: Guard[];
 
 beforeEach(async () => {
   issuer = await startIssuer();
@@ -30,25 +33,33 @@ beforeEach(async () => {
     else return false;
     return true;
   });
-  made = guarded(issuer.url, {
+  guards = [];
+  made = await listening({ whenFeedIsDown: 'until-expiry' });
+});
+
+afterEach(async () => {
+  for (const guard of guards) guard.close();
+  await issuer.close();
+});
+
+/** A guard that has heard the feed's first heartbeat. */
+async function listening(policy: FeedPolicy): Promise<ReturnType<typeof guarded>> {
+  const listener = guarded(issuer.url, {
     fetch: async (input, init) => {
       const response = await fetch(input, init);
       if (!String(input).includes('.well-known')) return response;
       const document = { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, token_endpoint: `${issuer.url}/token` };
       return Response.json(document);
     },
-    revocation: { clientId: 'desk', clientSecret: 'a secret', eventsUrl: feed.url, whenFeedIsDown: 'until-expiry' },
+    revocation: { clientId: 'desk', clientSecret: 'a secret', eventsUrl: feed.url, ...policy },
   });
+  guards.push(listener.guard);
   await until(() => {
     feed.beat();
-    return made.guard.metrics().revocation.fresh;
+    return listener.guard.metrics().revocation.fresh;
   });
-});
-
-afterEach(async () => {
-  made.guard.close();
-  await issuer.close();
-});
+  return listener;
+}
 
 async function caller(guard: Guard = made.guard, token?: string): Promise<Principal> {
   const verdict = await guard.verifyToken(token ?? (await issuer.sign()));
@@ -91,6 +102,21 @@ test('SP-12 what was kept is not handed out once the grant is revoked', async ()
   expect(await made.guard.upstreamToken(principal, 'github')).toEqual({ ok: false, refusal: { reason: 'revoked' } });
 });
 
+test('SP-12 where nothing is heard of revocations nothing is handed out, and nobody is told that they are revoked', async () => {
+  const { guard, clock } = await listening({ whenFeedIsDown: 'fail-closed-after', failClosedAfterSeconds: 10 });
+  const principal = await caller(guard);
+  expect(await guard.upstreamToken(principal, 'github')).toMatchObject({ ok: true });
+  clock.now = later(clock.now, 11_000);
+  const refusal = { reason: 'unavailable', retryAfterSeconds: expect.any(Number) };
+  expect(await guard.upstreamToken(principal, 'github')).toMatchObject({ ok: false, refusal });
+  // What the issuer itself says of the caller is not made milder by that.
+  answer = { status: 400, body: { error: 'invalid_request' } };
+  expect(await guard.upstreamToken(principal, 'gitlab')).toEqual({ ok: false, refusal: { reason: 'revoked' } });
+  feed.beat();
+  await until(async () => (await guard.upstreamToken(principal, 'github')).ok);
+  expect(asked).toHaveLength(2);
+});
+
 test('the issuer’s refusals are told apart, and none is kept', async () => {
   const principal = await caller();
   const reasonFor = async (status: number, error: string) => {
@@ -111,5 +137,6 @@ test('the issuer’s refusals are told apart, and none is kept', async () => {
 
 test('a guard without credentials cannot ask', async () => {
   const { guard } = guarded(issuer.url);
+  guards.push(guard);
   await expect(guard.upstreamToken(await caller(guard), 'github')).rejects.toThrow('credentials');
 });

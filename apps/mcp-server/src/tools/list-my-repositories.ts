@@ -65,7 +65,7 @@ function wordsFor(reason: 'revoked' | 'not_connected' | 'unavailable', upstream:
     case 'not_connected':
       return `Your account at ${upstream} is not connected for this app. Disconnect the app and connect it again.`;
     case 'unavailable':
-      return `${upstream} cannot be reached at the moment. Try again in a few seconds.`;
+      return `${upstream} cannot be worked with at the moment. Try again in a few seconds.`;
   }
 }
 
