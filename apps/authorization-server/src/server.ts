@@ -339,7 +339,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(registrationCors().routes());
   app.use(registrations.routes());
   app.use(interactions.routes());
-  app.use(upstreamCallback({ flows, site, clock }).routes());
+  app.use(upstreamCallback({ flows, connectors, site, clock }).routes());
   app.use(signInCallback({ flows, signInProviders, sessions, formTokens, database, site, ...passwordCheck }).routes());
   app.use(account.routes());
   app.use(setup.routes());

@@ -14,13 +14,15 @@ export type SignInCallbackDeps = AccountSignInDeps;
 
 /**
  * `/upstream/:upstream/sign-in`: where providers send browsers back to. What came back is judged by what this browser
- * went for, never by what the address says.
+ * went for, never by what the address says; for a name that nobody signs in through there is no such page.
  */
 export function signInCallback(deps: SignInCallbackDeps): Router {
   const router = new Router({ strict: true, sensitive: true });
-  router.get('/upstream/:upstream/sign-in', async (ctx) => {
+  router.get('/upstream/:upstream/sign-in', async (ctx, next) => {
+    const provider = String(ctx.params.upstream);
+    if (!deps.signInProviders.has(provider)) return next();
     ctx.set('Cache-Control', 'no-store');
-    const received = await receiveSignIn(ctx, String(ctx.params.upstream), { ...deps, now: deps.clock() });
+    const received = await receiveSignIn(ctx, provider, { ...deps, now: deps.clock() });
     if (!received) throw new PageProblem(NOT_EXPECTED);
     const { purpose, place } = received;
     switch (purpose.kind) {

@@ -3,16 +3,27 @@ import type { UpstreamFlowStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { PageProblem } from '../http/error-boundary.ts';
 import { pageUrl, type Site } from '../site.ts';
+import type { Connector } from './connector.ts';
 import { receiveAnswer } from './flow.ts';
 
 /** What the route works with. */
-export type CallbackDeps = { flows: UpstreamFlowStore; site: Site; clock: Clock };
+export type CallbackDeps = {
+  flows: UpstreamFlowStore;
+  connectors: ReadonlyMap<string, Connector>;
+  site: Site;
+  clock: Clock;
+};
 
-/** `/upstream/:upstream/callback`: where upstreams send browsers back to. Nothing is decided, redeemed or stored here. */
-export function upstreamCallback({ flows, site, clock }: CallbackDeps): Router {
+/**
+ * `/upstream/:upstream/callback`: where upstreams send browsers back to. Nothing is decided, redeemed or stored here, and
+ * there is no such page for a name that the configuration does not have.
+ */
+export function upstreamCallback({ flows, connectors, site, clock }: CallbackDeps): Router {
   const router = new Router({ strict: true, sensitive: true });
-  router.get('/upstream/:upstream/callback', async (ctx) => {
-    const interaction = await receiveAnswer(ctx, String(ctx.params.upstream), { flows, site, now: clock() });
+  router.get('/upstream/:upstream/callback', async (ctx, next) => {
+    const upstream = String(ctx.params.upstream);
+    if (!connectors.has(upstream)) return next();
+    const interaction = await receiveAnswer(ctx, upstream, { flows, site, now: clock() });
     if (interaction === undefined) throw new PageProblem(NOT_EXPECTED);
     ctx.set('Cache-Control', 'no-store');
     ctx.status = 303;

@@ -8,6 +8,7 @@ import { COMMAND_LINE } from './support/administration.ts';
 import { authorizationRequest, registerClient, type TestClient } from './support/authorization.ts';
 import { OWNER } from './support/owner.ts';
 import { askForToken, type Holder, makeToken } from './support/personal-access-tokens.ts';
+import { sendBytes } from './support/raw-bytes.ts';
 import { choose, type Federated, goThere, signInThrough, startFederated, TENANT } from './support/sign-in-elsewhere.ts';
 import { answerThere } from './support/upstream.ts';
 
@@ -17,6 +18,22 @@ beforeAll(async () => {
 });
 afterAll(() => federated?.stop());
 beforeEach(() => federated.third.misbehave({}));
+
+/** Where no service of the configuration sends anybody back to, as it stands in an address. */
+const NO_SERVICES = [
+  'nobody',
+  'ELSEWHERE',
+  'sign-in:elsewhere',
+  'sign-in%3Aelsewhere',
+  '__proto__',
+  'constructor',
+  '%00',
+  'elsewhere%00',
+  '%2e%2e',
+  '%zz',
+  '%ff',
+  'x'.repeat(8000),
+];
 
 /** A name that nobody has at the third party yet. */
 const newAccount = () => `person${randomUUID().replaceAll(/[^a-z]/g, '')}`;
@@ -260,6 +277,27 @@ describe('the way there and back (PX-11)', () => {
     expect(isAccountPage(await person.open(back))).toBe(true);
     expect((await sendRaw(back, { headers: { cookie: cookies ?? '' } })).status).toBe(400);
     expect((await sendRaw(`${federated.server.issuer}/upstream/elsewhere/sign-in?code=x`)).status).toBe(400);
+  });
+
+  test('an answer at a name that is no service here finds no page, and is still good where it belongs', async () => {
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const person = createHttpPerson();
+    const back = await goThere(person, await person.open(`${federated.server.issuer}/account/sign-in`), { account });
+    const head = `HTTP/1.1\r\nHost: ${back.host}\r\nCookie: ${person.cookies.header(back)}\r\nAccept: text/html\r\n`;
+    const knock = (path: string) =>
+      sendBytes(back.port, `GET /upstream/${path}${back.search} ${head}Connection: close\r\n\r\n`);
+    for (const name of NO_SERVICES) {
+      for (const page of ['callback', 'sign-in']) {
+        const answer = await knock(`${name}/${page}`);
+        const [status] = answer.split('\r\n');
+        expect([name, page, status]).toEqual([name, page, 'HTTP/1.1 404 Not Found']);
+        expect(answer).toContain('There is nothing here');
+      }
+    }
+    // What is used for access only is no way to sign in.
+    expect(await knock('access/sign-in')).toContain('404 Not Found');
+    expect(isAccountPage(await person.open(back))).toBe(true);
   });
 
   test.each<[string, Parameters<Federated['third']['misbehave']>[0]]>([
