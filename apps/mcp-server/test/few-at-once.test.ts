@@ -3,6 +3,7 @@ import type { AnalyticsOutcome } from '../src/analytics/analytics.ts';
 import { fewAtOnce } from '../src/analytics/few-at-once.ts';
 
 const ANSWER: AnalyticsOutcome = { ok: true, table: { columns: [], rows: [], cut: false } };
+const { signal } = new AbortController();
 
 test('SP-30 two queries run at once, three wait, and what comes then is told to come again', async () => {
   const ends: (() => void)[] = [];
@@ -19,7 +20,7 @@ test('SP-30 two queries run at once, three wait, and what comes then is told to 
     close: async () => {},
   };
   const limited = fewAtOnce(slow, { running: 2, waiting: 3 });
-  const outcomes = Array.from({ length: 8 }, () => limited.run('select 1'));
+  const outcomes = Array.from({ length: 8 }, () => limited.run('select 1', signal));
   const busy = { ok: false, refusal: { reason: 'busy' } };
   expect(await Promise.all(outcomes.slice(5))).toEqual([busy, busy, busy]);
   const finished = Promise.all(outcomes.slice(0, 5));
@@ -34,5 +35,20 @@ test('SP-30 two queries run at once, three wait, and what comes then is told to 
 test('a query that fails gives its place back', async () => {
   const broken = { timeoutMs: 1000, run: () => Promise.reject(new Error('gone')), close: async () => {} };
   const limited = fewAtOnce(broken, { running: 1, waiting: 0 });
-  for (let round = 0; round < 3; round++) await expect(limited.run('select 1')).rejects.toThrow('gone');
+  for (let round = 0; round < 3; round++) await expect(limited.run('select 1', signal)).rejects.toThrow('gone');
+});
+
+test('a query that is given up while it waits leaves its place in the queue', async () => {
+  const first = Promise.withResolvers<AnalyticsOutcome>();
+  const slow = { timeoutMs: 1000, run: () => first.promise, close: async () => {} };
+  const limited = fewAtOnce(slow, { running: 1, waiting: 1 });
+  const running = limited.run('select 1', signal);
+  const leaving = new AbortController();
+  const gone = limited.run('select 1', leaving.signal);
+  leaving.abort();
+  expect(await gone).toEqual({ ok: false, refusal: { reason: 'took-too-long' } });
+  const next = limited.run('select 1', signal);
+  first.resolve(ANSWER);
+  expect(await Promise.all([running, next])).toEqual([ANSWER, ANSWER]);
+  expect(await limited.run('select 1', signal)).toEqual(ANSWER);
 });

@@ -36,8 +36,12 @@ export type AnalyticsOutcome = { ok: true; table: ResultTable } | { ok: false; r
 export type Analytics = {
   /** How long a query may run. */
   readonly timeoutMs: number;
-  /** Answers within little more than {@link Analytics.timeoutMs}, whatever the statement is; rejects on a fault of ours. */
-  run(statement: string): Promise<AnalyticsOutcome>;
+  /**
+   * Answers within little more than {@link Analytics.timeoutMs}, whatever the statement is; rejects on a fault of ours.
+   *
+   * @param signal ends the query when it is aborted; the answer is `took-too-long` then
+   */
+  run(statement: string, signal: AbortSignal): Promise<AnalyticsOutcome>;
   close(): Promise<void>;
 };
 

@@ -1,4 +1,4 @@
-import { type Analytics, refused } from './analytics.ts';
+import { type Analytics, type AnalyticsRefusal, refused } from './analytics.ts';
 
 /** How many queries may run, and how many may wait for a place. */
 export type Places = { running: number; waiting: number };
@@ -13,18 +13,32 @@ export function fewAtOnce(analytics: Analytics, places: Places): Analytics {
     if (next) next();
     else running -= 1;
   };
-  const enter = async (): Promise<boolean> => {
+  const enter = async (signal: AbortSignal): Promise<AnalyticsRefusal | undefined> => {
     if (running < places.running) running += 1;
-    else if (waiting.length < places.waiting) await new Promise<void>((resolve) => waiting.push(resolve));
-    else return false;
-    return true;
+    else if (waiting.length < places.waiting) return await waitForPlace(signal);
+    else return 'busy';
   };
+  const waitForPlace = (signal: AbortSignal) =>
+    new Promise<AnalyticsRefusal | undefined>((resolve) => {
+      const giveUp = () => {
+        waiting.splice(waiting.indexOf(take), 1);
+        resolve('took-too-long');
+      };
+      const take = () => {
+        signal.removeEventListener('abort', giveUp);
+        resolve(undefined);
+      };
+      waiting.push(take);
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
   return {
     timeoutMs: analytics.timeoutMs,
-    async run(statement) {
-      if (!(await enter())) return refused('busy');
+    async run(statement, signal) {
+      if (signal.aborted) return refused('took-too-long');
+      const refusal = await enter(signal);
+      if (refusal) return refused(refusal);
       try {
-        return await analytics.run(statement);
+        return await analytics.run(statement, signal);
       } finally {
         leave();
       }

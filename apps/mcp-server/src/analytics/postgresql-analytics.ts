@@ -37,21 +37,34 @@ export function postgresqlAnalytics(options: PostgresqlAnalyticsOptions, logger:
     statement_timeout: timeoutMs,
     query_timeout: timeoutMs + GRACE_MS,
     application_name: 'portcullis-analytics',
-    options: '-c search_path=analytics -c TimeZone=UTC -c default_transaction_read_only=on',
+    // A query whose connection is gone must not run on; the server looks after it four times a second.
+    options:
+      '-c search_path=analytics -c TimeZone=UTC -c default_transaction_read_only=on -c client_connection_check_interval=250',
   });
   survive(pool, (error) => logger.warn({ err: error }, 'an analytics connection was lost'));
   return {
     timeoutMs,
-    async run(statement) {
+    async run(statement, signal) {
       const client = await pool.connect();
-      let sound = false;
+      let isReleased = false;
+      const release = ({ sound }: { sound: boolean }) => {
+        if (!isReleased) client.release(!sound);
+        isReleased = true;
+      };
+      const end = () => release({ sound: false });
+      signal.addEventListener('abort', end, { once: true });
       try {
+        if (signal.aborted) return refused('took-too-long');
         const outcome = await answer(client, withoutEnd(statement));
         await client.query('rollback');
-        sound = true;
+        release({ sound: true });
         return outcome;
+      } catch (cause) {
+        if (signal.aborted) return refused('took-too-long');
+        throw cause;
       } finally {
-        client.release(!sound);
+        signal.removeEventListener('abort', end);
+        end();
       }
     },
     close: () => pool.end(),

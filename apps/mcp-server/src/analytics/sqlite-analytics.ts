@@ -16,26 +16,40 @@ const PROGRAM = fileURLToPath(new URL(`sqlite-query-process${extname(import.meta
  * A process that answered in time is used again; nothing is started before the first query.
  */
 export function sqliteAnalytics({ file, timeoutMs }: SqliteAnalyticsOptions): Analytics {
-  const idle: ChildProcess[] = [];
+  const idle = new Set<ChildProcess>();
   const all = new Set<ChildProcess>();
+  const take = async (): Promise<ChildProcess> => {
+    const [child] = idle;
+    if (!child) return await start();
+    idle.delete(child);
+    return child;
+  };
   const start = async () => {
     const child = startProcess(file);
     all.add(child);
-    child.once('close', () => all.delete(child));
+    // Also one that somebody else ended while it had nothing to do.
+    child.once('close', () => {
+      all.delete(child);
+      idle.delete(child);
+    });
     if ((await nextAnswer(child)) === undefined) throw new Error('the process for queries ended before it was ready');
     return child;
   };
   return {
     timeoutMs,
-    async run(statement) {
-      const child = idle.pop() ?? (await start());
-      const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    async run(statement, signal) {
+      const child = await take();
+      const end = () => child.kill('SIGKILL');
+      const timer = setTimeout(end, timeoutMs);
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
       try {
         const outcome = await ask(child, { statement });
-        if (child.connected) idle.push(child);
+        if (child.connected && !signal.aborted) idle.add(child);
         return outcome;
       } finally {
         clearTimeout(timer);
+        signal.removeEventListener('abort', end);
       }
     },
     async close() {

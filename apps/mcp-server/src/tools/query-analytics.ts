@@ -21,8 +21,8 @@ export function queryAnalytics(analytics: Analytics): Tool {
       rows: z.array(z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),
       cut: z.boolean().describe('Whether rows, or ends of texts, were left out.'),
     }),
-    async run({ sql }) {
-      const outcome = await analytics.run(sql);
+    async run({ sql }, { signal }) {
+      const outcome = await analytics.run(sql, signal);
       if (!outcome.ok)
         return { ok: false, refusal: { reason: 'impossible', message: explain(outcome.refusal.reason, analytics) } };
       const { columns, rows, cut } = outcome.table;

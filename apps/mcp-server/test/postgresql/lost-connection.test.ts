@@ -9,6 +9,7 @@ import { postgresqlDialect } from '../../src/store/postgresql-dialect.ts';
 import { emptyDatabase } from '../support/databases.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
+const { signal } = new AbortController();
 const DEADLY = 'generate_series(1, 3)';
 
 let database: Awaited<ReturnType<typeof emptyDatabase>>;
@@ -56,8 +57,8 @@ test('a connection that is lost in the middle of a query fails that query, and n
   const options = { url: throughRelay(database.analyticsDatabaseUrl), timeoutMs: 5000, connections: 1 };
   const analytics = postgresqlAnalytics(options, silentLogger);
   try {
-    await expect(analytics.run(`select * from ${DEADLY}`)).rejects.toThrow();
-    expect(await analytics.run('select 1 as one')).toMatchObject({ ok: true });
+    await expect(analytics.run(`select * from ${DEADLY}`, signal)).rejects.toThrow();
+    expect(await analytics.run('select 1 as one', signal)).toMatchObject({ ok: true });
   } finally {
     await analytics.close();
   }
