@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { startServerProcess } from '../../../src/server-process.ts';
 
 /** How a start ended that could not work. */
@@ -15,4 +16,11 @@ export async function failStart(program: URL, env: Readonly<Record<string, strin
   clearTimeout(timer);
   const lines = server.stderr().split('\n').filter(Boolean);
   return { code, lines, output: server.stdout() + server.stderr() };
+}
+
+/** One clear line: what is wrong and what to change, and nothing internal. */
+export function expectOneLine({ code, lines, output }: FailedStart, words: RegExp): void {
+  expect({ code, lines }).toEqual({ code: 1, lines: [expect.stringMatching(words)] });
+  expect(lines[0]).toMatch(/^portcullis: /);
+  expect(output).not.toMatch(/\n\s+at |node:internal|\.js:\d/);
 }
