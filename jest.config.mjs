@@ -47,7 +47,8 @@ function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
 }
 
 export default {
-  maxWorkers: 2,
+  // Each waits for processes, disks and deadlines about half of its time: three keep two cores at work.
+  maxWorkers: 3,
   // What a suite loads as ES modules stays in its worker's heap; a fresh worker takes over before that one runs out.
   workerIdleMemoryLimit: '1GB',
   testTimeout: 60_000,
