@@ -19,6 +19,7 @@ import {
   createSignInStore,
   createUpstreamConnectionStore,
   createUpstreamFlowStore,
+  createUpstreamRevocationStore,
   createUserStore,
   type Database,
   deriveKey,
@@ -85,7 +86,7 @@ import { prepareMcpServerClient } from './setup/mcp-server-client.ts';
 import { setupRouter } from './setup/router.ts';
 import { upstreamCallback } from './upstream/callback.ts';
 import { createConnectors, createSignInProviders } from './upstream/connectors.ts';
-import { endUnusedConnection, endUnusedConnections } from './upstream/ending.ts';
+import { endUnusedConnection, endUnusedConnections, giveBackTokens } from './upstream/ending.ts';
 
 export { type Config, readConfig } from './config.ts';
 export { createEgress, type Egress, type EgressNetwork, type EgressResult } from './egress/egress.ts';
@@ -119,7 +120,7 @@ export type AuthorizationServer = {
   forgetAnswers(): Promise<number>;
   /** What looks after the audit trail behind the requests. */
   audit: AuditKeeper;
-  /** Revokes at the upstreams what no grant may use any more; returns how many. */
+  /** Revokes at the upstreams what no grant may use any more, and what was received and not kept; returns how many. */
   endUnusedConnections(): Promise<number>;
   metrics: Metrics;
   /** Ends what would not end by itself: streams that are open. */
@@ -160,11 +161,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
   const connections = createUpstreamConnectionStore(database, envelope);
+  const upstreamRevocations = createUpstreamRevocationStore(database, envelope);
   const flows = createUpstreamFlowStore(database, envelope);
   const connectors = createConnectors(config, clock);
   const signInProviders = createSignInProviders(config, clock);
   const identities = createLinkedIdentityStore(database);
-  const ending = { connections, connectors, audit, clock, log };
+  const ending = { connections, upstreamRevocations, connectors, audit, clock, log };
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resources: config.deskResources, now: clock() });
@@ -200,7 +202,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     },
     connections,
     tokenExchange:
-      connectors.size > 0 ? { clients, connections, connectors, catalogue, tokens, standing, audit, clock } : undefined,
+      connectors.size > 0
+        ? { clients, connections, upstreamRevocations, connectors, catalogue, tokens, standing, audit, clock }
+        : undefined,
     documents,
     isPreRegistered: trustedClients(database),
     documentFetchLimit,
@@ -246,7 +250,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     consents,
     grants,
     connections,
+    upstreamRevocations,
     connectors,
+    giveBackTokens: (waiting) => giveBackTokens(waiting, ending),
     flows,
     signInProviders,
     database,

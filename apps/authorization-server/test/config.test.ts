@@ -277,7 +277,7 @@ describe('the configuration file', () => {
     ],
     [
       { upstreams: { own: { preset: 'google', clientId: 'x', clientSecret: 'never here' } } },
-      'upstreams → own → clientSecret: is no setting; known here: preset, name, clientId, clientAuthentication, tenant, issuer, discovery, authorizationEndpoint, tokenEndpoint, revocationEndpoint, namesItself, user, baseScopes, authorizationParameters, scopes, signIn.',
+      'upstreams → own → clientSecret: is no setting; known here: preset, name, clientId, clientAuthentication, tenant, issuer, discovery, authorizationEndpoint, tokenEndpoint, revocationEndpoint, revokesAll, namesItself, user, baseScopes, authorizationParameters, scopes, signIn.',
     ],
     [
       { upstreams: { own: { preset: 'google', clientId: 'x', authorizationParameters: { state: 'mine' } } } },

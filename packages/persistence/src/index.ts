@@ -118,9 +118,15 @@ export {
   type UpstreamAgreement,
   type UpstreamConnection,
   type UpstreamConnectionStore,
-  type UpstreamTokens,
 } from './upstream-connection-store.ts';
 export { createUpstreamFlowStore, type UpstreamFlow, type UpstreamFlowStore } from './upstream-flow-store.ts';
+export {
+  createUpstreamRevocationStore,
+  type UpstreamOwner,
+  type UpstreamRevocation,
+  type UpstreamRevocationStore,
+} from './upstream-revocation-store.ts';
+export type { TokenPair, UpstreamTokens } from './upstream-tokens.ts';
 export { useIdentifier } from './used-identifier.ts';
 export {
   type CreateUserResult,

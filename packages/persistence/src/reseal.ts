@@ -3,8 +3,8 @@ import { engineRecordPlace } from './engine-adapter/engine-records.ts';
 import { createEnvelope, sealedPrefix } from './envelope.ts';
 import { type MasterKey, masterKeyCheckPlace } from './master-key.ts';
 import { signingKeyPlace } from './signing-key-store.ts';
-import { upstreamConnectionPlace } from './upstream-connection-store.ts';
 import { upstreamFlowPlace } from './upstream-flow-store.ts';
+import { upstreamConnectionPlace, upstreamRevocationPlace } from './upstream-tokens.ts';
 
 const batchSize = 200;
 
@@ -79,6 +79,18 @@ function sealedColumns(prisma: Prisma): SealedColumn[] {
         place: upstreamConnectionPlace(row),
         replace: (sealed) =>
           prisma.upstreamConnection.updateMany({
+            where: { id: row.id, sealedTokens: row.sealedTokens },
+            data: { sealedTokens: sealed },
+          }),
+      }));
+    },
+    async (startsWith) => {
+      const rows = await prisma.upstreamRevocation.findMany({ where: { sealedTokens: { startsWith } }, take });
+      return rows.map((row) => ({
+        sealed: row.sealedTokens,
+        place: upstreamRevocationPlace(row),
+        replace: (sealed) =>
+          prisma.upstreamRevocation.updateMany({
             where: { id: row.id, sealedTokens: row.sealedTokens },
             data: { sealedTokens: sealed },
           }),

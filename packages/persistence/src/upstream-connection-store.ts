@@ -3,6 +3,15 @@ import type { Envelope } from './envelope.ts';
 import type { UpstreamConnection as ConnectionRow } from './generated/postgresql/client.ts';
 import { hashToken } from './token-hash.ts';
 import { inTransaction } from './transaction.ts';
+import { addRevocation, forgetRevocation, forgetShared } from './upstream-revocation-store.ts';
+import {
+  openTokens,
+  sealTokens,
+  shareToken,
+  type TokenPair,
+  type UpstreamTokens,
+  upstreamConnectionPlace,
+} from './upstream-tokens.ts';
 
 /** An account at an upstream with one exact set of scopes: what a connection is known by. */
 export type UpstreamAccount = {
@@ -11,14 +20,6 @@ export type UpstreamAccount = {
   /** Who the user is there, by the upstream's own identifier. */
   subject: string;
   scopes: readonly string[];
-};
-
-/** What an upstream gave. */
-export type UpstreamTokens = {
-  accessToken: string;
-  /** When the access token ends; undefined for one that says nothing of it. */
-  accessExpiresAt: Date | undefined;
-  refreshToken: string | undefined;
 };
 
 /** A connection without its tokens. */
@@ -43,12 +44,18 @@ export type UpstreamConnectionStore = {
   agreement(
     grantId: string,
   ): Promise<{ agreed: UpstreamAgreement; connection: UpstreamConnection | undefined } | undefined>;
-  /** Stores an account with its tokens, and lets a grant use it. False when nothing was agreed to for the grant. */
+  /**
+   * Stores an account with its tokens, and lets a grant use it. Tokens that it had before are to be revoked then, unless
+   * they are still among its own. `waiting` is what the tokens are known by that wait to be revoked: they do so no longer.
+   *
+   * @returns false when nothing was agreed to for the grant, or the tokens do not wait any more
+   */
   connect(o: {
     account: UpstreamAccount;
     label: string | undefined;
     tokens: UpstreamTokens;
     grantId: string;
+    waiting?: string;
     now: Date;
   }): Promise<boolean>;
   /** Lets a grant use a connection of the same user. False when there is no such connection or agreement. */
@@ -63,26 +70,29 @@ export type UpstreamConnectionStore = {
   lease(o: { id: string; now: Date; until: Date }): Promise<boolean>;
   /** Whether somebody holds that right. */
   isLeased(o: { id: string; now: Date }): Promise<boolean>;
-  /** Stores what a refresh brought, and ends the lease until `leased`; nothing, where that is not held any more. */
-  saveRefreshed(o: { connection: UpstreamConnection; tokens: UpstreamTokens; leased: Date; now: Date }): Promise<void>;
+  /**
+   * Stores what a refresh brought, and ends the lease until `leased`. Where that is not held any more, nothing: what it
+   * brought is to be revoked then, if the account was disconnected or connected anew meanwhile.
+   *
+   * @returns whether it is stored
+   */
+  saveRefreshed(o: {
+    connection: UpstreamConnection;
+    tokens: UpstreamTokens;
+    leased: Date;
+    now: Date;
+  }): Promise<boolean>;
   /** Ends the lease until `leased` without tokens; `ended` when the connection turned out to be over. */
   release(o: { id: string; leased: Date; ended?: Date }): Promise<void>;
   /** Connections that no living grant may use, and nobody has a lease on; those that have waited longest come first. */
   unused(o: { now: Date; limit: number }): Promise<UpstreamConnection[]>;
   /**
-   * Takes a connection that no living grant may use out of use for good, and gives what is to be revoked. No grant is
-   * linked to it any more then; only connecting anew makes it live again. Of several at once one gets it, and nobody
-   * again before the time that `until` makes of when it ended.
+   * Forgets a connection that no living grant may use; its tokens are to be revoked. Of several at once one does it.
    *
+   * @returns what they are known by until then
    * @throws when its tokens were not sealed for this very connection
    */
-  retire(o: {
-    id: string;
-    now: Date;
-    until(endedAt: Date): Date;
-  }): Promise<{ connection: UpstreamConnection; tokens: UpstreamTokens; endedAt: Date } | undefined>;
-  /** Forgets a connection that no living grant may use. False when one may by now. */
-  removeUnused(o: { id: string; now: Date }): Promise<boolean>;
+  retire(o: { id: string; now: Date }): Promise<string | undefined>;
 };
 
 /** {@link UpstreamConnectionStore} over the database. Tokens are sealed for the connection that they belong to. */
@@ -99,10 +109,15 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
       const agreed = { grantId, upstream: row.upstream, scopes: split(row.scopes) };
       return { agreed, connection: row.connection && !row.connection.endedAt ? described(row.connection) : undefined };
     },
-    connect: ({ account, label, tokens, grantId, now }) =>
+    connect: ({ account, label, tokens, grantId, waiting, now }) =>
       inTransaction(database, async (within) => {
+        if (waiting !== undefined && !(await forgetRevocation(within, waiting))) return false;
         const id = connectionId(account);
         const { userId, upstream, subject } = account;
+        const before = await within.prisma.upstreamConnection.findUnique({ where: { id } });
+        const replaced = before && readable(before, envelope);
+        if (replaced && !shareToken(replaced, tokens))
+          await addRevocation(within, { owner: account, tokens: replaced, since: now }, envelope);
         const columns = {
           label: label ?? null,
           sealedTokens: sealed(account, tokens, envelope),
@@ -118,6 +133,7 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
           create: { id, ...key, ...columns },
           update: columns,
         });
+        await forgetShared(within, { owner: account, tokens, now }, envelope);
         return linked(within, { grantId, connectionId: id, userId, upstream });
       }),
     use: ({ grantId, connectionId: id, userId }) =>
@@ -150,17 +166,25 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
     },
     isLeased: async ({ id, now }) =>
       (await prisma.upstreamConnection.count({ where: { id, leaseUntil: { gt: now } } })) > 0,
-    saveRefreshed: async ({ connection, tokens, leased, now }) => {
-      await prisma.upstreamConnection.updateMany({
-        where: { id: connection.id, leaseUntil: leased },
-        data: {
-          sealedTokens: sealed(connection, tokens, envelope),
-          accessExpiresAt: tokens.accessExpiresAt ?? null,
-          refreshedAt: now,
-          leaseUntil: null,
-        },
-      });
-    },
+    saveRefreshed: ({ connection, tokens, leased, now }) =>
+      inTransaction(database, async (within) => {
+        const { id, connectedAt } = connection;
+        const { count } = await within.prisma.upstreamConnection.updateMany({
+          where: { id, leaseUntil: leased },
+          data: {
+            sealedTokens: sealed(connection, tokens, envelope),
+            accessExpiresAt: tokens.accessExpiresAt ?? null,
+            refreshedAt: now,
+            leaseUntil: null,
+          },
+        });
+        if (count === 1) return true;
+        const current = await within.prisma.upstreamConnection.findUnique({ where: { id } });
+        // Whoever took over the lease refreshed the same tokens: to revoke these might end theirs.
+        if (current?.connectedAt.getTime() !== connectedAt.getTime())
+          await addRevocation(within, { owner: connection, tokens, since: now }, envelope);
+        return false;
+      }),
     release: async ({ id, leased, ended }) => {
       await prisma.upstreamConnection.updateMany({
         where: { id, leaseUntil: leased },
@@ -175,22 +199,16 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
       });
       return rows.map(described);
     },
-    retire: async ({ id, now, until }) => {
-      const retired = await inTransaction(database, async (within) => {
+    retire: ({ id, now }) =>
+      inTransaction(database, async (within) => {
         const where = { id, ...unusedAt(now), ...freeAt(now) };
         const row = await within.prisma.upstreamConnection.findFirst({ where });
         if (!row) return undefined;
-        const endedAt = row.endedAt ?? now;
-        const data = { endedAt, leaseUntil: until(endedAt) };
-        const { count } = await within.prisma.upstreamConnection.updateMany({ where, data });
-        return count === 1 ? { row, endedAt } : undefined;
-      });
-      if (!retired) return undefined;
-      const { row, endedAt } = retired;
-      return { connection: described(row), tokens: opened(row, envelope), endedAt };
-    },
-    removeUnused: async ({ id, now }) =>
-      (await prisma.upstreamConnection.deleteMany({ where: { id, ...unusedAt(now) } })).count === 1,
+        const { userId, upstream, subject } = row;
+        const tokens = opened(row, envelope);
+        if ((await within.prisma.upstreamConnection.deleteMany({ where })).count !== 1) return undefined;
+        return addRevocation(within, { owner: { userId, upstream, subject }, tokens, since: now }, envelope);
+      }),
   };
 }
 
@@ -231,29 +249,26 @@ function connectionId({ userId, upstream, subject, scopes }: UpstreamAccount): s
   return hashToken(JSON.stringify([userId, upstream, subject, joined(scopes)]));
 }
 
-/** Where tokens belong. All of what a connection is known by stands in it, so that no row opens in another's place. */
-export function upstreamConnectionPlace({
-  userId,
-  upstream,
-  subject,
-  scopes,
-}: Pick<ConnectionRow, 'userId' | 'upstream' | 'subject' | 'scopes'>): string {
-  return `UpstreamConnection:${JSON.stringify([userId, upstream, subject, scopes])}`;
-}
-
 function placeOf(account: UpstreamAccount): string {
   return upstreamConnectionPlace({ ...account, scopes: joined(account.scopes) });
 }
 
-function sealed(account: UpstreamAccount, { accessToken, refreshToken }: UpstreamTokens, envelope: Envelope): string {
-  return envelope.seal(JSON.stringify({ accessToken, refreshToken }), placeOf(account));
+function sealed(account: UpstreamAccount, tokens: UpstreamTokens, envelope: Envelope): string {
+  return sealTokens(tokens, placeOf(account), envelope);
 }
 
 function opened(row: ConnectionRow, envelope: Envelope): UpstreamTokens {
-  const { accessToken, refreshToken }: Pick<UpstreamTokens, 'accessToken' | 'refreshToken'> = JSON.parse(
-    envelope.open(row.sealedTokens, upstreamConnectionPlace(row)).toString(),
-  );
-  return { accessToken, refreshToken, accessExpiresAt: row.accessExpiresAt ?? undefined };
+  const tokens = openTokens(row.sealedTokens, upstreamConnectionPlace(row), envelope);
+  return { ...tokens, accessExpiresAt: row.accessExpiresAt ?? undefined };
+}
+
+/** What does not open cannot be revoked; it must not keep its user from connecting anew. */
+function readable(row: ConnectionRow, envelope: Envelope): TokenPair | undefined {
+  try {
+    return opened(row, envelope);
+  } catch {
+    return undefined;
+  }
 }
 
 function described(row: ConnectionRow): UpstreamConnection {

@@ -7,6 +7,8 @@ const NOTICES = {
   disconnected: 'Disconnected. The app has to ask you again before it can do anything in your name.',
   'all-disconnected': 'Every app is disconnected. Each has to ask you again before it can do anything in your name.',
   'upstream-disconnected': 'Disconnected, there and here. The apps that worked with it have to ask you again.',
+  'upstream-disconnected-here':
+    'Disconnected here. The apps that worked with it have to ask you again. What was given there may last longer: look into the settings of that account to be sure.',
   narrowed: 'Saved. Within minutes, with its next token, the app may do no more than that.',
   'token-revoked': 'Revoked. Within a second, no server takes that token any more.',
   'method-added': 'Added. From now on you can sign in with that account too.',

@@ -14,6 +14,7 @@ import { formOf } from '../interactions/form.ts';
 import { signedOutPage } from '../pages/account-sign-in.ts';
 import { newTokenPage } from '../pages/account-tokens.ts';
 import { pageUrl } from '../site.ts';
+import type { Ending } from '../upstream/ending.ts';
 import { type ConfirmationPageDeps, showConfirmation, submitConfirmation } from './confirmation.ts';
 import { disconnect, disconnectAll, narrow } from './connections.ts';
 import { isOurForm, requireOurForm } from './form-guard.ts';
@@ -43,7 +44,7 @@ export type AccountDeps = OverviewDeps &
     envelope: Envelope;
     acceptForms: Middleware;
     /** Revokes a connection at its upstream, if no grant may use it any more. */
-    endUnusedConnection(id: string): Promise<boolean>;
+    endUnusedConnection(id: string): Promise<Ending | undefined>;
   };
 
 /** Does what a form asks for somebody who is signed in. */
@@ -278,8 +279,8 @@ async function submitUpstreamEnd(ctx: Context, session: AccountSession, deps: Ac
   await requireShown(ctx, { session, isOwn }, deps);
   await disconnectUpstream(ctx, id, { ...deps, userId, now: deps.clock() });
   // This one only: nobody waits for the upstreams of others.
-  await deps.endUnusedConnection(id);
-  done(ctx, deps, 'upstream-disconnected');
+  const ending = await deps.endUnusedConnection(id);
+  done(ctx, deps, ending === 'revoked' ? 'upstream-disconnected' : 'upstream-disconnected-here');
 }
 
 /** Whoever finds a browser that was left signed in must not be able to come back to the account with one of their own. */

@@ -1,4 +1,9 @@
-import type { GrantStore, UpstreamConnectionStore, UpstreamFlowStore } from '@portcullis/persistence';
+import type {
+  GrantStore,
+  UpstreamConnectionStore,
+  UpstreamFlowStore,
+  UpstreamRevocationStore,
+} from '@portcullis/persistence';
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import type { InteractionResults } from 'oidc-provider';
@@ -7,9 +12,9 @@ import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { upstreamAccountPage, upstreamProblemPage } from '../pages/upstream.ts';
 import type { Site } from '../site.ts';
-import type { Connector, UpstreamFailure, UpstreamGrant } from '../upstream/connector.ts';
+import type { Connector, UpstreamFailure } from '../upstream/connector.ts';
 import { UpstreamConsent } from '../upstream/consent.ts';
-import { beginFlow, connectorOf, finishFlow, heldGrant, holdGrant } from '../upstream/flow.ts';
+import { beginFlow, connectorOf, finishFlow, heldGrant, holdGrant, type ReceivedGrant } from '../upstream/flow.ts';
 import { isAlive } from '../upstream/fresh-tokens.ts';
 import { formOf } from './form.ts';
 import { EXPIRED, type Step } from './step.ts';
@@ -19,13 +24,14 @@ export type UpstreamStepDeps = {
   site: Site;
   grants: GrantStore;
   connections: UpstreamConnectionStore;
+  upstreamRevocations: UpstreamRevocationStore;
   flows: UpstreamFlowStore;
   connectors: ReadonlyMap<string, Connector>;
+  /** Revokes tokens that were received and are not kept; where the upstream does not take it, it is tried again later. */
+  giveBackTokens(waiting: string): Promise<unknown>;
   audit: AuditSink;
   clock: Clock;
 };
-
-type Held = { flowId: string; grant: UpstreamGrant };
 
 /**
  * Goes to the upstream, or takes what came back. Every way through here begins with the consent of this user for this
@@ -42,12 +48,15 @@ export async function showUpstream(
   if (held) return askAboutAccount(ctx, step, { consent, held, deps });
   const finished = await finishFlow({ consent, interaction: step.uid }, { ...deps, now });
   if (!finished) return (await useConnection(consent, deps)) ? agreedBy(consent) : begin(ctx, step, { consent, deps });
-  const { flowId, result } = finished;
-  if (!result.ok) return fail(ctx, step, { consent, deps, failure: result.failure });
-  const others = await otherAccounts(consent, { subject: result.value.subject }, deps);
-  if (others.length === 0) return connect(ctx, { consent, grant: result.value, deps });
-  await holdGrant(deps.flows, flowId, result.value);
-  return askAboutAccount(ctx, step, { consent, held: { flowId, grant: result.value }, deps });
+  if (!finished.ok) {
+    if (finished.waiting !== undefined) await deps.giveBackTokens(finished.waiting);
+    return fail(ctx, step, { consent, deps, failure: finished.failure });
+  }
+  const { received } = finished;
+  const others = await otherAccounts(consent, { subject: received.grant.subject }, deps);
+  if (others.length === 0) return connect(ctx, { consent, received, deps });
+  await holdGrant(deps.flows, received);
+  return askAboutAccount(ctx, step, { consent, held: received, deps });
 }
 
 /** Handles the posted form: `connect` goes to the upstream again, `use` takes the account, `deny` goes back to the app. */
@@ -60,8 +69,8 @@ export async function submitUpstream(
   const action = formOf(ctx).text('action');
   const held = await heldGrant(deps.flows, { interaction: step.uid, now: deps.clock() });
   const isMine = held ? await deps.flows.settle({ id: held.flowId, now: deps.clock() }) : false;
-  if (held && isMine && action === 'use') return connect(ctx, { consent, grant: held.grant, deps });
-  if (held && isMine) await connectorOf(deps.connectors, consent.upstream).revoke(held.grant.tokens);
+  if (held && isMine && action === 'use') return connect(ctx, { consent, received: held, deps });
+  if (held && isMine) await deps.giveBackTokens(held.waiting);
   if (action === 'connect') return begin(ctx, step, { consent, deps });
   await record(ctx, {
     consent,
@@ -124,12 +133,13 @@ async function otherAccounts(
 
 async function connect(
   ctx: Context,
-  { consent, grant, deps }: Going & { grant: UpstreamGrant },
+  { consent, received, deps }: Going & { received: ReceivedGrant },
 ): Promise<InteractionResults> {
   const { userId, upstream, grantId } = consent;
+  const { grant, waiting } = received;
   const { subject, label, scopes, tokens } = grant;
   const account = { userId, upstream, subject, scopes };
-  const connected = await deps.connections.connect({ account, label, tokens, grantId, now: deps.clock() });
+  const connected = await deps.connections.connect({ account, label, tokens, grantId, waiting, now: deps.clock() });
   if (!connected) throw new PageProblem(EXPIRED);
   const detail = { upstreamSubject: subject, upstreamScopes: scopes.join(' ') };
   await record(ctx, { consent, deps, type: 'upstream.connected', outcome: 'success', detail });
@@ -139,7 +149,7 @@ async function connect(
 async function askAboutAccount(
   ctx: Context,
   step: Step,
-  { consent, held, deps }: Going & { held: Held },
+  { consent, held, deps }: Going & { held: ReceivedGrant },
 ): Promise<undefined> {
   const { subject, label } = held.grant;
   const others = await otherAccounts(consent, { subject }, deps);

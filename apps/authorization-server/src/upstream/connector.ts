@@ -1,4 +1,4 @@
-import type { UpstreamTokens } from '@portcullis/persistence';
+import type { TokenPair, UpstreamTokens } from '@portcullis/persistence';
 import * as oauth from 'oauth4webapi';
 import type { Egress, EgressAnswer } from '../egress/egress.ts';
 import { engineFetch, FetchFailure } from '../egress/engine-fetch.ts';
@@ -21,8 +21,17 @@ export type UpstreamFailure =
   | 'more_than_asked'
   | 'less_than_asked';
 
+/** Tokens that came with an answer and are not kept: they are to be revoked. */
+export type Unkept = {
+  /** Whose they are there, where that could be found out. */
+  subject: string | undefined;
+  tokens: TokenPair;
+};
+
 /** What came of speaking to an upstream. */
-export type UpstreamResult<T> = { ok: true; value: T } | { ok: false; failure: UpstreamFailure; cause?: unknown };
+export type UpstreamResult<T> =
+  | { ok: true; value: T }
+  | { ok: false; failure: UpstreamFailure; cause?: unknown; unkept?: Unkept };
 
 /** What must be kept between the way there and the way back. */
 export type FlowSecrets = { state: string; nonce: string | undefined; codeVerifier: string };
@@ -65,7 +74,7 @@ export type Connector = {
   /** Refreshes tokens; `over` where it takes the refresh token no longer. */
   refresh(o: { refreshToken: string; scopes: readonly string[]; now: Date }): Promise<UpstreamResult<UpstreamTokens>>;
   /** Revokes tokens, where the upstream has a way. */
-  revoke(tokens: UpstreamTokens): Promise<UpstreamResult<'revoked' | 'impossible'>>;
+  revoke(tokens: TokenPair): Promise<UpstreamResult<'revoked' | 'impossible'>>;
 };
 
 const METADATA_SECONDS = 600;
@@ -118,13 +127,14 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
         const granted = grantedScopes(given, all(scopes));
         const kept = granted.filter((scope) => scopes.includes(scope));
         const isMore = !granted.every((scope) => all(scopes).includes(scope));
+        // Also of what is not kept: whose it is decides about what else ends with it.
+        const user = await explained(() => userOf(given, upstream, egress));
+        const unkept = { subject: user.ok ? user.value.subject : undefined, tokens };
+        if (isMore) throw new Unusable(unkept, new Refused('more_than_asked'));
         // A token whose scopes say nothing may reach anywhere: those of a GitHub App do.
-        if (isMore || kept.length === 0) {
-          await revoke(tokens);
-          throw new Refused(isMore ? 'more_than_asked' : 'less_than_asked');
-        }
-        const user = await userOf(given, upstream, egress);
-        return { ...user, scopes: kept, tokens };
+        if (kept.length === 0) throw new Unusable(unkept, new Refused('less_than_asked'));
+        if (!user.ok) throw new Unusable(unkept, user.cause);
+        return { ...user.value, scopes: kept, tokens };
       }),
     identify: (returned) =>
       explained(async () => {
@@ -142,12 +152,12 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
       explained(async () => {
         const server = await metadata();
         const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, options);
-        const given = await oauth.processRefreshTokenResponse(server, client, response, {
-          recognizedTokenTypes: OTHER_TOKEN_TYPES,
-        });
-        if (!grantedScopes(given, scopes).every((scope) => all(scopes).includes(scope)))
-          throw new Refused('more_than_asked');
+        const given = await processed(response, (original) =>
+          oauth.processRefreshTokenResponse(server, client, original, { recognizedTokenTypes: OTHER_TOKEN_TYPES }),
+        );
         const tokens = tokensOf(given, at);
+        if (!grantedScopes(given, scopes).every((scope) => all(scopes).includes(scope)))
+          throw new Unusable({ subject: undefined, tokens }, new Refused('more_than_asked'));
         return { ...tokens, refreshToken: tokens.refreshToken ?? refreshToken };
       }, OVER_AT_REFRESH),
     revoke: (tokens) => explained(() => revoke(tokens)),
@@ -165,13 +175,15 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
       secrets.codeVerifier,
       options,
     );
-    return oauth.processAuthorizationCodeResponse(server, client, response, {
-      recognizedTokenTypes: OTHER_TOKEN_TYPES,
-      ...(secrets.nonce !== undefined && { expectedNonce: secrets.nonce, requireIdToken: true }),
-    });
+    return processed(response, (original) =>
+      oauth.processAuthorizationCodeResponse(server, client, original, {
+        recognizedTokenTypes: OTHER_TOKEN_TYPES,
+        ...(secrets.nonce !== undefined && { expectedNonce: secrets.nonce, requireIdToken: true }),
+      }),
+    );
   }
 
-  async function revoke({ accessToken, refreshToken }: UpstreamTokens): Promise<'revoked' | 'impossible'> {
+  async function revoke({ accessToken, refreshToken }: TokenPair): Promise<'revoked' | 'impossible'> {
     const server = await metadata();
     const { revocation } = upstream;
     if (revocation && revocation.style !== 'rfc7009') {
@@ -206,6 +218,31 @@ class Refused extends Error {
   constructor(failure: UpstreamFailure, options?: ErrorOptions) {
     super(failure, options);
     this.failure = failure;
+  }
+}
+
+/** A refusal of an answer that brought tokens. */
+class Unusable extends Error {
+  override readonly name = 'Unusable';
+  readonly unkept: Unkept;
+
+  constructor(unkept: Unkept, cause: unknown) {
+    super('tokens came that are not kept', { cause });
+    this.unkept = unkept;
+  }
+}
+
+/** Reads an answer of the token endpoint. One that is refused, for a wrong ID token, say, may have brought tokens. */
+async function processed<T>(response: Response, work: (response: Response) => Promise<T>): Promise<T> {
+  const copy = response.clone();
+  try {
+    return await work(response);
+  } catch (cause) {
+    const body: unknown = await copy.json().catch(() => undefined);
+    const [accessToken, refreshToken] = [memberOf(body, 'access_token'), memberOf(body, 'refresh_token')];
+    if (typeof accessToken !== 'string') throw cause;
+    const tokens = { accessToken, refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined };
+    throw new Unusable({ subject: undefined, tokens }, cause);
   }
 }
 
@@ -346,9 +383,11 @@ async function explained<T>(
 ): Promise<UpstreamResult<T>> {
   try {
     return { ok: true, value: await work() };
-  } catch (cause) {
+  } catch (thrown) {
+    const cause = thrown instanceof Unusable ? thrown.cause : thrown;
     const error = errorIn(cause);
-    return { ok: false, failure: error !== undefined && over.includes(error) ? 'over' : failureOf(cause), cause };
+    const failure = error !== undefined && over.includes(error) ? 'over' : failureOf(cause);
+    return { ok: false, failure, cause, ...(thrown instanceof Unusable && { unkept: thrown.unkept }) };
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { UpstreamFlowStore } from '@portcullis/persistence';
+import type { UpstreamFlowStore, UpstreamRevocationStore } from '@portcullis/persistence';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { pageUrl, type Site } from '../site.ts';
-import type { Connector, FlowSecrets, UpstreamGrant, UpstreamResult } from './connector.ts';
+import type { Connector, FlowSecrets, Unkept, UpstreamFailure, UpstreamGrant, UpstreamResult } from './connector.ts';
 import { UpstreamConsent } from './consent.ts';
 
 /** What going to an upstream and back needs. */
@@ -27,7 +27,16 @@ const heldSchema = z.object({
     refreshToken: z.string().optional(),
     accessExpiresAt: z.coerce.date().optional(),
   }),
+  waiting: z.string(),
 });
+
+/** What an upstream gave on a way there; `waiting` is what its tokens are known by that are revoked unless connected. */
+export type ReceivedGrant = { flowId: string; grant: UpstreamGrant; waiting: string };
+
+/** What came of a way there; of one that failed, `waiting` are tokens that came in spite of it. */
+export type FinishedFlow =
+  | { ok: true; received: ReceivedGrant }
+  | { ok: false; failure: UpstreamFailure; waiting: string | undefined };
 
 /**
  * Where the browser is sent to, for what was consented to. State, nonce and PKCE are made now, and the cookie that binds
@@ -87,39 +96,55 @@ export async function receiveAnswer(
   return contentSchema.parse(JSON.parse(flow.content)).interaction;
 }
 
-/** The answer of an upstream, redeemed for the consent that it was begun with; undefined while there is none. */
+/**
+ * The answer of an upstream, redeemed for the consent that it was begun with; undefined while there is none. Whatever
+ * tokens came are written down as to be revoked before anything is decided about them: from now on where nothing came of
+ * it, and else unless they are connected in time.
+ */
 export async function finishFlow(
   { consent, interaction }: { consent: UpstreamConsent; interaction: string },
-  { flows, connectors, site, now }: FlowDeps,
-): Promise<{ flowId: string; result: UpstreamResult<UpstreamGrant> } | undefined> {
+  { flows, upstreamRevocations, connectors, site, now }: FlowDeps & { upstreamRevocations: UpstreamRevocationStore },
+): Promise<FinishedFlow | undefined> {
+  const { userId, upstream, scopes } = consent;
   const flow = await flows.take({ interaction, now });
-  if (!flow || flow.upstream !== consent.upstream) return undefined;
+  if (!flow || flow.upstream !== upstream) return undefined;
   const { answer, secrets } = contentSchema.parse(JSON.parse(flow.content));
-  const result = await connectorOf(connectors, consent.upstream).finish({
+  const result = await connectorOf(connectors, upstream).finish({
     answer: new URLSearchParams(answer),
     secrets: { ...secrets, nonce: secrets.nonce } satisfies FlowSecrets,
-    scopes: consent.scopes,
-    redirectUri: callbackUrl(site, consent.upstream),
+    scopes,
+    redirectUri: callbackUrl(site, upstream),
     now,
   });
-  return { flowId: flow.id, result };
+  const written = ({ subject, tokens }: Unkept, since: Date) =>
+    upstreamRevocations.add({ owner: { userId, upstream, subject }, tokens, since });
+  if (!result.ok) {
+    const { failure, unkept } = result;
+    return { ok: false, failure, waiting: unkept && (await written(unkept, now)) };
+  }
+  const waiting = await written(result.value, new Date(now.getTime() + FLOW_TTL_SECONDS * 1000));
+  return { ok: true, received: { flowId: flow.id, grant: result.value, waiting } };
 }
 
 /** Keeps what an upstream gave until its user has said whether that is the account that they mean. */
-export async function holdGrant(flows: UpstreamFlowStore, flowId: string, grant: UpstreamGrant): Promise<void> {
-  await flows.hold({ id: flowId, content: JSON.stringify(grant) });
+export async function holdGrant(flows: UpstreamFlowStore, { flowId, grant, waiting }: ReceivedGrant): Promise<void> {
+  await flows.hold({ id: flowId, content: JSON.stringify({ ...grant, waiting }) });
 }
 
 /** What is kept for a decision. */
 export async function heldGrant(
   flows: UpstreamFlowStore,
   o: { interaction: string; now: Date },
-): Promise<{ flowId: string; grant: UpstreamGrant } | undefined> {
+): Promise<ReceivedGrant | undefined> {
   const flow = await flows.held(o);
   if (!flow) return undefined;
-  const { label, tokens, ...grant } = heldSchema.parse(JSON.parse(flow.content));
+  const { label, tokens, waiting, ...grant } = heldSchema.parse(JSON.parse(flow.content));
   const { accessToken, refreshToken, accessExpiresAt } = tokens;
-  return { flowId: flow.id, grant: { ...grant, label, tokens: { accessToken, refreshToken, accessExpiresAt } } };
+  return {
+    flowId: flow.id,
+    grant: { ...grant, label, tokens: { accessToken, refreshToken, accessExpiresAt } },
+    waiting,
+  };
 }
 
 /** The connector of a configured upstream. @throws for a name that the configuration does not have */

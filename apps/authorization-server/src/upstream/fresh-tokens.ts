@@ -1,4 +1,9 @@
-import type { UpstreamConnection, UpstreamConnectionStore, UpstreamTokens } from '@portcullis/persistence';
+import type {
+  UpstreamConnection,
+  UpstreamConnectionStore,
+  UpstreamRevocationStore,
+  UpstreamTokens,
+} from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import type { Connector } from './connector.ts';
 import { connectorOf } from './flow.ts';
@@ -6,6 +11,7 @@ import { connectorOf } from './flow.ts';
 /** What keeping tokens fresh needs. */
 export type FreshTokenDeps = {
   connections: UpstreamConnectionStore;
+  upstreamRevocations: UpstreamRevocationStore;
   connectors: ReadonlyMap<string, Connector>;
   clock: Clock;
 };
@@ -64,7 +70,7 @@ export async function isAlive(connection: UpstreamConnection, deps: FreshTokenDe
 /** Reads the tokens again under the lease: they may have been refreshed between the first look and it. */
 async function refreshed(
   connection: UpstreamConnection,
-  { connections, connectors, clock }: FreshTokenDeps,
+  { connections, upstreamRevocations, connectors, clock }: FreshTokenDeps,
   leased: Date,
 ): Promise<FreshTokens> {
   const { id, upstream, scopes } = connection;
@@ -85,9 +91,12 @@ async function refreshed(
     now: clock(),
   });
   if (result.ok) {
-    await connections.saveRefreshed({ connection, tokens: result.value, leased, now: clock() });
-    return { ok: true, tokens: result.value };
+    const stored = await connections.saveRefreshed({ connection, tokens: result.value, leased, now: clock() });
+    // Others have ended, connected or refreshed it meanwhile: what came here is not what is kept.
+    const current = stored ? result.value : await connections.tokens(id);
+    return current ? { ok: true, tokens: current } : { ok: false, reason: 'over' };
   }
+  if (result.unkept) await upstreamRevocations.add({ owner: connection, tokens: result.unkept.tokens, since: clock() });
   const isOver = result.failure === 'over' || result.failure === 'more_than_asked';
   await connections.release({ id, leased, ...(isOver && { ended: clock() }) });
   if (isOver) return { ok: false, reason: 'over' };

@@ -18,6 +18,8 @@ export type UpstreamPreset = Readonly<{
   authorizationParameters?: Readonly<Record<string, string>>;
   /** Whether each of its tokens has all scopes that its user ever agreed to for this server there. */
   scopesAccumulate?: boolean;
+  /** Whether revoking one token ends all that its user gave this server there. */
+  revokesAll?: boolean;
   /** What of its own shows that an e-mail address is the organisation's. */
   domainClaim?: DomainClaim;
   /** Common scopes in plain words. */
@@ -62,6 +64,7 @@ export const UPSTREAM_PRESETS = {
     baseScopes: ['openid'],
     authorizationParameters: { access_type: 'offline', prompt: 'consent' },
     domainClaim: 'hd',
+    revokesAll: true,
     scopes: {
       'https://www.googleapis.com/auth/drive.readonly': 'See and download all your files in Drive',
       'https://www.googleapis.com/auth/drive.file': 'See and change the files in Drive that you open with it',

@@ -23,6 +23,8 @@ export type Upstream = Readonly<{
   authorizationEndpoint: string | undefined;
   tokenEndpoint: string | undefined;
   revocation: Revocation | undefined;
+  /** Whether revoking one token ends all that its user gave this server there. */
+  revokesAll: boolean;
   /** Where it says who the user is; undefined where ID tokens do. */
   user: UserEndpoint | undefined;
   clientId: string;
@@ -83,6 +85,12 @@ const upstreamFields = z.strictObject({
   authorizationEndpoint: url.optional(),
   tokenEndpoint: url.optional(),
   revocationEndpoint: url.optional().describe('Where tokens are revoked (RFC 7009).'),
+  revokesAll: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether revoking one token there ends all that its user gave this server, as at Google. Then only the last of an account is revoked.',
+    ),
   namesItself: z
     .boolean()
     .optional()
@@ -196,6 +204,7 @@ export function upstreamOf(key: string, given: Given, clientSecret: Secret | und
     authorizationEndpoint: given.authorizationEndpoint ?? preset?.authorizationEndpoint,
     tokenEndpoint: given.tokenEndpoint ?? preset?.tokenEndpoint,
     revocation: revocation && { ...revocation, endpoint: revocation.endpoint.replace('{client_id}', given.clientId) },
+    revokesAll: given.revokesAll ?? preset?.revokesAll ?? false,
     user: given.user ?? preset?.user,
     clientId: given.clientId,
     clientSecret,

@@ -85,9 +85,11 @@ async function route(exchange: Exchange, deps: Deps): Promise<void> {
       return token(exchange, deps);
     case 'POST /revoke':
       if (memory.faults.revocation !== undefined) return json(response, memory.faults.revocation, {});
-      if (isOurClient(exchange, settings)) memory.revoke(new URLSearchParams(body).get('token') ?? '');
+      if (isOurClient(exchange, settings))
+        memory.revoke(new URLSearchParams(body).get('token') ?? '', memory.faults.revokesAll ? 'account' : 'family');
       return json(response, 200, {});
     case 'GET /user':
+      if (memory.faults.user !== undefined) return json(response, memory.faults.user, {});
       return api(exchange, {
         deps,
         scope: undefined,

@@ -12,6 +12,12 @@ export type Faults = {
   noRefreshTokens?: boolean | undefined;
   /** The status that revocations are answered with, without doing them. */
   revocation?: number | undefined;
+  /** Whether revoking one token ends all of its account. */
+  revokesAll?: boolean | undefined;
+  /** Whether a second authorization of an account gives the tokens of the first. */
+  sameTokens?: boolean | undefined;
+  /** The status that the question is answered with whose a token is. */
+  user?: number | undefined;
   /** The scopes of an answer, in place of those that were asked for. */
   scope?: string | undefined;
   /** Claims of ID tokens, over the good ones. */
@@ -52,14 +58,16 @@ export type Memory = {
     lifeSeconds: number;
   };
   find(kind: Token['kind'], value: string): Token | undefined;
-  /** Forgets a token; of a refresh token all of its family. */
-  revoke(value: string): void;
+  /** Forgets a token; of a refresh token all of its family. With `account`, all that its account has. */
+  revoke(value: string, reach?: 'family' | 'account'): void;
 };
 
 /** Nothing to begin with. */
 export function createMemory(): Memory {
   const codes = new Map<string, Code>();
   const tokens = new Map<string, Token>();
+  /** The newest tokens of each account. */
+  const last = new Map<string, { access: string; refresh: string }>();
   const memory: Memory = {
     faults: {},
     requests: [],
@@ -77,20 +85,23 @@ export function createMemory(): Memory {
     },
     issue({ account, scope, family = random() }) {
       const lifeSeconds = memory.faults.tokenLifeSeconds ?? 3600;
+      const same = memory.faults.sameTokens ? last.get(account) : undefined;
+      if (same && tokens.has(same.access) && tokens.has(same.refresh)) return { ...same, lifeSeconds };
       const [access, refresh] = [`third-party-access-${random()}`, `third-party-refresh-${random()}`];
       tokens.set(access, { kind: 'access', account, scope, family, expiresAt: Date.now() + lifeSeconds * 1000 });
       tokens.set(refresh, { kind: 'refresh', account, scope, family, expiresAt: Number.POSITIVE_INFINITY });
+      last.set(account, { access, refresh });
       return { access, refresh, lifeSeconds };
     },
     find(kind, value) {
       const token = tokens.get(value);
       return token?.kind === kind && token.expiresAt > Date.now() ? token : undefined;
     },
-    revoke(value) {
+    revoke(value, reach = 'family') {
       const token = tokens.get(value);
       tokens.delete(value);
-      if (token?.kind !== 'refresh') return;
-      for (const [other, { family }] of tokens) if (family === token.family) tokens.delete(other);
+      if (!token || (token.kind === 'access' && reach === 'family')) return;
+      for (const [other, one] of tokens) if (one[reach] === token[reach]) tokens.delete(other);
     },
   };
   return memory;

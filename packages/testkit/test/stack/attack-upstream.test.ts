@@ -100,8 +100,13 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     const person = createHttpPerson();
     const { step } = await atTheDoor(person);
     const back = await answerThere(person, step);
-    const swapped = back.href.replace('/upstream/elsewhere/', '/upstream/another/');
-    expect((await person.open(swapped)).answer.status).toBe(400);
+    for (const [connector, status] of [
+      ['together', 400],
+      ['another', 404],
+    ] as const) {
+      const swapped = back.href.replace('/upstream/elsewhere/', `/upstream/${connector}/`);
+      expect((await person.open(swapped)).answer.status).toBe(status);
+    }
     expect((await person.open(back)).url.searchParams.get('code')).toEqual(expect.any(String));
   });
 
@@ -498,15 +503,10 @@ describe('what is kept', () => {
     const a = await connectThrough(proxied, first, { person, who });
     const b = await connectThrough(proxied, second, { person, who });
     const token = String((await exchange(proxied, b.access)).json?.access_token);
-    const end = (client: TestClient, refresh: string) =>
-      requestToken(
-        { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` },
-        { client_id: client.id, token: refresh },
-      );
-    await end(first, a.refresh);
+    await endGrant(first, a.refresh);
     await proxied.server.endUnusedConnections();
     expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
-    await end(second, b.refresh);
+    await endGrant(second, b.refresh);
     await proxied.server.endUnusedConnections();
     expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
   });
@@ -529,14 +529,14 @@ describe('what is kept', () => {
   it('a revocation that is refused for seven days is given up, and the trail says that it failed', async () => {
     const { who, end } = await connectedToEnd();
     const { prisma } = proxied.server.database;
-    const left = () => prisma.upstreamConnection.count({ where: { userId: who.userId } });
+    const left = () => prisma.upstreamRevocation.count({ where: { userId: who.userId } });
     await proxied.third.misbehave({ revocation: 401 });
     await end();
     await proxied.server.endUnusedConnections();
     expect(await left()).toBe(1);
-    await prisma.upstreamConnection.updateMany({
+    await prisma.upstreamRevocation.updateMany({
       where: { userId: who.userId },
-      data: { endedAt: new Date(Date.now() - 7 * 24 * 3_600_000), leaseUntil: null },
+      data: { since: new Date(Date.now() - 7 * 24 * 3_600_000), dueAt: new Date(0) },
     });
     await proxied.server.endUnusedConnections();
     expect(await left()).toBe(0);
@@ -549,14 +549,172 @@ describe('what is kept', () => {
     const { person, who } = await newcomer();
     const client = await newClient();
     const { access, refresh } = await connectThrough(proxied, client, { person, who });
-    const revocation = { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` };
-    const end = () => requestToken(revocation, { client_id: client.id, token: refresh });
+    const end = () => endGrant(client, refresh);
     return { who, token: String((await exchange(proxied, access)).json?.access_token), end };
   }
+});
 
-  async function endTokens(): Promise<void> {
-    await proxied.server.database.prisma.upstreamConnection.updateMany({ data: { accessExpiresAt: new Date(0) } });
+async function endTokens(): Promise<void> {
+  await proxied.server.database.prisma.upstreamConnection.updateMany({ data: { accessExpiresAt: new Date(0) } });
+}
+
+/** Ends the grant that a client got; nothing goes to the third party yet. */
+function endGrant(client: TestClient, refresh: string) {
+  const revocation = { ...proxied.target.server, token_endpoint: `${proxied.server.issuer}/revoke` };
+  return requestToken(revocation, { client_id: client.id, token: refresh });
+}
+
+/** Does what is due in the background, so many seconds from now. */
+async function endLeftovers(inSeconds = 0): Promise<void> {
+  proxied.server.pass(inSeconds);
+  await proxied.server.endUnusedConnections();
+  proxied.server.pass(-inSeconds);
+}
+
+/** What the third party was asked to revoke. */
+async function revocations(): Promise<string[]> {
+  return (await proxied.third.requests()).filter(({ url }) => url.endsWith('/revoke')).map(({ body }) => body);
+}
+
+describe('what was received and is not kept', () => {
+  /** Connects, lets the connection end here, and leaves a token of it that is good there. */
+  async function connectedAndOver(account: string) {
+    const { person, who } = await newcomer();
+    const { access } = await connectThrough(proxied, await newClient(), { person, who, account });
+    const token = String((await exchange(proxied, access)).json?.access_token);
+    await endTokens();
+    await proxied.third.misbehave({ refresh: { status: 400, error: 'invalid_grant' } });
+    expect((await exchange(proxied, access)).json?.error).toBe('invalid_target');
+    await proxied.third.misbehave({});
+    return { person, who, account, token };
   }
+
+  /** Goes as far as the page that asks whether another account is meant. */
+  async function askedAboutAccount(account: string) {
+    const { person, who } = await newcomer();
+    await connectThrough(proxied, await newClient(), { person, who, account: 'alice' });
+    const { step } = await openConsent(proxied, await newClient(), { person, who, scope: 'repos:read repos:write' });
+    const there = await approve(person, step, 'repos:read repos:write');
+    const other = createHttpPerson();
+    const back = await other.submit(await other.open(there.url), { account, decision: 'allow' });
+    const page = await person.open(back.url);
+    expect(words(page)).toContain('Another account at Third Party');
+    return { person, page };
+  }
+
+  it('the tokens that a new connection replaces are revoked there', async () => {
+    const { token, ...connect } = await connectedAndOver('dora');
+    const { access } = await connectThrough(proxied, await newClient(), connect);
+    const current = String((await exchange(proxied, access)).json?.access_token);
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    await endLeftovers();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+    expect(await proxied.third.call({ method: 'GET', token: current })).toBe(200);
+  });
+
+  it('tokens that come again at a second authorization are in use, and not revoked', async () => {
+    const { token, ...connect } = await connectedAndOver('edna');
+    await proxied.third.misbehave({ sameTokens: true });
+    const client = await newClient();
+    const { refresh } = await connectThrough(proxied, client, connect);
+    await endLeftovers();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    // They come back while they wait to be revoked, too.
+    await proxied.third.misbehave({ sameTokens: true, revocation: 503 });
+    await endGrant(client, refresh);
+    await endLeftovers();
+    const { access } = await connectThrough(proxied, await newClient(), connect);
+    await proxied.third.misbehave({});
+    await endLeftovers(61);
+    expect(String((await exchange(proxied, access)).json?.access_token)).toBe(token);
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+  });
+
+  it('an account that nobody has said yes or no to is given back when the time for it is over, by whichever replica', async () => {
+    const { person, page } = await askedAboutAccount('fay');
+    const before = (await revocations()).length;
+    await endLeftovers(599);
+    expect(await revocations()).toHaveLength(before);
+    proxied.replica.pass(601);
+    await proxied.replica.endUnusedConnections();
+    proxied.replica.pass(-601);
+    expect((await revocations()).slice(before)).toEqual([
+      expect.stringContaining('third-party-refresh-'),
+      expect.stringContaining('third-party-access-'),
+    ]);
+    expect((await person.submit(page, { action: 'use' })).answer.status).toBe(400);
+  });
+
+  it('an account that its user took is not given back', async () => {
+    const { person, page } = await askedAboutAccount('gwen');
+    const before = (await revocations()).length;
+    expect((await person.submit(page, { action: 'use' })).url.searchParams.get('code')).toEqual(expect.any(String));
+    await endLeftovers(601);
+    expect(await revocations()).toHaveLength(before);
+  });
+
+  it('a refresh that brings more than was agreed to is given back', async () => {
+    const { person, who } = await newcomer();
+    const { access } = await connectThrough(proxied, await newClient(), { person, who, account: 'hilda' });
+    await endTokens();
+    await proxied.third.misbehave({ scope: 'repo:read repo:write' });
+    expect((await exchange(proxied, access)).json?.error).toBe('invalid_target');
+    const before = (await revocations()).length;
+    await endLeftovers();
+    expect((await revocations()).slice(before)).toEqual([
+      expect.stringContaining('third-party-refresh-'),
+      expect.stringContaining('third-party-access-'),
+    ]);
+  });
+});
+
+describe('where revoking one token ends all of an account', () => {
+  /** A grant of a new app, the newest token of its account there, and how the grant ends. */
+  async function connectedTogether(o: { person: HttpPerson; who: typeof OWNER & { userId: string }; scope?: string }) {
+    const client = await newClient();
+    const { together: target, third } = proxied;
+    const { access, refresh } = await connectThrough({ target, third }, client, { ...o, account: 'carol' });
+    const vault = createUpstreamConnectionStore(proxied.server.database, createEnvelope(MASTER_KEY));
+    const found = await vault.agreement(String(readToken(access).claims.gid));
+    const { accessToken: token = '' } = (await vault.tokens(found?.connection?.id ?? '')) ?? {};
+    return { token, end: () => endGrant(client, refresh) };
+  }
+
+  it('only the last connection of an account is revoked, whoever has the others', async () => {
+    const [one, two] = [await newcomer(), await newcomer()];
+    const reading = await connectedTogether(one);
+    const writing = await connectedTogether({ ...one, scope: 'repos:read repos:write' });
+    const theirs = await connectedTogether(two);
+    await proxied.third.misbehave({ revokesAll: true });
+    await reading.end();
+    await endLeftovers();
+    expect(await proxied.third.call({ method: 'GET', token: writing.token })).toBe(200);
+    const page = await one.person.open(`${proxied.server.issuer}/account`);
+    const upstreamForm = ({ action }: { action: URL }) => /\/upstreams\/.+\/disconnect$/.test(action.pathname);
+    const after = await one.person.submit(page, { action: 'disconnect' }, upstreamForm);
+    expect(words(after)).toContain('What was given there may last longer');
+    expect(await proxied.third.call({ method: 'GET', token: theirs.token })).toBe(200);
+    await theirs.end();
+    await endLeftovers();
+    for (const { token } of [reading, writing, theirs])
+      expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
+
+  it('too much access is not given back while a connection of the same account would end with it', async () => {
+    const { person, who } = await newcomer();
+    const { token, end } = await connectedTogether({ person, who });
+    await proxied.third.misbehave({ revokesAll: true, extraScope: 'repo:delete' });
+    const scope = 'repos:read repos:write';
+    const target = { target: proxied.together };
+    const { step } = await openConsent(target, await newClient(), { person, who, scope });
+    const page = await person.open(await answerThere(person, await approve(person, step, scope), { account: 'carol' }));
+    expect(words(page)).toContain('more access than you had agreed to');
+    await endLeftovers();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(200);
+    await end();
+    await endLeftovers();
+    expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
 });
 
 describe('PX-13: no token is passed through', () => {

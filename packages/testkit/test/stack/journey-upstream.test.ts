@@ -82,4 +82,24 @@ describe.each(['openid', 'oauth'] as const)('in front of a third party (%s)', (m
     expect(isAtThirdParty(proxied, await approve(person, step))).toBe(true);
     expect((await prisma.upstreamConnection.findUniqueOrThrow({ where: { id } })).endedAt).not.toBeNull();
   });
+
+  it('tokens of somebody whom the third party does not name are given back, as often as it takes', async () => {
+    const who = await join(proxied.server, 'nameless@example.com');
+    const person = createHttpPerson();
+    const client = await registerClient(proxied.target, { client_name: 'Unknown' });
+    const { step } = await openConsent(proxied, client, { person, who });
+    await proxied.third.misbehave({ user: 503, claims: { nonce: 'of another' }, revocation: 503 });
+    const page = await person.open(await answerThere(person, await approve(person, step)));
+    expect(plainText(page.answer.text)).toContain('an answer that cannot be used');
+    await proxied.third.misbehave({});
+    const revocations = async () => (await proxied.third.requests()).filter(({ url }) => url.endsWith('/revoke'));
+    const before = (await revocations()).length;
+    proxied.replica.pass(61);
+    await proxied.replica.endUnusedConnections();
+    proxied.replica.pass(-61);
+    expect((await revocations()).slice(before).map(({ body }) => body)).toEqual([
+      expect.stringContaining('third-party-refresh-'),
+      expect.stringContaining('third-party-access-'),
+    ]);
+  });
 });

@@ -15,31 +15,30 @@ export type Proxied = {
   /** A second replica on the same database. */
   replica: InProcess;
   target: Target;
+  /** The same where the third party is known to end all tokens of an account with one. */
+  together: Target;
   stop(): Promise<void>;
 };
 
 const MCP_URL = 'http://localhost:4001/mcp';
+const TOGETHER_URL = 'http://localhost:4002/mcp';
 
-/** The configuration of a server in front of a third party. */
+/** The configuration of a server in front of a third party, which it knows twice: once as ending all tokens with one. */
 function proxiedConfiguration(third: ThirdPartyServer) {
-  return {
-    upstreams: { elsewhere: third.configuration },
-    resources: {
-      [MCP_URL]: {
-        name: 'Repository helper',
-        scopes: {
-          'repos:read': { description: 'List your repositories' },
-          'repos:write': { description: 'Create repositories' },
-          'plain:read': { description: 'Read what is here' },
-        },
-        defaultScopes: ['repos:read'],
-        roles: { lead: ['repos:read', 'repos:write', 'plain:read'] },
-        upstream: {
-          name: 'elsewhere',
-          scopes: { 'repos:read': ['repo:read'], 'repos:write': ['repo:read', 'repo:write'] },
-        },
-      },
+  const resource = (name: string) => ({
+    name: 'Repository helper',
+    scopes: {
+      'repos:read': { description: 'List your repositories' },
+      'repos:write': { description: 'Create repositories' },
+      'plain:read': { description: 'Read what is here' },
     },
+    defaultScopes: ['repos:read'],
+    roles: { lead: ['repos:read', 'repos:write', 'plain:read'] },
+    upstream: { name, scopes: { 'repos:read': ['repo:read'], 'repos:write': ['repo:read', 'repo:write'] } },
+  });
+  return {
+    upstreams: { elsewhere: third.configuration, together: { ...third.configuration, revokesAll: true } },
+    resources: { [MCP_URL]: resource('elsewhere'), [TOGETHER_URL]: resource('together') },
   };
 }
 
@@ -49,6 +48,7 @@ function proxiedEnvironment(third: ThirdPartyServer): Record<string, string> {
     ...OWNER_ENV,
     PORTCULLIS_MCP_CLIENT_SECRET: MCP_CLIENT.secret,
     PORTCULLIS_UPSTREAM_ELSEWHERE_SECRET: third.clientSecret,
+    PORTCULLIS_UPSTREAM_TOGETHER_SECRET: third.clientSecret,
   };
 }
 
@@ -64,6 +64,7 @@ export async function startProxied(mode: 'openid' | 'oauth' = 'openid'): Promise
     server,
     replica,
     target: await targetOf({ issuer: server.issuer, mcpUrl: MCP_URL }),
+    together: await targetOf({ issuer: server.issuer, mcpUrl: TOGETHER_URL }),
     async stop() {
       await replica.close();
       await server.close();
