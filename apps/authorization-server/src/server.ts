@@ -230,6 +230,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const passwordCheck = {
     users,
     audit,
+    metrics: metrics.tokens,
     refusals,
     clock,
     verifyPassword: await createPasswordVerifier(),

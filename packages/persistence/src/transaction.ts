@@ -1,7 +1,15 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Database, isUniqueViolation, isWriteConflict } from './database.ts';
 import type { PrismaClient } from './generated/postgresql/client.ts';
 
-const ATTEMPTS = 5;
+/** How often something is done in all, where others write at the same time: of eight at once each has its turn. */
+const ATTEMPTS = 8;
+
+/** The same, where a key is taken: it either belongs to somebody who was first, or stays taken. */
+const KEY_ATTEMPTS = 5;
+
+/** How long the third attempt waits, at most; each later one up to twice as long. */
+const FIRST_PAUSE_MS = 10;
 
 /**
  * Does several writes as one: all of them or none. Others may write in between, so whatever `work` relies on has to
@@ -15,7 +23,7 @@ export function inOneCommit<T>(database: Database, work: (within: Database) => P
 
 /**
  * Does several writes as one: all of them or none. What `work` reads stays true until the writes are done, as if
- * nobody else wrote at the same time; where two collide, one of them is done over, at most five times in all.
+ * nobody else wrote at the same time; where two collide, one of them is done over, seven times at most.
  * Inside a transaction it joins that one.
  *
  * @param work gets the database to read and write with; it must use no other, and wait for nothing else
@@ -45,8 +53,14 @@ async function repeated<T>(
       if (announced) database.revocationSignal.announce();
       return result;
     } catch (cause) {
+      if (isWriteConflict(cause) && attempt < ATTEMPTS) await pause(pauseMs(attempt));
       // A key that was free when it was looked for can be taken when it is written: seen again, it is there.
-      if (attempt === ATTEMPTS || !(isWriteConflict(cause) || isUniqueViolation(cause))) throw cause;
+      else if (!isUniqueViolation(cause) || attempt >= KEY_ATTEMPTS) throw cause;
     }
   }
+}
+
+/** Two do not collide a second time just because both begin anew at once: from then on chance decides who waits. */
+function pauseMs(attempt: number): number {
+  return attempt === 1 ? 0 : Math.random() * FIRST_PAUSE_MS * 2 ** (attempt - 2);
 }

@@ -301,18 +301,27 @@ async function submitMethod(ctx: Context, session: AccountSession, deps: Account
 
 async function submitMethodRemoval(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
-  const change = { ...changeOf(deps, session.userId), origin: { address, correlationId } };
-  switch (await removeSignInMethod(String(ctx.params.id), change)) {
+  const { signInProviders } = deps;
+  const change = { ...changeOf(deps, session.userId), signInProviders, origin: { address, correlationId } };
+  const removed = await removeSignInMethod(String(ctx.params.id), change);
+  switch (removed) {
     case 'removed':
       return done(ctx, deps, 'method-removed');
     case 'absent':
       throw new PageProblem(NOT_THERE);
-    case 'last': {
-      const text = 'That is the only way in which you can sign in. Ask an administrator for a password first.';
-      await showOverview(ctx, { session, problem: { form: 'methods', text, status: 400 } }, deps);
+    case 'only_way_in':
+    case 'last_administrator': {
+      const problem = { form: 'methods', text: NOT_REMOVED[removed], status: 400 } as const;
+      await showOverview(ctx, { session, problem }, deps);
     }
   }
 }
+
+const NOT_REMOVED = {
+  only_way_in: 'That is the only way in which you can sign in. Ask an administrator for a password first.',
+  last_administrator:
+    'The groups of that account make you an administrator, and you are the last one. Give somebody else the role admin first.',
+};
 
 async function submitPassword(ctx: Context, session: AccountSession, deps: AccountDeps): Promise<void> {
   const { email } = await userOf(session, deps);

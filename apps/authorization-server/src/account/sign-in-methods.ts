@@ -1,13 +1,13 @@
 import {
   createAuditLog,
   createLinkedIdentityStore,
-  createUserStore,
   type Database,
   inTransaction,
   type LinkedIdentityStore,
   type User,
 } from '@portcullis/persistence';
 import type { AuditEvent } from '@portcullis/platform';
+import { type UnlinkResult, unlinkIdentity } from '../identities/unlink-identity.ts';
 import type { SignInMethodsInput } from '../pages/account-sign-in-methods.ts';
 import type { BoundForm } from '../pages/form-parts.ts';
 import { type Identified, namedProviders, type SignInProviders } from '../upstream/sign-in-flow.ts';
@@ -71,24 +71,18 @@ export function addSignInMethod(
   });
 }
 
-/** What came of taking one away: done, not there, or the only one that there is. */
-export type RemovedMethod = 'removed' | 'absent' | 'last';
+/** What came of taking one away: done, or why it stays. */
+export type RemovedMethod = 'removed' | Extract<UnlinkResult, { ok: false }>['reason'];
 
 /** Takes an account elsewhere away from a user, with the roles that its groups gave; never the only way in. */
 export function removeSignInMethod(
   id: string,
-  { database, userId, now, origin }: SignInMethodChange,
+  { database, userId, now, origin, signInProviders }: SignInMethodChange & { signInProviders: SignInProviders },
 ): Promise<RemovedMethod> {
   return inTransaction(database, async (within) => {
-    const identities = createLinkedIdentityStore(within);
-    const users = createUserStore(within);
-    const [user, linked] = [await users.findById(userId), await identities.list(userId)];
-    if (!user || !linked.some((one) => one.id === id)) return 'absent';
-    if (user.passwordHash === null && linked.length === 1) return 'last';
-    const removed = await identities.unlink({ id, userId });
-    if (!removed) return 'absent';
-    const roles = user.roles.filter((role) => !removed.givenRoles.includes(role));
-    if (roles.length < user.roles.length) await users.update({ userId, roles, now });
+    const unlinked = await unlinkIdentity(within, { id, userId, signInProviders, mayShutOut: false, now });
+    if (!unlinked.ok) return unlinked.reason;
+    const { issuer, subject, givenRoles } = unlinked.identity;
     await createAuditLog(within).record({
       time: now,
       type: 'user.identity_unlinked',
@@ -97,9 +91,9 @@ export function removeSignInMethod(
       ...origin,
       detail: {
         by: 'account page',
-        identityProvider: removed.issuer,
-        upstreamSubject: removed.subject,
-        ...(removed.givenRoles.length > 0 && { rolesTaken: removed.givenRoles }),
+        identityProvider: issuer,
+        upstreamSubject: subject,
+        ...(givenRoles.length > 0 && { rolesTaken: givenRoles }),
       },
     });
     return 'removed';

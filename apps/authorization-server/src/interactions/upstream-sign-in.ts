@@ -4,11 +4,17 @@ import type { Context } from 'koa';
 import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import { requestContext } from '../http/request-context.ts';
 import { type IdentitySignIn, signInByIdentity } from '../identities/identity-sign-in.ts';
+import type { TokenMetrics } from '../metrics.ts';
 import type { UpstreamFailure } from '../upstream/connector.ts';
 import { finishSignIn, type Identified, providerOf, type SignInFlowDeps } from '../upstream/sign-in-flow.ts';
 
 /** What signing in through an upstream needs. */
-export type UpstreamSignInDeps = Omit<SignInFlowDeps, 'now'> & { database: Database; audit: AuditSink; clock: Clock };
+export type UpstreamSignInDeps = Omit<SignInFlowDeps, 'now'> & {
+  database: Database;
+  audit: AuditSink;
+  metrics: TokenMetrics;
+  clock: Clock;
+};
 
 /** What came of it: who signed in and since when, or what the page says. */
 export type UpstreamSignIn =
@@ -61,13 +67,13 @@ export function failureProblem(failure: UpstreamFailure, name: string): { text: 
 function signInFor(
   ctx: Context,
   { provider, issuer, subject, person }: Identified,
-  { signInProviders, database, clock }: UpstreamSignInDeps,
+  { signInProviders, database, metrics, clock }: UpstreamSignInDeps,
 ): Promise<IdentitySignIn> {
   const { policy } = providerOf(signInProviders, provider);
   const { address, correlationId } = requestContext(ctx);
   return signInByIdentity(
     { issuer, subject },
-    { database, person, policy, now: clock(), origin: { address, correlationId } },
+    { database, person, policy, now: clock(), origin: { address, correlationId }, metrics },
   );
 }
 

@@ -4,7 +4,13 @@ import type { TokenMetrics } from '../metrics.ts';
 import type { Suspicion } from './replay.ts';
 
 /** What somebody who watches the server should hear of (SP-38). */
-export type Anomaly = Suspicion | 'refresh_token_reuse' | 'code_reuse' | 'audit_trail_rewritten' | TrailAnomaly;
+export type Anomaly =
+  | Suspicion
+  | 'refresh_token_reuse'
+  | 'code_reuse'
+  | 'audit_trail_rewritten'
+  | 'last_administrator'
+  | TrailAnomaly;
 
 /** Raises an anomaly: a record of its own beside that of what happened, and a count. */
 export async function raiseAnomaly(

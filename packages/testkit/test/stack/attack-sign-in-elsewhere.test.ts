@@ -521,7 +521,10 @@ describe('adding and removing an account elsewhere', () => {
     await verified(email);
     const { person, page } = await signInThrough(federated.server, { account });
     const user = await users().findByEmail(email);
-    const [method] = await identities().list(user?.id ?? '');
+    const userId = user?.id ?? '';
+    const [method] = await identities().list(userId);
+    // One of a service that the configuration has no longer opens nothing.
+    await identities().link({ issuer: 'https://gone.example', subject: account, userId, now: new Date() });
     const path = `/sign-in-methods/${method?.id}/remove`;
     const kept = await act(person, page, { path, action: 'remove' });
     expect(words(kept)).toContain('the only way in which you can sign in');
@@ -539,5 +542,66 @@ describe('adding and removing an account elsewhere', () => {
     const shown = await person.open(page.url);
     await act(person, shown, { path: `/sign-in-methods/${method?.id}/remove`, action: 'remove' });
     expect((await users().findByEmail(who.email))?.roles).toEqual(['lead']);
+  });
+});
+
+describe('the last administrator', () => {
+  const GIVEN = ['admin'];
+  type Administrator = { userId: string; email: string; account: string; other: string; person: HttpPerson };
+
+  /** Somebody whom the groups at one account there made an administrator; with another account they sign in too. */
+  async function administrator(): Promise<Administrator> {
+    const [account, other] = [newAccount(), newAccount()];
+    const email = `${account}@example.com`;
+    const made = await users().create({ email, roles: [], now: new Date() });
+    if (!made.ok) throw new Error(made.refusal.reason);
+    const userId = made.user.id;
+    await linked(account, userId);
+    await linked(other, userId);
+    return { userId, email, account, other, person: createHttpPerson() };
+  }
+
+  async function promote({ userId, account }: Administrator): Promise<void> {
+    await users().update({ userId, roles: GIVEN, now: new Date() });
+    await identities().noteSignIn({ ...identityOf(account), label: account, givenRoles: GIVEN, now: new Date() });
+  }
+
+  const door = ({ person, account }: Administrator) =>
+    person.open(`${federated.server.issuer}/account/sign-in`).then((page) => goThere(person, page, { account }));
+  const remaining = () => users().countActive('admin');
+  const anomalies = () =>
+    federated.server.database.prisma.auditEvent.count({
+      where: { type: 'anomaly.raised', detail: { contains: 'last_administrator' } },
+    });
+
+  test('stays one, of eight who lose the role at once: by a claim that is left out, or by removing the account', async () => {
+    const eight = await Promise.all(Array.from({ length: 8 }, administrator));
+    const owner = await users().findByEmail(OWNER.email);
+    await federated.server.database.prisma.userRole.deleteMany({ where: { role: 'admin' } });
+    try {
+      for (const one of eight) await promote(one);
+      await saying({});
+      const doors = await Promise.all(eight.map(door));
+      const pages = await Promise.all(eight.map(({ person }, index) => person.open(doors[index] ?? '')));
+      expect(pages.map(isAccountPage)).toEqual(eight.map(() => true));
+      expect([await remaining(), await anomalies()]).toEqual([1, 1]);
+
+      for (const one of eight) await promote(one);
+      const results = await Promise.all(
+        eight.map(async ({ person, account, userId }) => {
+          const method = (await identities().list(userId)).find(({ subject }) => subject === `id-of-${account}`);
+          const page = await person.open(`${federated.server.issuer}/account`);
+          return act(person, page, { path: `/sign-in-methods/${method?.id}/remove`, action: 'remove' });
+        }),
+      );
+      const said = results.map((step) => (words(step).includes('Removed. Nobody') ? 'removed' : words(step)));
+      expect(said.filter((text) => text === 'removed')).toHaveLength(7);
+      expect(said.filter((text) => text.includes('Give somebody else the role admin first'))).toHaveLength(1);
+      expect(await remaining()).toBe(1);
+      const kept = eight[said.findIndex((text) => text !== 'removed')];
+      expect(await identities().find(identityOf(kept?.account ?? ''))).toMatchObject({ givenRoles: GIVEN });
+    } finally {
+      if (owner) await users().update({ userId: owner.id, roles: owner.roles, now: new Date() });
+    }
   });
 });
