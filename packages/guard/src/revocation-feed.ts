@@ -73,7 +73,8 @@ export function withoutFeed({ onChange }: Pick<Deps, 'onChange'>): RevocationFee
 export function listenToFeed(settings: RevocationSettings, { now, onChange, onRevoked }: Deps): RevocationFeed {
   const revoked = createRevokedGrants();
   const closing = new AbortController();
-  const first = Promise.withResolvers<void>();
+  let answered = () => {};
+  const firstAnswer = new Promise<void>((resolve) => (answered = resolve));
   const startedAt = now();
   let heardAt: Date | undefined;
   let lastEventId: string | undefined;
@@ -89,14 +90,14 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange, onRe
     if (event.type !== 'heartbeat') return;
     heardAt = now();
     revoked.prune(heardAt);
-    first.resolve();
+    answered();
     if (!isFresh) onChange({ state: 'fresh' });
     isFresh = true;
     told = undefined;
   }
 
   function interrupted(cause: unknown): void {
-    first.resolve();
+    answered();
     isFresh = false;
     // The same cause is told once, however often it stops us.
     if (String(cause) === told) return;
@@ -121,13 +122,13 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange, onRe
     }
   }
 
-  const firstTimer = setTimeout(first.resolve, FIRST_ANSWER_MS);
-  void first.promise.then(() => clearTimeout(firstTimer));
+  const firstTimer = setTimeout(answered, FIRST_ANSWER_MS);
+  void firstAnswer.then(() => clearTimeout(firstTimer));
   void listen();
 
   return {
     async judge(principal) {
-      await first.promise;
+      await firstAnswer;
       if (principal.grantId === undefined) return { reason: 'malformed_claims' };
       // Of a personal access token the issuer itself has just said what is left; what it said earlier was forgotten.
       if (principal.credential === 'access_token' && revoked.covers(principal)) return { reason: 'revoked' };
@@ -145,7 +146,7 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange, onRe
     },
     close() {
       closing.abort();
-      first.resolve();
+      answered();
     },
   };
 }
