@@ -188,7 +188,9 @@ export function createGuard(options: GuardOptions): Guard {
   ): Promise<Admission> {
     if (!isOwnHost(request, settings.allowedHosts)) return turnAway(refuse({ reason: 'foreign_host' }, request));
     // The documents come before the origin is judged: a page of any origin may read them.
-    const answered = metadata(request) ?? (await authorizationServerMetadata(request)) ?? preflight(request);
+    const answered = isWellKnown(request)
+      ? (metadata(request) ?? (await authorizationServerMetadata(request)) ?? preflight(request))
+      : preflight(request);
     if (answered !== undefined) return turnAway(answered);
     const authentication = await authenticate(request, { clientCertificate });
     if (!authentication.ok) return turnAway(authentication.response);

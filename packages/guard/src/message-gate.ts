@@ -24,6 +24,7 @@ export type MessageGate = Readonly<{
 
 type MessageReading = { ok: true; message: McpMessage | undefined } | { ok: false; refusal: Refusal };
 
+const decoder = new TextDecoder();
 const BODILESS_METHODS: readonly string[] = ['GET', 'DELETE'];
 
 /** Makes the gate of a guard with declarations; undefined for one that has none. */
@@ -42,7 +43,7 @@ export function messageGate(settings: GuardSettings): MessageGate | undefined {
     async read({ method }, body = nothing()) {
       if (method !== 'POST') return withoutMessage(method, body);
       const read = await readBytes(body, bodyLimitBytes);
-      return read.ok ? readMessage(new TextDecoder().decode(read.bytes)) : read;
+      return read.ok ? readMessage(decoder.decode(read.bytes)) : read;
     },
     judge: ({ message, principal }) => judgeOperation(message, callerOf(principal), rules),
     async sift(response, principal, message) {

@@ -1,4 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
+import { connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -219,6 +220,33 @@ test('SP-27 a fault of the handler is a 500 without a word about it, and told to
     const response = await fetch(`${server.origin}/mcp`, { headers: { authorization: `Bearer ${token}` } });
     expect([response.status, await response.text()]).toEqual([500, '']);
     expect(told).toEqual([fault]);
+  } finally {
+    await server.close();
+  }
+});
+
+test('a message whose client goes away before its end reaches nobody, however whole it looks', async () => {
+  const outcome = Promise.withResolvers<'a fault' | 'the handler'>();
+  const server = await listening((resource) => {
+    const guard = createGuard({ issuer: issuer.url, resource, declarations, scopes: { baseline: [] } });
+    const handler = () => {
+      outcome.resolve('the handler');
+      return new Response();
+    };
+    return nodeHandler(guard, handler, { onFault: () => outcome.resolve('a fault') });
+  });
+  try {
+    const token = await issuer.sign({ at: present(), claims: { aud: `${server.origin}/mcp` } });
+    const socket = connect(server.port, '127.0.0.1');
+    const head = [
+      'POST /mcp HTTP/1.1',
+      `Host: 127.0.0.1:${server.port}`,
+      `Authorization: Bearer ${token}`,
+      'Content-Type: application/json',
+      'Content-Length: 1000',
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"ping"}`, () => socket.destroy());
+    expect(await outcome.promise).toBe('a fault');
   } finally {
     await server.close();
   }
