@@ -7,7 +7,6 @@ import { addRevocation, forgetRevocation, forgetShared } from './upstream-revoca
 import {
   openTokens,
   sealTokens,
-  shareToken,
   type TokenPair,
   type UpstreamTokens,
   upstreamConnectionPlace,
@@ -116,8 +115,7 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
         const { userId, upstream, subject } = account;
         const before = await within.prisma.upstreamConnection.findUnique({ where: { id } });
         const replaced = before && readable(before, envelope);
-        if (replaced && !shareToken(replaced, tokens))
-          await addRevocation(within, { owner: account, tokens: replaced, since: now }, envelope);
+        if (replaced) await addRevocation(within, { owner: account, tokens: replaced, since: now }, envelope);
         const columns = {
           label: label ?? null,
           sealedTokens: sealed(account, tokens, envelope),
