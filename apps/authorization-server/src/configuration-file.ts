@@ -9,7 +9,13 @@ import { signingKeysSchema } from './keys/key-policy.ts';
 import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
-import { accumulatesScopes, knownScopes, upstreamsSchema, upstreamUseSchema } from './upstream/upstream.ts';
+import {
+  accumulatesScopes,
+  isSameClient,
+  knownScopes,
+  upstreamsSchema,
+  upstreamUseSchema,
+} from './upstream/upstream.ts';
 
 const resource = z
   .strictObject({ ...resourceFields, upstream: upstreamUseSchema.optional() })
@@ -159,16 +165,18 @@ function accumulationProblems(
   upstreams: Upstreams,
   uses: readonly z.infer<typeof upstreamUseSchema>[],
 ): [string, string][] {
-  return Object.entries(upstreams).flatMap(([key, upstream]): [string, string][] => {
-    if (!accumulatesScopes(upstream)) return [];
-    const needed = uses.filter(({ name }) => name === key).flatMap(({ scopes }) => Object.values(scopes));
+  const accumulating = Object.entries(upstreams).filter(([, upstream]) => accumulatesScopes(upstream));
+  return accumulating.flatMap(([key, upstream]): [string, string][] => {
+    // Two names for one client there do not keep its tokens apart.
+    const names = accumulating.filter(([, other]) => isSameClient(upstream, other)).map(([name]) => name);
+    const needed = uses.filter(({ name }) => names.includes(name)).flatMap(({ scopes }) => Object.values(scopes));
     const sets = [...new Set(needed.map((scopes) => [...new Set(scopes)].sort().join(' ')))];
     if (sets.length < 2) return [];
-    const all = sets.map((set) => `[${set}]`).join(' and ');
+    const union = [...new Set(needed.flat())].sort().join(' ');
     return [
       [
         key,
-        `gives each token all that its user ever agreed to there, so every scope of a resource must need the same scopes of it, not ${all}`,
+        `gives each token all that its user ever agreed to for one client there, so all scopes of all resources must need the same scopes of it, not ${sets.map((set) => `[${set}]`).join(' and ')}. Let each of them need [${union}]; or register a client there for each set, and give each an upstream of its own here, with its own clientId`,
       ],
     ];
   });

@@ -301,18 +301,40 @@ describe('the configuration file', () => {
       'resources → https://w.example → upstream → scopes → w:r: needs admin:org: say what that means in upstreams → github → scopes.',
     ],
     ...(['entra', 'slack', 'atlassian'] as const).map((preset): [object, string] => [
-      {
-        upstreams: { there: { preset, clientId: 'x', issuer: 'https://a.example', scopes: { one: '1', two: '2' } } },
-        resources: {
-          'https://w.example': { ...resource, upstream: { name: 'there', scopes: { 'w:r': ['one'] } } },
-          'https://v.example': { ...resource, upstream: { name: 'there', scopes: { 'w:r': ['two', 'one'] } } },
-        },
-      },
-      'upstreams → there: gives each token all that its user ever agreed to there, so every scope of a resource must need the same scopes of it, not [one] and [one two].',
+      twoSetsAt(preset, { there: 'x' }),
+      'upstreams → there: gives each token all that its user ever agreed to for one client there, so all scopes of all resources must need the same scopes of it, not [one] and [one two]. Let each of them need [one two]; or register a client there for each set, and give each an upstream of its own here, with its own clientId.',
     ]),
     [7, 'top level: must be an object: { … }.'],
   ])('%j is refused in plain words, with the place and what is allowed there', (content, words) => {
     expect(problems(withFile(content))).toContain(`Configuration file, ${words}`);
+  });
+
+  /** Two resources that need different scopes of one service, each through one of the names that it has here. */
+  function twoSetsAt(preset: string, clientIds: Record<string, string>): object {
+    const names = Object.keys(clientIds);
+    const words = { one: '1', two: '2' };
+    const upstream = (clientId: string) => ({ preset, clientId, issuer: 'https://a.example', scopes: words });
+    const uses = (name = '', needed: string[] = []) => {
+      return { ...resource, upstream: { name, scopes: { 'wiki:read': needed } } };
+    };
+    return {
+      upstreams: Object.fromEntries(Object.entries(clientIds).map(([name, id]) => [name, upstream(id)])),
+      resources: {
+        'https://w.example': uses(names[0], ['one']),
+        'https://v.example': uses(names.at(-1), ['two', 'one']),
+      },
+    };
+  }
+
+  test('a service that gives all that was ever agreed to is used for two sets of scopes through two clients there', () => {
+    const secrets = { PORTCULLIS_UPSTREAM_THERE_SECRET: 'one secret', PORTCULLIS_UPSTREAM_TOO_SECRET: 'another' };
+    const start = (too: string) => problems({ ...withFile(twoSetsAt('slack', { there: 'x', too })), ...secrets });
+    expect(start('y')).toEqual([]);
+    // Two names for one client are no way around it.
+    expect(start('x')).toEqual([
+      expect.stringMatching(/upstreams → there: gives each token all/),
+      expect.stringMatching(/upstreams → too: gives each token all/),
+    ]);
   });
 
   test('all that is wrong is said at once, and never in the words of the library that found it', () => {

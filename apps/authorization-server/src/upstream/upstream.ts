@@ -186,6 +186,11 @@ export function accumulatesScopes(given: Given): boolean {
   return presetOf(given)?.scopesAccumulate ?? false;
 }
 
+/** Whether two names of the configuration mean the same client of the same service. */
+export function isSameClient(one: Given, other: Given): boolean {
+  return (['preset', 'issuer', 'tenant', 'clientId'] as const).every((member) => one[member] === other[member]);
+}
+
 /** Fills in what a preset knows. */
 export function upstreamOf(key: string, given: Given, clientSecret: Secret | undefined): Upstream {
   const preset = presetOf(given);
