@@ -1,22 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { UpstreamFlowStore, UpstreamRevocationStore } from '@portcullis/persistence';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { pageUrl, type Site } from '../site.ts';
-import type { Connector, FlowSecrets, Unkept, UpstreamFailure, UpstreamGrant, UpstreamResult } from './connector.ts';
+import type { Connector, Unkept, UpstreamFailure, UpstreamGrant, UpstreamResult } from './connector.ts';
 import { UpstreamConsent } from './consent.ts';
+import { beginRoundTrip, ROUND_TRIP_SECONDS, type RoundTripDeps, receiveRoundTrip, takeAnswer } from './round-trip.ts';
 
 /** What going to an upstream and back needs. */
-export type FlowDeps = { flows: UpstreamFlowStore; connectors: ReadonlyMap<string, Connector>; site: Site; now: Date };
-
-/** How long a way there and back may take, in seconds. */
-export const FLOW_TTL_SECONDS = 600;
-
-const contentSchema = z.object({
-  interaction: z.string(),
-  secrets: z.object({ state: z.string(), nonce: z.string().optional(), codeVerifier: z.string() }),
-  answer: z.string().optional(),
-});
+export type FlowDeps = RoundTripDeps & { connectors: ReadonlyMap<string, Connector> };
 
 const heldSchema = z.object({
   subject: z.string(),
@@ -38,62 +29,27 @@ export type FinishedFlow =
   | { ok: true; received: ReceivedGrant }
   | { ok: false; failure: UpstreamFailure; waiting: string | undefined };
 
-/**
- * Where the browser is sent to, for what was consented to. State, nonce and PKCE are made now, and the cookie that binds
- * them to this browser is set now, right before it goes (PX-11, PX-12).
- */
+/** Where the browser is sent to, for what was consented to. The answer is for the interaction that it was consented to in. */
 export async function beginFlow(
   ctx: Context,
   { consent, interaction }: { consent: UpstreamConsent; interaction: string },
-  { flows, connectors, site, now }: FlowDeps,
+  deps: FlowDeps,
 ): Promise<UpstreamResult<URL>> {
   if (!UpstreamConsent.is(consent)) throw new TypeError('nothing goes upstream without consent');
-  const connector = connectorOf(connectors, consent.upstream);
-  const begun = await connector.begin({ scopes: consent.scopes, redirectUri: callbackUrl(site, consent.upstream) });
-  if (!begun.ok) return begun;
-  const { url, secrets } = begun.value;
-  const browserKey = randomBytes(32).toString('base64url');
-  await flows.begin({
-    state: secrets.state,
-    browserKey,
-    interaction,
-    upstream: consent.upstream,
-    content: JSON.stringify({ interaction, secrets }),
-    now,
-    ttlSeconds: FLOW_TTL_SECONDS,
-  });
-  const { name, options } = flowCookie(secrets.state, site);
-  ctx.cookies.set(name, browserKey, { ...options, maxAge: FLOW_TTL_SECONDS * 1000 });
-  return { ok: true, value: url };
+  const { upstream, scopes } = consent;
+  const redirectUri = callbackUrl(deps.site, upstream);
+  const departure = { connector: connectorOf(deps.connectors, upstream), scopes, redirectUri, callback: upstream };
+  return beginRoundTrip(ctx, { ...departure, place: () => interaction, purpose: interaction }, deps);
 }
 
 /**
- * Takes the answer that a browser brings from an upstream: with the state of a way that this browser went, to this
- * upstream, once, in time. What is in it is looked at only where the interaction goes on.
+ * Takes the answer that a browser brings from an upstream. What is in it is looked at only where the interaction goes on.
  *
- * @returns the uid of that interaction; undefined for every other answer
+ * @returns the uid of that interaction; undefined for an answer that this browser did not go for
  */
-export async function receiveAnswer(
-  ctx: Context,
-  upstream: string,
-  { flows, site, now }: Omit<FlowDeps, 'connectors'>,
-): Promise<string | undefined> {
-  const answer = new URLSearchParams(ctx.querystring);
-  const [state, ...others] = answer.getAll('state');
-  if (!state || others.length > 0) return undefined;
-  const { name, options } = flowCookie(state, site);
-  const browserKey = ctx.cookies.get(name);
-  if (browserKey === undefined) return undefined;
-  const flow = await flows.answer({
-    state,
-    browserKey,
-    upstream,
-    now,
-    answered: (content) => JSON.stringify({ ...contentSchema.parse(JSON.parse(content)), answer: answer.toString() }),
-  });
-  if (!flow) return undefined;
-  ctx.cookies.set(name, null, options);
-  return contentSchema.parse(JSON.parse(flow.content)).interaction;
+export async function receiveAnswer(ctx: Context, upstream: string, deps: RoundTripDeps): Promise<string | undefined> {
+  const received = await receiveRoundTrip(ctx, upstream, deps);
+  return received && z.string().parse(received.purpose);
 }
 
 /**
@@ -106,12 +62,12 @@ export async function finishFlow(
   { flows, upstreamRevocations, connectors, site, now }: FlowDeps & { upstreamRevocations: UpstreamRevocationStore },
 ): Promise<FinishedFlow | undefined> {
   const { userId, upstream, scopes } = consent;
-  const flow = await flows.take({ interaction, now });
-  if (!flow || flow.upstream !== upstream) return undefined;
-  const { answer, secrets } = contentSchema.parse(JSON.parse(flow.content));
+  const taken = await takeAnswer(interaction, { flows, now });
+  if (taken?.callback !== upstream) return undefined;
+  const { flowId, answer, secrets } = taken;
   const result = await connectorOf(connectors, upstream).finish({
-    answer: new URLSearchParams(answer),
-    secrets: { ...secrets, nonce: secrets.nonce } satisfies FlowSecrets,
+    answer,
+    secrets,
     scopes,
     redirectUri: callbackUrl(site, upstream),
     now,
@@ -122,8 +78,8 @@ export async function finishFlow(
     const { failure, unkept } = result;
     return { ok: false, failure, waiting: unkept && (await written(unkept, now)) };
   }
-  const waiting = await written(result.value, new Date(now.getTime() + FLOW_TTL_SECONDS * 1000));
-  return { ok: true, received: { flowId: flow.id, grant: result.value, waiting } };
+  const waiting = await written(result.value, new Date(now.getTime() + ROUND_TRIP_SECONDS * 1000));
+  return { ok: true, received: { flowId, grant: result.value, waiting } };
 }
 
 /** Keeps what an upstream gave until its user has said whether that is the account that they mean. */
@@ -157,13 +113,4 @@ export function connectorOf(connectors: ReadonlyMap<string, Connector>, upstream
 /** Our own redirect URI at an upstream: one for each, so that none answers in another's place. */
 function callbackUrl(site: Site, upstream: string): string {
   return pageUrl(site, `/upstream/${upstream}/callback`);
-}
-
-/** One cookie for each way, so that several tabs do not stand in each other's. */
-export function flowCookie(state: string, { secure, basePath }: Site) {
-  const suffix = createHash('sha256').update(state).digest('base64url').slice(0, 10);
-  return {
-    name: `${secure ? '__Host-' : ''}portcullis-upstream-${suffix}`,
-    options: { httpOnly: true, sameSite: 'lax', secure, path: secure ? '/' : `${basePath}/upstream` } as const,
-  };
 }

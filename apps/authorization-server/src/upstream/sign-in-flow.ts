@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import type { UpstreamFlowStore } from '@portcullis/persistence';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { readClaims, type SignedInThere, type SignInPolicy } from '../identities/sign-in-policy.ts';
 import { pageUrl, type Site } from '../site.ts';
 import type { Connector, UpstreamResult } from './connector.ts';
-import { FLOW_TTL_SECONDS, flowCookie } from './flow.ts';
+import { beginRoundTrip, type RoundTripDeps, receiveRoundTrip, takeAnswer } from './round-trip.ts';
 
 /** An upstream that people sign in through. Its connector asks for nothing but who they are. */
 export type SignInProvider = { connector: Connector; policy: SignInPolicy };
@@ -14,7 +12,7 @@ export type SignInProvider = { connector: Connector; policy: SignInPolicy };
 export type SignInProviders = ReadonlyMap<string, SignInProvider>;
 
 /** What going there and back needs. */
-export type SignInFlowDeps = { flows: UpstreamFlowStore; signInProviders: SignInProviders; site: Site; now: Date };
+export type SignInFlowDeps = RoundTripDeps & { signInProviders: SignInProviders };
 
 const purposeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('interaction'), uid: z.string() }),
@@ -28,75 +26,39 @@ const purposeSchema = z.discriminatedUnion('kind', [
  */
 export type SignInPurpose = z.infer<typeof purposeSchema>;
 
-const contentSchema = z.object({
-  purpose: purposeSchema,
-  secrets: z.object({ state: z.string(), nonce: z.string().optional(), codeVerifier: z.string() }),
-  answer: z.string().optional(),
-});
-
 /** Who came back from a provider: issuer and subject, and what it says about them. */
 export type Identified = { provider: string; issuer: string; subject: string; person: SignedInThere };
 
-/**
- * Where the browser is sent to, to sign in there. State, nonce and PKCE are made now, and bound to this browser by a
- * cookie of their own; with `maxAgeSeconds` the provider is asked for a sign-in that is no older.
- */
+/** Where the browser is sent to, to sign in there; with `maxAgeSeconds` the provider is asked for a sign-in that is no older. */
 export async function beginSignIn(
   ctx: Context,
-  o: { provider: string; purpose: SignInPurpose; maxAgeSeconds?: number | undefined },
-  { flows, signInProviders, site, now }: SignInFlowDeps,
+  {
+    provider,
+    purpose,
+    maxAgeSeconds,
+  }: { provider: string; purpose: SignInPurpose; maxAgeSeconds?: number | undefined },
+  deps: SignInFlowDeps,
 ): Promise<UpstreamResult<URL>> {
-  const { connector, policy } = providerOf(signInProviders, o.provider);
-  const begun = await connector.begin({
-    scopes: policy.scopes,
-    redirectUri: callbackUrl(site, o.provider),
-    maxAgeSeconds: o.maxAgeSeconds,
-  });
-  if (!begun.ok) return begun;
-  const { url, secrets } = begun.value;
-  const browserKey = randomBytes(32).toString('base64url');
-  await flows.begin({
-    state: secrets.state,
-    browserKey,
-    interaction: placeOf(o.purpose, secrets.state),
-    upstream: flowName(o.provider),
-    content: JSON.stringify({ purpose: o.purpose, secrets }),
-    now,
-    ttlSeconds: FLOW_TTL_SECONDS,
-  });
-  const { name, options } = flowCookie(secrets.state, site);
-  ctx.cookies.set(name, browserKey, { ...options, maxAge: FLOW_TTL_SECONDS * 1000 });
-  return { ok: true, value: url };
+  const { connector, policy } = providerOf(deps.signInProviders, provider);
+  const redirectUri = callbackUrl(deps.site, provider);
+  const departure = { connector, scopes: policy.scopes, redirectUri, maxAgeSeconds, callback: flowName(provider) };
+  return beginRoundTrip(ctx, { ...departure, place: (state) => placeOf(purpose, state), purpose }, deps);
 }
 
 /**
- * Takes the answer that a browser brings from a provider: with the state of a way that this browser went, to this
- * provider, once, in time. Nothing is redeemed yet.
+ * Takes the answer that a browser brings from a provider. Nothing is redeemed yet.
  *
- * @returns what it went for, and where the answer is kept; undefined for every other answer
+ * @returns what it went for, and where the answer is kept; undefined for an answer that this browser did not go for
  */
 export async function receiveSignIn(
   ctx: Context,
   provider: string,
-  { flows, site, now }: Omit<SignInFlowDeps, 'signInProviders'>,
+  deps: RoundTripDeps,
 ): Promise<{ purpose: SignInPurpose; place: string } | undefined> {
-  const answer = new URLSearchParams(ctx.querystring);
-  const [state, ...others] = answer.getAll('state');
-  if (!state || others.length > 0) return undefined;
-  const { name, options } = flowCookie(state, site);
-  const browserKey = ctx.cookies.get(name);
-  if (browserKey === undefined) return undefined;
-  const flow = await flows.answer({
-    state,
-    browserKey,
-    upstream: flowName(provider),
-    now,
-    answered: (content) => JSON.stringify({ ...contentSchema.parse(JSON.parse(content)), answer: answer.toString() }),
-  });
-  if (!flow) return undefined;
-  ctx.cookies.set(name, null, options);
-  const { purpose } = contentSchema.parse(JSON.parse(flow.content));
-  return { purpose, place: placeOf(purpose, state) };
+  const received = await receiveRoundTrip(ctx, flowName(provider), deps);
+  if (!received) return undefined;
+  const purpose = purposeSchema.parse(received.purpose);
+  return { purpose, place: placeOf(purpose, received.state) };
 }
 
 /** Redeems an answer that was received, once; undefined where there is none. */
@@ -104,16 +66,12 @@ export async function finishSignIn(
   place: string,
   { flows, signInProviders, site, now }: SignInFlowDeps,
 ): Promise<{ provider: string; result: UpstreamResult<Identified> } | undefined> {
-  const flow = await flows.take({ interaction: place, now });
-  const provider = flow && providerNamed(flow.upstream);
-  if (!flow || provider === undefined) return undefined;
+  const taken = await takeAnswer(place, { flows, now });
+  const provider = taken && providerNamed(taken.callback);
+  if (!taken || provider === undefined) return undefined;
   const { connector, policy } = providerOf(signInProviders, provider);
-  const { answer, secrets } = contentSchema.parse(JSON.parse(flow.content));
-  const identified = await connector.identify({
-    answer: new URLSearchParams(answer),
-    secrets: { ...secrets, nonce: secrets.nonce },
-    redirectUri: callbackUrl(site, provider),
-  });
+  const { answer, secrets } = taken;
+  const identified = await connector.identify({ answer, secrets, redirectUri: callbackUrl(site, provider) });
   if (!identified.ok) return { provider, result: identified };
   const { issuer, domainClaim, tenant } = connector.upstream;
   const person = readClaims(identified.value, { groupsClaim: policy.groupsClaim, domainClaim, tenant });
