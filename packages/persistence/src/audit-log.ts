@@ -77,13 +77,15 @@ export function createAuditLog(database: Database): AuditLog {
       const hourBefore = new Date(since.getTime() - HOUR_MS);
       const daysBefore = new Date(since.getTime() - 6 * 24 * HOUR_MS);
       const called = Prisma.sql`SELECT 1 FROM "AuditEvent" "earlier" WHERE "earlier"."type" = 'tool.called'
-        AND "earlier"."subject" = "event"."subject" AND "earlier"."client" = "event"."client"`;
+        AND "earlier"."subject" = "recent"."subject" AND "earlier"."client" = "recent"."client"`;
       const rows = await prisma.$queryRaw<{ subject: string; client: string; last: string | Date }[]>`
-        SELECT "subject", "client", MAX("time") AS "last" FROM "AuditEvent" "event"
-        WHERE "type" = 'tool.called' AND "time" >= ${since}
-          AND EXISTS (${called} AND "earlier"."time" < ${daysBefore})
+        SELECT "subject", "client", "last" FROM (
+          SELECT "subject", "client", MAX("time") AS "last" FROM "AuditEvent"
+          WHERE "type" = 'tool.called' AND "time" >= ${since} GROUP BY "subject", "client"
+        ) AS "recent"
+        WHERE EXISTS (${called} AND "earlier"."time" < ${daysBefore})
           AND NOT EXISTS (${called} AND "earlier"."time" >= ${hourBefore} AND "earlier"."time" < ${since})
-        GROUP BY "subject", "client" LIMIT ${MOST_PARTIES}`;
+        LIMIT ${MOST_PARTIES}`;
       return rows.map(({ last, ...parties }) => ({ ...parties, last: new Date(last) }));
     },
     callHours: async ({ subject, client, since, until }) => {
