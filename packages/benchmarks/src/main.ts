@@ -1,16 +1,26 @@
 import { parseArgs } from 'node:util';
 import type { BenchmarkCase, CaseResult } from './benchmark-case.ts';
 import { guardOverhead } from './cases/guard-overhead.ts';
+import { machineLimits } from './cases/machine-limits.ts';
 import { refreshVolume } from './cases/refresh-volume.ts';
+import { tokenEndpoint } from './cases/token-endpoint.ts';
+import { profileInto } from './child-program.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
 
-const CASES: readonly BenchmarkCase[] = [guardOverhead, refreshVolume];
+const CASES: readonly BenchmarkCase[] = [machineLimits, guardOverhead, tokenEndpoint, refreshVolume];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, size: { type: 'string' }, out: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    size: { type: 'string' },
+    out: { type: 'string', default: 'benchmark-results' },
+    profile: { type: 'string' },
+  },
 });
 const effort = {
+  quick: values.quick,
   rounds: values.rounds === undefined ? undefined : Number(values.rounds),
   size: values.size === undefined ? undefined : Number(values.size),
 };
@@ -19,11 +29,12 @@ if (wanted.length === 0) {
   process.stderr.write(`There is no such case. There are: ${CASES.map(({ name }) => name).join(', ')}\n`);
   process.exit(2);
 }
+if (values.profile !== undefined) profileInto(values.profile);
 const results: CaseResult[] = [];
 for (const { name, run } of wanted) {
   process.stderr.write(`${name} …\n`);
   results.push(await run(effort));
 }
 const report = reportOf(results, new Date());
-process.stdout.write(markdownOf(report));
-await writeReport(report, values.out ?? 'benchmark-results');
+process.stdout.write(markdownOf(report, { charts: false }));
+await writeReport(report, values.out);

@@ -1,31 +1,64 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus, platform, release } from 'node:os';
+import { cpus, loadavg, platform, release } from 'node:os';
 import { join } from 'node:path';
-import type { CaseResult, ResultTable } from './benchmark-case.ts';
+import type { BarChart, CaseResult, Goal, ResultTable } from './benchmark-case.ts';
+import { svgOf } from './chart.ts';
 
-/** A run of some cases, and on what machine. */
-export type Report = { date: string; machine: string; node: string; results: readonly CaseResult[] };
+/** A run of some cases, and on what machine; the load is the average of its last minute at the end. */
+export type Report = { date: string; machine: string; node: string; load: number; results: readonly CaseResult[] };
 
 /** Puts the results of a run together with what they depend on. */
 export function reportOf(results: readonly CaseResult[], now: Date): Report {
   const [cpu] = cpus();
   const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${platform()} ${release()}`;
-  return { date: now.toISOString().slice(0, 10), machine, node: process.version, results };
+  const [load = Number.NaN] = loadavg();
+  return { date: now.toISOString().slice(0, 10), machine, node: process.version, load, results };
 }
 
-/** The report in Markdown; it reads well on a terminal too. */
-export function markdownOf({ date, machine, node, results }: Report): string {
-  const cases = results.map(({ name, tables, notes }) =>
-    [`## ${name}`, ...tables.map(tableOf), ...notes.map((note) => `- ${note}`)].join('\n\n'),
+/** The report in Markdown, with its charts where they are to be had as files; it reads well on a terminal too. */
+export function markdownOf({ date, machine, node, load, results }: Report, { charts }: { charts: boolean }): string {
+  const cases = results.map((result) =>
+    [
+      `## ${result.name}`,
+      ...(result.goals?.length ? [goalsOf(result.goals)] : []),
+      ...result.tables.map(tableOf),
+      ...(charts ? chartsOf(result).map(({ chart, file }) => `![${chart.title}](${file})`) : []),
+      ...result.notes.map((note) => `- ${note}`),
+    ].join('\n\n'),
   );
-  return `${[`${date} · ${machine} · Node.js ${node}`, ...cases].join('\n\n')}\n`;
+  const about = `${date} · ${machine} · Node.js ${node} · load at the end ${load.toFixed(1)}`;
+  return `${[about, ...cases].join('\n\n')}\n`;
 }
 
-/** Writes `report.json` and `report.md` into a folder. */
+/** Writes `report.json`, `report.md` and a file for each chart into a folder. */
 export async function writeReport(report: Report, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(folder, 'report.md'), markdownOf(report));
+  await writeFile(join(folder, 'report.md'), markdownOf(report, { charts: true }));
+  for (const { chart, file } of report.results.flatMap(chartsOf)) await writeFile(join(folder, file), svgOf(chart));
+}
+
+function chartsOf({ name, charts = [] }: CaseResult): { chart: BarChart; file: string }[] {
+  return charts.map((chart, index) => ({ chart, file: `${name}-${index + 1}.svg` }));
+}
+
+function goalsOf(goals: readonly Goal[]): string {
+  return tableOf({
+    title: 'Goals',
+    columns: ['what', 'goal', 'measured', ''],
+    lines: goals.map((goal) => [
+      goal.what,
+      `${goal.sense} ${goal.wanted}`,
+      Number.isNaN(goal.measured) ? 'not measured' : goal.measured.toFixed(3),
+      verdictOf(goal),
+    ]),
+  });
+}
+
+function verdictOf({ sense, wanted, measured }: Goal): string {
+  if (Number.isNaN(measured)) return '';
+  const isReached = sense === 'at least' ? measured >= wanted : measured <= wanted;
+  return isReached ? 'reached' : `missed by ${Math.abs(measured - wanted).toFixed(3)}`;
 }
 
 function tableOf({ title, columns, lines }: ResultTable): string {

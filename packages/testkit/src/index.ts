@@ -11,6 +11,8 @@ export type { ConformanceCheck, ConformanceRun } from './conformance/run.ts';
 export { requiredServerScenarios, runConformance } from './conformance/run.ts';
 export type { TokenProxy } from './conformance/token-proxy.ts';
 export { startTokenProxy } from './conformance/token-proxy.ts';
+export type { CookieJar } from './cookie-jar.ts';
+export { createCookieJar } from './cookie-jar.ts';
 export type { DatabaseDump } from './database-dump.ts';
 export { dumpDatabase, dumpText } from './database-dump.ts';
 export type { DocumentOrigin, OriginAnswer } from './document-origin.ts';

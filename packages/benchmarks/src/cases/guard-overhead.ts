@@ -1,102 +1,132 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import type { BenchmarkCase, CaseResult } from '../benchmark-case.ts';
-import { type Measured, measureInterleaved, type Throughput, type Variant } from '../interleaved.ts';
-import { startIssuer } from '../issuer.ts';
-import type { Credentials, Load } from '../processes/load.ts';
-import type { Spread } from '../statistics.ts';
+import { type ChildProgram, startProgram } from '../child-program.ts';
+import { chartOf, tableOf } from '../comparison.ts';
+import { type Measured, measureInterleaved, type Variant } from '../interleaved.ts';
+import { type Issuer, startIssuer } from '../issuer.ts';
+import { type LoadGenerator, loadVariant, startLoadGenerator } from '../load-generator.ts';
+import { type Portcullis, startPortcullis } from '../peers/portcullis.ts';
+import { portcullisTarget } from '../peers/portcullis-subject.ts';
+import type { NoOpReady, NoOpSettings, Protection } from '../processes/no-op-settings.ts';
+import { signInToNewClient } from '../scenarios/journey.ts';
+import type { Credentials, McpCalls, Revision } from '../scenarios/mcp-call.ts';
+import { createPerson } from '../scenarios/person.ts';
 
 const RESOURCE = 'http://localhost:4999/mcp';
+const CLIENT = { clientId: 'server', clientSecret: 'secret' };
 const AT_ONCE = 16;
-const GOAL = 0.95;
 
-const GUARDED: readonly Credentials[] = ['one token', '1,000 tokens in turn', 'every token new', 'one token with DPoP'];
+const UNGUARDED = 'no guard, adapter of the SDK';
+const SAME_ADAPTER = 'no guard, adapter of the guard';
+const ONE_TOKEN = 'guard, one token';
+const INTROSPECTION = 'requireBearerAuth, introspection at each call';
+const UNGUARDED_MODERN = 'no guard, adapter of the SDK, 2026-07-28';
+const SAME_ADAPTER_MODERN = 'no guard, adapter of the guard, 2026-07-28';
+const ONE_TOKEN_MODERN = 'guard, one token, 2026-07-28';
 
 /**
  * What the guard costs a `tools/call` that does nothing, on version 2 of the MCP SDK, with the revocation feed connected
- * and neither limits nor audit. The load comes from a process of its own; everything that it signs is signed before.
+ * and neither limits nor audit; and what else such a call may be protected with. Each server is a process of its own, and
+ * so is the load; everything that it signs is signed before.
  */
 export const guardOverhead: BenchmarkCase = {
   name: 'guard-overhead',
-  async run({ rounds = 15, size: requests = 2000 }): Promise<CaseResult> {
-    const issuer = await startIssuer();
-    const server = fork(new URL('../processes/no-op-server.js', import.meta.url), [issuer.url, RESOURCE]);
-    const [ports] = (await once(server, 'message')) as [{ plain: number; guarded: number }];
-    const load = [issuer.url, RESOURCE, JSON.stringify(issuer.privateJwk)];
-    const generator = fork(new URL('../processes/load-generator.js', import.meta.url), load);
-    await once(generator, 'message');
-    try {
-      const variant = (name: string, load: Pick<Load, 'port' | 'credentials'>): Variant => ({
-        name,
-        run: () => measure({ server, generator }, { ...load, requests, atOnce: AT_ONCE }),
-      });
-      const variants = [
-        variant('without the guard', { port: ports.plain, credentials: 'none' }),
-        ...GUARDED.map((credentials) => variant(credentials, { port: ports.guarded, credentials })),
-      ];
-      const measured = await measureInterleaved(variants, rounds);
-      const { feed } = await stateOf(server);
-      return describe(measured, { rounds, requests, feed: JSON.stringify(feed) });
-    } finally {
-      generator.disconnect();
-      server.disconnect();
-      issuer.close();
-    }
+  async run({ quick, rounds = quick ? 1 : 40, size: steps = quick ? 20 : 250 }): Promise<CaseResult> {
+    await using started = new AsyncDisposableStack();
+    const issuer = started.adopt(await startIssuer(), (one) => one.close());
+    const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
+    const portcullis = started.adopt(await startPortcullis(), (one) => one.stop());
+    const start = async (settings: NoOpSettings) =>
+      started.adopt(await startProgram<NoOpReady>('no-op-server', settings), (one) => one.stop());
+    const variants = await variantsOf({ generator, issuer, portcullis, start });
+    const measured = await measureInterleaved(variants, { rounds, steps, warmUp: quick ? 10 : 3000 });
+    return describe(measured, { rounds, steps });
   },
 };
 
-async function stateOf(server: ChildProcess): Promise<{ cpuSeconds: number; feed: unknown }> {
-  server.send('state');
-  const [state] = (await once(server, 'message')) as [{ cpuSeconds: number; feed: unknown }];
-  return state;
+type Parts = {
+  generator: LoadGenerator;
+  issuer: Issuer;
+  portcullis: Portcullis;
+  start: (settings: NoOpSettings) => Promise<ChildProgram<NoOpReady>>;
+};
+
+async function variantsOf({ generator, issuer, portcullis, start }: Parts): Promise<Variant[]> {
+  const load = async (name: string, calls: McpCalls, about: { servers: readonly number[]; share?: number }) => {
+    await generator.set(name, 'mcp-calls', calls);
+    return loadVariant(generator, { name, atOnce: AT_ONCE, ...about });
+  };
+  // A server for each, so that none is warmer than another.
+  const to = async (
+    name: string,
+    { protection, credentials = 'one token', revision = '2025-11-25' }: ToNoOp,
+  ): Promise<Variant> => {
+    const issued = { issuer: issuer.url, resource: RESOURCE, scopes: ['nothing'], client: CLIENT };
+    const { pid, ready } = await start({ protection, ...issued });
+    const tokens = { issuer: issuer.url, privateJwk: issuer.privateJwk, credentials };
+    return load(name, { port: ready.port, resource: RESOURCE, tool: 'nothing', revision, tokens }, { servers: [pid] });
+  };
+  const { mcpUrl: resource, mcpPort, pids } = portcullis;
+  const target = portcullisTarget(portcullis);
+  const { access } = await signInToNewClient(target, createPerson(target.person));
+  const given = { resource, revision: '2025-11-25', tokens: { given: access } } as const;
+  // Asked is the authorization server of this project, for whoever asks at each call asks a whole one.
+  const asking = await start({
+    ...{ protection: 'introspection', issuer: portcullis.issuer, resource },
+    ...{ scopes: ['desk:read'], client: portcullis.resourceServer },
+  });
+  const { authorizationServer, mcpServer } = pids;
+  return [
+    await to(UNGUARDED, { protection: 'none, SDK adapter' }),
+    await to(SAME_ADAPTER, { protection: 'none, guard adapter' }),
+    await to(ONE_TOKEN, { protection: 'guard' }),
+    await to('guard, 1,000 tokens in turn', { protection: 'guard', credentials: '1,000 tokens in turn' }),
+    await to('guard, every token new', { protection: 'guard', credentials: 'every token new' }),
+    await to('guard, one token with DPoP', { protection: 'guard', credentials: 'one token with DPoP' }),
+    await to('requireBearerAuth, jose', { protection: 'requireBearerAuth with jose' }),
+    await load(
+      INTROSPECTION,
+      { ...given, port: asking.ready.port, tool: 'nothing' },
+      { servers: [asking.pid, authorizationServer], share: 0.2 },
+    ),
+    await load(
+      'the support desk with audit, whoami',
+      { ...given, port: mcpPort, tool: 'whoami' },
+      { servers: [mcpServer, authorizationServer], share: 0.4 },
+    ),
+    await to(UNGUARDED_MODERN, { protection: 'none, SDK adapter', revision: '2026-07-28' }),
+    await to(SAME_ADAPTER_MODERN, { protection: 'none, guard adapter', revision: '2026-07-28' }),
+    await to(ONE_TOKEN_MODERN, { protection: 'guard', revision: '2026-07-28' }),
+  ];
 }
 
-type Processes = { server: ChildProcess; generator: ChildProcess };
+type ToNoOp = { protection: Protection; credentials?: Credentials; revision?: Revision };
 
-async function measure({ server, generator }: Processes, load: Load): Promise<Throughput> {
-  const before = await stateOf(server);
-  const perSecond = await send(generator, load);
-  const after = await stateOf(server);
-  return { perSecond, perCpuSecond: load.requests / (after.cpuSeconds - before.cpuSeconds) };
-}
-
-async function send(generator: ChildProcess, load: Load): Promise<number> {
-  generator.send(load);
-  const [answer] = (await once(generator, 'message')) as [{ perSecond: number } | { fault: string }];
-  if ('fault' in answer) throw new Error(`a request with ${load.credentials} failed: ${answer.fault}`);
-  return answer.perSecond;
-}
-
-function describe(
-  measured: readonly Measured[],
-  { rounds, requests, feed }: { rounds: number; requests: number; feed: string },
-): CaseResult {
+function describe(measured: readonly Measured[], { rounds, steps }: { rounds: number; steps: number }): CaseResult {
+  const share = (name: string, of: string) => measured.find((one) => one.name === name)?.ratioTo(of);
+  const isModern = ({ name }: Measured) => name.endsWith('2026-07-28');
+  const old = measured.filter((one) => !isModern(one));
+  const modern = measured.filter(isModern);
+  const goal = (what: string, wanted: number, measured = Number.NaN) =>
+    ({ what, sense: 'at least', wanted, measured }) as const;
   return {
     name: guardOverhead.name,
     tables: [
-      {
-        title: 'tools/call of a tool that does nothing',
-        columns: ['variant', 'requests/s', 'middle half', 'ratio', 'middle half', 'by CPU', 'middle half', 'goal'],
-        lines: measured.map(({ name, perSecond, ratio, cpuRatio }, index) => [
-          name,
-          perSecond.median.toFixed(0),
-          between(perSecond, 0),
-          ratio.median.toFixed(3),
-          between(ratio, 3),
-          cpuRatio.median.toFixed(3),
-          between(cpuRatio, 3),
-          index === 1 ? `>= ${GOAL}` : '',
-        ]),
-      },
+      tableOf('tools/call of a tool that does nothing, in the words of 2025-11-25', old, UNGUARDED),
+      tableOf('The same against the adapter of the guard without the guard', old, SAME_ADAPTER),
+      tableOf('In the words of 2026-07-28', modern, UNGUARDED_MODERN),
+      tableOf('The same against the adapter of the guard without the guard', modern, SAME_ADAPTER_MODERN),
+    ],
+    charts: [chartOf('tools/call of a tool that does nothing', measured)],
+    goals: [
+      goal(`${ONE_TOKEN}, of ${UNGUARDED}, requests/s`, 0.95, share(ONE_TOKEN, UNGUARDED)?.perSecond.median),
+      goal(`${ONE_TOKEN}, of ${UNGUARDED}, by CPU`, 0.95, share(ONE_TOKEN, UNGUARDED)?.cpu.median),
+      goal(`${ONE_TOKEN}, of ${SAME_ADAPTER}, requests/s`, 0.95, share(ONE_TOKEN, SAME_ADAPTER)?.perSecond.median),
+      goal(`${ONE_TOKEN}, of ${SAME_ADAPTER}, by CPU`, 0.95, share(ONE_TOKEN, SAME_ADAPTER)?.cpu.median),
+      goal(`${ONE_TOKEN}, of ${INTROSPECTION}, requests/s`, 3, share(ONE_TOKEN, INTROSPECTION)?.perSecond.median),
     ],
     notes: [
-      `${rounds} rounds after one to warm up, ${requests} requests each, ${AT_ONCE} at once; variants in turn, medians.`,
-      'By CPU: requests for each second of the server’s processor time, against those without the guard.',
-      `The guard's feed at the end: ${feed}`,
+      `${rounds} rounds after warming up, ${steps} requests each, ${AT_ONCE} at once; variants in turn, medians.`,
+      'By CPU: the processor time that a request takes, of the first one’s; for the desk and for introspection that of the authorization server is in it.',
     ],
   };
-}
-
-function between({ lower, upper }: Spread, digits: number): string {
-  return `${lower.toFixed(digits)} – ${upper.toFixed(digits)}`;
 }

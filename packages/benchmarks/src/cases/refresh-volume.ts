@@ -22,7 +22,7 @@ const DAY_SECONDS = 86_400;
  */
 export const refreshVolume: BenchmarkCase = {
   name: 'refresh-volume',
-  async run({ size: refreshes = 1_000_000 }) {
+  async run({ quick, size: refreshes = quick ? 200 : 1_000_000 }) {
     // At least a hundred rotations each, so that a tenth of them says something.
     const families = Math.min(1000, Math.ceil(refreshes / 100));
     const folder = await mkdtemp(join(tmpdir(), 'portcullis-benchmark-'));

@@ -1,0 +1,119 @@
+import type { BenchmarkCase, Goal } from '../benchmark-case.ts';
+import { chartOf, tableOf } from '../comparison.ts';
+import { type Measured, measureInterleaved, type Variant } from '../interleaved.ts';
+import { type LoadGenerator, loadVariant, startLoadGenerator } from '../load-generator.ts';
+import type { Subject } from '../peers/subject.ts';
+import { ON_POSTGRESQL, ON_SQLITE, startSubjects } from '../peers/subjects.ts';
+import { signInToNewClient } from '../scenarios/journey.ts';
+import type { ScenarioName, ScenarioSettings } from '../scenarios/load.ts';
+import { createPerson } from '../scenarios/person.ts';
+
+const AT_ONCE = 16;
+const BARE = 'oidc-provider, bare, in memory';
+const BETTER_AUTH = 'better-auth, PostgreSQL';
+
+/** What servers are asked for by clients that have signed in before, or that nobody signs in to. */
+export const tokenEndpoint: BenchmarkCase = {
+  name: 'token-endpoint',
+  async run({ quick, rounds = quick ? 1 : 20, size: steps = quick ? 16 : 200 }) {
+    await using started = new AsyncDisposableStack();
+    const subjects = started.adopt(await startSubjects({ install: !quick }), (all) => all.stop());
+    const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
+    const effort = { rounds, steps, warmUp: quick ? 16 : steps * 3 };
+    const titles = [
+      'Refresh with rotation',
+      'Client credentials, a secret',
+      'Client credentials, private_key_jwt',
+      'Introspection',
+    ];
+    const measured: Measured[][] = [];
+    for (const [index, variantOf] of [refreshing, withSecret, withKey, introspecting].entries()) {
+      process.stderr.write(`  ${titles[index]}\n`);
+      const variants = await Promise.all(subjects.all.map((subject) => variantOf(subject, generator)));
+      measured.push(
+        await measureInterleaved(
+          variants.flatMap((one) => one ?? []),
+          effort,
+        ),
+      );
+    }
+    return {
+      name: tokenEndpoint.name,
+      tables: measured.map((of, index) => tableOf(titles[index] ?? '', of, BARE)),
+      charts: measured.map((of, index) => chartOf(titles[index] ?? '', of)),
+      goals: goalsOf(measured),
+      notes: [
+        `${rounds} rounds after warming up, ${steps} requests each, ${AT_ONCE} at once; servers in turn, medians.`,
+        'CPU is that of the server without its database. PostgreSQL is one server for all, and writes through to disk.',
+        'Bare oidc-provider asks about opaque tokens: it has no introspection of JWTs.',
+        ...subjects.leftOut,
+      ],
+    };
+  },
+};
+
+type VariantOf = (subject: Subject, generator: LoadGenerator) => Promise<Variant | undefined>;
+
+async function variant<Name extends ScenarioName>(
+  { name, servers }: Subject,
+  generator: LoadGenerator,
+  { scenario, settings }: { scenario: Name; settings: ScenarioSettings[Name] },
+): Promise<Variant> {
+  const key = `${name}, ${scenario} ${JSON.stringify(settings).length}`;
+  await generator.set(key, scenario, settings);
+  return { ...loadVariant(generator, { name: key, atOnce: AT_ONCE, servers }), name };
+}
+
+const refreshing: VariantOf = async (subject, generator) => {
+  const { target } = subject;
+  const person = createPerson(target.person);
+  const chains = [];
+  for (let worker = 0; worker < AT_ONCE; worker++) {
+    const { clientId, refresh: refreshToken } = await signInToNewClient(target, person);
+    chains.push({ clientId, refreshToken });
+  }
+  const { tokenEndpoint: endpoint, resource } = target;
+  return variant(subject, generator, {
+    scenario: 'refreshes',
+    settings: { tokenEndpoint: endpoint, resource, chains },
+  });
+};
+
+const withSecret: VariantOf = async (subject, generator) => {
+  if (subject.machines === undefined) return undefined;
+  return variant(subject, generator, { scenario: 'client-credentials', settings: subject.machines.secret });
+};
+
+const withKey: VariantOf = async (subject, generator) => {
+  if (subject.machines === undefined) return undefined;
+  return variant(subject, generator, { scenario: 'client-credentials', settings: subject.machines.key });
+};
+
+const introspecting: VariantOf = async (subject, generator) => {
+  if (subject.introspection === undefined) return undefined;
+  const settings = { ...subject.introspection, token: await subject.introspectedToken() };
+  return variant(subject, generator, { scenario: 'introspections', settings });
+};
+
+function goalsOf([refresh = [], secret = [], key = []]: readonly Measured[][]): Goal[] {
+  const goal = (
+    what: string,
+    { of, name, to, wanted }: { of: Measured[]; name: string; to: string; wanted: number },
+  ): Goal[] => {
+    const ratio = of.find((one) => one.name === name)?.ratioTo(to);
+    const about = { sense: 'at least', wanted } as const;
+    return [
+      { what: `${what}: ${name}, of ${to}, requests/s`, ...about, measured: ratio?.perSecond.median ?? Number.NaN },
+      { what: `${what}: ${name}, of ${to}, by CPU`, ...about, measured: ratio?.cpu.median ?? Number.NaN },
+    ];
+  };
+  return [
+    ...goal('refresh', { of: refresh, name: ON_SQLITE, to: BARE, wanted: 0.5 }),
+    ...goal('refresh', { of: refresh, name: ON_POSTGRESQL, to: BARE, wanted: 0.5 }),
+    ...goal('refresh', { of: refresh, name: ON_POSTGRESQL, to: BETTER_AUTH, wanted: 1.5 }),
+    ...[ON_SQLITE, ON_POSTGRESQL].flatMap((name) => [
+      ...goal('client credentials, a secret', { of: secret, name, to: BARE, wanted: 0.7 }),
+      ...goal('client credentials, private_key_jwt', { of: key, name, to: BARE, wanted: 0.7 }),
+    ]),
+  ];
+}

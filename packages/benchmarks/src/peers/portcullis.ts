@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startStack } from '@portcullis/testkit';
+import { profilingOptions } from '../child-program.ts';
+
+/** Who signs in at the servers that are measured. */
+export const PERSON = { email: 'owner@example.com', password: 'correct horse battery staple' };
+
+/** A whole Portcullis: both servers, with the database and the audit trail that they have in production. */
+export type Portcullis = {
+  issuer: string;
+  mcpUrl: string;
+  mcpPort: number;
+  /** Who the MCP server is at the issuer. */
+  resourceServer: { clientId: string; clientSecret: string };
+  pids: { authorizationServer: number; mcpServer: number };
+  /** Its authorization server's database. */
+  databaseUrl: string;
+  stop(): Promise<void>;
+};
+
+/** As high as limits go: what is measured is the work, and limits are there to end it. */
+const LIMITS = {
+  PORTCULLIS_MCP_USER_POINTS_PER_MINUTE: '100000000',
+  PORTCULLIS_MCP_USER_POINTS_PER_DAY: '100000000',
+  PORTCULLIS_MCP_CLIENT_POINTS_PER_MINUTE: '100000000',
+  PORTCULLIS_MCP_CLIENT_POINTS_PER_DAY: '100000000',
+  PORTCULLIS_MCP_TOOL_CALLS_PER_MINUTE: '100000000',
+  PORTCULLIS_MCP_USER_CALLS_AT_ONCE: '128',
+};
+
+const CONFIGURATION = { registration: { quota: { perNetworkPerHour: 1_000_000, overallPerHour: 1_000_000 } } };
+
+/** Starts both servers on SQLite, or on two databases of a PostgreSQL server. */
+export async function startPortcullis(databases?: {
+  authorizationServer: string;
+  mcpServer: string;
+}): Promise<Portcullis> {
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-benchmark-'));
+  const configuration = join(folder, 'portcullis.config.json');
+  await writeFile(configuration, JSON.stringify(CONFIGURATION));
+  const stack = await startStack({
+    env: {
+      LOG_LEVEL: 'info',
+      PORTCULLIS_CONFIG: configuration,
+      PORTCULLIS_ACCESS_TOKEN_TTL: '3600',
+      ...(profilingOptions().length > 0 && { NODE_OPTIONS: profilingOptions().join(' ') }),
+    },
+    authorizationServer: {
+      PORTCULLIS_ADMIN_EMAIL: PERSON.email,
+      PORTCULLIS_ADMIN_PASSWORD: PERSON.password,
+      ...(databases && { DATABASE_URL: databases.authorizationServer }),
+    },
+    mcpServer: { ...LIMITS, ...(databases && { PORTCULLIS_MCP_DATABASE_URL: databases.mcpServer }) },
+  });
+  const { authorizationServer, mcpServer } = stack;
+  return {
+    issuer: stack.issuer,
+    mcpUrl: stack.mcpUrl,
+    mcpPort: stack.mcpPort,
+    resourceServer: {
+      clientId: 'mcp-server',
+      clientSecret: stack.env.mcpServer.PORTCULLIS_MCP_CLIENT_SECRET ?? '',
+    },
+    pids: { authorizationServer: authorizationServer.pid, mcpServer: mcpServer.pid },
+    databaseUrl: databases?.authorizationServer ?? stack.databases.authorizationServer,
+    async stop() {
+      await stack.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

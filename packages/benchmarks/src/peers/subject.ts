@@ -1,0 +1,24 @@
+import type { SignInTarget } from '../scenarios/journey.ts';
+import type { ClientCredentials, Introspections } from '../scenarios/token-endpoint.ts';
+
+/** An authorization server that is measured, alone in its processes. */
+export type Subject = {
+  name: string;
+  /** The processes whose time is counted: the server's own, without a database's. */
+  servers: readonly number[];
+  target: SignInTarget;
+  /** Where the public keys of its access tokens are; undefined where those are opaque. */
+  jwksUri: string | undefined;
+  /** How a machine gets tokens, in what it can; undefined where it cannot. */
+  machines: { secret: ClientCredentials; key: ClientCredentials } | undefined;
+  /** Undefined where there is no introspection. */
+  introspection: Omit<Introspections, 'token'> | undefined;
+  /** A token that its introspection knows. */
+  introspectedToken(): Promise<string>;
+  stop(): Promise<void>;
+};
+
+/** The resource of all subjects but Portcullis, whose resources are real servers. */
+export const RESOURCE = 'http://localhost:4999/mcp';
+/** The scope of it. */
+export const SCOPE = 'desk:read';
