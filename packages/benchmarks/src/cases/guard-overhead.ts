@@ -75,28 +75,28 @@ async function variantsOf({ generator, issuer, portcullis, start }: Parts): Prom
     ...{ scopes: ['desk:read'], client: portcullis.resourceServer },
   });
   const { authorizationServer, mcpServer } = pids;
-  return [
-    await to(UNGUARDED, { protection: 'none, SDK adapter' }),
-    await to(SAME_ADAPTER, { protection: 'none, guard adapter' }),
-    await to(ONE_TOKEN, { protection: 'guard' }),
-    await to('guard, 1,000 tokens in turn', { protection: 'guard', credentials: '1,000 tokens in turn' }),
-    await to('guard, every token new', { protection: 'guard', credentials: 'every token new' }),
-    await to('guard, one token with DPoP', { protection: 'guard', credentials: 'one token with DPoP' }),
-    await to('requireBearerAuth, jose', { protection: 'requireBearerAuth with jose' }),
-    await load(
+  return Promise.all([
+    to(UNGUARDED, { protection: 'none, SDK adapter' }),
+    to(SAME_ADAPTER, { protection: 'none, guard adapter' }),
+    to(ONE_TOKEN, { protection: 'guard' }),
+    to('guard, 1,000 tokens in turn', { protection: 'guard', credentials: '1,000 tokens in turn' }),
+    to('guard, every token new', { protection: 'guard', credentials: 'every token new' }),
+    to('guard, one token with DPoP', { protection: 'guard', credentials: 'one token with DPoP' }),
+    to('requireBearerAuth, jose', { protection: 'requireBearerAuth with jose' }),
+    load(
       INTROSPECTION,
       { ...given, port: asking.ready.port, tool: 'nothing' },
       { servers: [asking.pid, authorizationServer], share: 0.2 },
     ),
-    await load(
+    load(
       'the support desk with audit, whoami',
       { ...given, port: mcpPort, tool: 'whoami' },
       { servers: [mcpServer, authorizationServer], share: 0.4 },
     ),
-    await to(UNGUARDED_MODERN, { protection: 'none, SDK adapter', revision: '2026-07-28' }),
-    await to(SAME_ADAPTER_MODERN, { protection: 'none, guard adapter', revision: '2026-07-28' }),
-    await to(ONE_TOKEN_MODERN, { protection: 'guard', revision: '2026-07-28' }),
-  ];
+    to(UNGUARDED_MODERN, { protection: 'none, SDK adapter', revision: '2026-07-28' }),
+    to(SAME_ADAPTER_MODERN, { protection: 'none, guard adapter', revision: '2026-07-28' }),
+    to(ONE_TOKEN_MODERN, { protection: 'guard', revision: '2026-07-28' }),
+  ]);
 }
 
 type ToNoOp = { protection: Protection; credentials?: Credentials; revision?: Revision };

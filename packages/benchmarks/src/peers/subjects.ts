@@ -24,16 +24,22 @@ export async function startSubjects({ install }: { install: boolean }): Promise<
   const machine = await makeMachine();
   const leftOut: string[] = [];
   const all: Subject[] = [];
-  const start = async (starting: Promise<Subject>) => {
-    all.push(started.adopt(await starting, (one) => one.stop()));
+  const start = async (...starting: Promise<Subject>[]) => {
+    const subjects = await Promise.all(
+      starting.map(async (one) => started.adopt(await one, (subject) => subject.stop())),
+    );
+    all.push(...subjects);
   };
-  await start(startPortcullisSubject(ON_SQLITE, machine));
   const databases = {
     authorizationServer: await createDatabase(cluster.url, 'authorization_server'),
     mcpServer: await createDatabase(cluster.url, 'mcp_server'),
   };
-  await start(startPortcullisSubject(ON_POSTGRESQL, machine, databases));
-  await start(startBareEngine(machine));
+  await start(
+    startPortcullisSubject(ON_SQLITE, machine),
+    startPortcullisSubject(ON_POSTGRESQL, machine, databases),
+    startBareEngine(machine),
+    startSdkV1Router(machine),
+  );
   try {
     if (!hasBetterAuth() && install) await installBetterAuth();
     if (hasBetterAuth()) await start(startBetterAuth(machine, await createDatabase(cluster.url, 'better_auth')));
@@ -41,7 +47,6 @@ export async function startSubjects({ install }: { install: boolean }): Promise<
   } catch (cause) {
     leftOut.push(`better-auth is left out: ${String(cause)}`);
   }
-  await start(startSdkV1Router(machine));
   const kept = started.move();
   return { all, leftOut, stop: () => kept.disposeAsync() };
 }
