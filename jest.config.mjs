@@ -61,8 +61,7 @@ export default {
     project('authorization-server', 'apps/authorization-server'),
     ...onBothDatabases('mcp-server', 'apps/mcp-server'),
     project('testkit', 'packages/testkit', ['test/**/*.test.ts', '!test/stack/**']),
-    // It starts a PostgreSQL server of its own.
-    ...(process.env.PORTCULLIS_TEST_WITHOUT_POSTGRESQL ? [] : [project('benchmarks', 'packages/benchmarks')]),
+    project('benchmarks', 'packages/benchmarks'),
     ...onBothDatabases('testkit-stack', 'packages/testkit', ['test/stack/**/*.test.ts']),
   ],
 };

@@ -32,7 +32,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test.each(CASES)('%s: every bar of its charts is a figure', (name) => {
   const bars = report.results.find((result) => result.name === name)?.charts.flatMap((chart) => chart.bars) ?? [];
-  expect(bars.length).toBeGreaterThan(3);
+  expect(bars.length).toBeGreaterThan(2);
   for (const { name: bar, median, lower, upper } of bars) {
     expect([bar, median > 0 && lower <= median && median <= upper && Number.isFinite(upper)]).toEqual([bar, true]);
   }

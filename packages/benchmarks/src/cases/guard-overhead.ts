@@ -37,7 +37,7 @@ export const guardOverhead: BenchmarkCase = {
     const portcullis = started.adopt(await startPortcullis(), (one) => one.stop());
     const start = async (settings: NoOpSettings) =>
       started.adopt(await startProgram<NoOpReady>('no-op-server', settings), (one) => one.stop());
-    const variants = await variantsOf({ generator, issuer, portcullis, start });
+    const variants = await variantsOf({ generator, issuer, portcullis, start }, { quick });
     const measured = await measureInterleaved(variants, { rounds, steps, warmUp: quick ? 10 : 3000 });
     return describe(measured, { rounds, steps });
   },
@@ -50,7 +50,10 @@ type Parts = {
   start: (settings: NoOpSettings) => Promise<ChildProgram<NoOpReady>>;
 };
 
-async function variantsOf({ generator, issuer, portcullis, start }: Parts): Promise<Variant[]> {
+async function variantsOf(
+  { generator, issuer, portcullis, start }: Parts,
+  { quick }: { quick: boolean },
+): Promise<Variant[]> {
   const load = async (name: string, calls: McpCalls, about: { servers: readonly number[]; share?: number }) => {
     await generator.set(name, 'mcp-calls', calls);
     return loadVariant(generator, { name, atOnce: AT_ONCE, ...about });
@@ -93,9 +96,13 @@ async function variantsOf({ generator, issuer, portcullis, start }: Parts): Prom
       { ...given, port: mcpPort, tool: 'whoami' },
       { servers: [mcpServer, authorizationServer], share: 0.4 },
     ),
-    to(UNGUARDED_MODERN, { protection: 'none, SDK adapter', revision: '2026-07-28' }),
-    to(SAME_ADAPTER_MODERN, { protection: 'none, guard adapter', revision: '2026-07-28' }),
-    to(ONE_TOKEN_MODERN, { protection: 'guard', revision: '2026-07-28' }),
+    ...(quick
+      ? []
+      : [
+          to(UNGUARDED_MODERN, { protection: 'none, SDK adapter', revision: '2026-07-28' }),
+          to(SAME_ADAPTER_MODERN, { protection: 'none, guard adapter', revision: '2026-07-28' }),
+          to(ONE_TOKEN_MODERN, { protection: 'guard', revision: '2026-07-28' }),
+        ]),
   ]);
 }
 

@@ -17,7 +17,7 @@ export const tokenEndpoint: BenchmarkCase = {
   name: 'token-endpoint',
   async run({ quick, rounds = quick ? 1 : 20, size: steps = quick ? 16 : 200 }) {
     await using started = new AsyncDisposableStack();
-    const subjects = started.adopt(await startSubjects({ install: !quick }), (all) => all.stop());
+    const subjects = started.adopt(await startSubjects({ few: quick }), (all) => all.stop());
     const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
     const effort = { rounds, steps, warmUp: quick ? 16 : steps * 3 };
     const titles = [

@@ -14,36 +14,36 @@ export const ON_POSTGRESQL = 'Portcullis, PostgreSQL';
 export type Subjects = { all: readonly Subject[]; leftOut: readonly string[]; stop(): Promise<void> };
 
 /**
- * Starts them all, those with a PostgreSQL database on the same server, which writes through to disk.
+ * Starts them, those with a PostgreSQL database on the same server, which writes through to disk.
  *
- * @param options.install whether to install better-auth where it is not there yet
+ * @param options.few whether to start only what is quickly there: without PostgreSQL and what has to be installed
  */
-export async function startSubjects({ install }: { install: boolean }): Promise<Subjects> {
+export async function startSubjects({ few }: { few: boolean }): Promise<Subjects> {
   await using started = new AsyncDisposableStack();
-  const cluster = started.adopt(await startPostgresql(), (one) => one.stop());
   const machine = await makeMachine();
-  const leftOut: string[] = [];
-  const all: Subject[] = [];
-  const start = async (...starting: Promise<Subject>[]) => {
-    const subjects = await Promise.all(
-      starting.map(async (one) => started.adopt(await one, (subject) => subject.stop())),
-    );
-    all.push(...subjects);
-  };
+  const start = (starting: readonly Promise<Subject>[]) =>
+    Promise.all(starting.map(async (one) => started.adopt(await one, (subject) => subject.stop())));
+  const inFiles = () => [
+    startPortcullisSubject(ON_SQLITE, machine),
+    startBareEngine(machine),
+    startSdkV1Router(machine),
+  ];
+  if (few) {
+    const all = await start(inFiles());
+    const kept = started.move();
+    return { all, leftOut: ['What needs PostgreSQL is left out of a quick run.'], stop: () => kept.disposeAsync() };
+  }
+  const cluster = started.adopt(await startPostgresql(), (one) => one.stop());
   const databases = {
     authorizationServer: await createDatabase(cluster.url, 'authorization_server'),
     mcpServer: await createDatabase(cluster.url, 'mcp_server'),
   };
-  await start(
-    startPortcullisSubject(ON_SQLITE, machine),
-    startPortcullisSubject(ON_POSTGRESQL, machine, databases),
-    startBareEngine(machine),
-    startSdkV1Router(machine),
-  );
+  const own = [...inFiles(), startPortcullisSubject(ON_POSTGRESQL, machine, databases)];
+  const all = await start(own);
+  const leftOut: string[] = [];
   try {
-    if (!hasBetterAuth() && install) await installBetterAuth();
-    if (hasBetterAuth()) await start(startBetterAuth(machine, await createDatabase(cluster.url, 'better_auth')));
-    else leftOut.push('better-auth is left out: it is not installed, and a quick run installs nothing.');
+    if (!hasBetterAuth()) await installBetterAuth();
+    all.push(...(await start([startBetterAuth(machine, await createDatabase(cluster.url, 'better_auth'))])));
   } catch (cause) {
     leftOut.push(`better-auth is left out: ${String(cause)}`);
   }
