@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from './database.ts';
 import { hashToken } from './token-hash.ts';
 import { inTransaction } from './transaction.ts';
+import { createUserStore, type User } from './user-store.ts';
 
 /** What an identity provider allows a client to do for a user, in the user's place. */
 export type AssertedGrant = {
   userId: string;
+  /** What the user's roles were when it was judged what they may do. */
+  roles: readonly string[];
   clientId: string;
   /** The provider's issuer. */
   identityProvider: string;
@@ -21,8 +24,9 @@ export type AssertedGrant = {
  * The grant that tokens are issued on for an assertion: one for all assertions about the same user, client, resource and
  * provider. It says what was allowed last. One that was revoked does not come back: the next assertion gets another.
  *
- * @returns undefined when the user is gone or disabled. Whoever is disabled at the same moment has the grant ended, or
- *   gets none.
+ * @returns undefined when the user is gone or disabled, or has other roles than those that were judged. Whoever is disabled
+ *   at the same moment has the grant ended, or gets none. A grant that is there as it should be is given without looking at
+ *   the user: whoever issues a token on it looks last of all.
  */
 export async function grantForAssertion(database: Database, asserted: AssertedGrant): Promise<string | undefined> {
   const { userId, now } = asserted;
@@ -39,8 +43,8 @@ export async function grantForAssertion(database: Database, asserted: AssertedGr
   if (current !== undefined) return current;
   return inTransaction(database, async (within) => {
     const { prisma } = within;
-    const user = await prisma.user.findUnique({ where: { id: userId }, select: { disabledAt: true } });
-    if (!user || user.disabledAt) return undefined;
+    const user = await createUserStore(within).findById(userId);
+    if (!user || !isAsJudged(user, asserted)) return undefined;
     // Of several at once one writes; the others are done over, and find that nothing is left to write.
     const written = await unchanged(within);
     if (written !== undefined) return written;
@@ -62,6 +66,13 @@ export async function grantForAssertion(database: Database, asserted: AssertedGr
     });
     return id;
   });
+}
+
+/** Whether a user may still sign in, and has the roles by which it was judged what they may do. */
+export function isAsJudged({ disabledAt, roles }: User, judged: { roles: readonly string[] }): boolean {
+  return (
+    disabledAt === null && roles.length === judged.roles.length && roles.every((role) => judged.roles.includes(role))
+  );
 }
 
 /** Half of the time for which a grant is kept, in milliseconds. */

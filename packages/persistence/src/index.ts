@@ -1,5 +1,5 @@
 export { changePassword, type EndedAccess, endAccess } from './access.ts';
-export { type AssertedGrant, grantForAssertion } from './asserted-grant.ts';
+export { type AssertedGrant, grantForAssertion, isAsJudged } from './asserted-grant.ts';
 export { type AuditChain, type AuditSegment, createAuditChain } from './audit-chain.ts';
 export {
   type AuditFilter,

@@ -28,6 +28,7 @@ export type AssertionRefusal = {
     | 'other_proof_key'
     | 'unbound'
     | 'user_disabled'
+    | 'access_changed'
     | UnknownIdentity;
   /** What else there is to say about it, for the log alone. */
   detail?: string;
@@ -38,13 +39,22 @@ export function refuse(reason: AssertionRefusal['reason'], detail?: string): { o
   return { ok: false, refusal: { reason, ...(detail !== undefined && { detail }) } };
 }
 
-/** How long a client waits whose provider cannot be asked for its keys, in seconds: until then nobody tries again. */
-export const KEYS_RETRY_AFTER_SECONDS = 30;
+/** Until then nobody asks a provider again whose keys cannot be had. */
+const KEYS_RETRY_AFTER_SECONDS = 30;
 
-/** The provider's keys cannot be had: a reason to come back. The assertion was not used up. */
-class ProviderKeysUnreachable extends errors.CustomOIDCProviderError {
-  constructor() {
-    super('temporarily_unavailable', "the identity provider's keys cannot be fetched at the moment; try again");
+/** By then whoever changes a user's roles should be done. */
+const CHANGED_RETRY_AFTER_SECONDS = 1;
+
+/** How long a client should wait before it tries again, in seconds; undefined where that is of no use. */
+export function retryAfterSeconds({ reason }: AssertionRefusal): number | undefined {
+  if (reason === 'keys_unreachable') return KEYS_RETRY_AFTER_SECONDS;
+  return reason === 'access_changed' ? CHANGED_RETRY_AFTER_SECONDS : undefined;
+}
+
+/** A reason to come back. */
+class TemporarilyUnavailable extends errors.CustomOIDCProviderError {
+  constructor(description: string) {
+    super('temporarily_unavailable', description);
     Object.assign(this, { status: 503, statusCode: 503 });
   }
 }
@@ -113,7 +123,12 @@ export function toOAuthError(refusal: AssertionRefusal): errors.OIDCProviderErro
     case 'client_not_allowed':
       return new errors.UnauthorizedClient('this client may not use assertions of this identity provider');
     case 'keys_unreachable':
-      return new ProviderKeysUnreachable();
+      // The assertion was not used up.
+      return new TemporarilyUnavailable("the identity provider's keys cannot be fetched at the moment; try again");
+    case 'access_changed':
+      return new TemporarilyUnavailable(
+        'what the user may do has changed meanwhile; the assertion was used up: try again with a new one',
+      );
   }
 }
 

@@ -1,16 +1,22 @@
-import { createLinkedIdentityStore, type Database, grantForAssertion, useIdentifier } from '@portcullis/persistence';
+import {
+  createLinkedIdentityStore,
+  type Database,
+  grantForAssertion,
+  isAsJudged,
+  useIdentifier,
+} from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import type { AdapterPayload, Client, errors, KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import { type Assertion, verifyAssertion } from '../enterprise/assertion.ts';
 import { grantedScopes } from '../enterprise/granted-scopes.ts';
 import type { IdentityProviders } from '../enterprise/identity-provider.ts';
 import type { ProviderKeys } from '../enterprise/provider-keys.ts';
-import { type AssertionRefusal, KEYS_RETRY_AFTER_SECONDS, refuse, toOAuthError } from '../enterprise/refusal.ts';
+import { type AssertionRefusal, refuse, retryAfterSeconds, toOAuthError } from '../enterprise/refusal.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { newUser } from '../identities/new-user.ts';
 import { userOfIdentity } from '../identities/user-of-identity.ts';
-import { type AccountDeps, findAccount } from './accounts.ts';
+import { type AccountDeps, findAccount, rolesOf } from './accounts.ts';
 import { noteForAudit } from './audit-events.ts';
 import { refuseEarlyProof } from './proof-of-possession.ts';
 import { admitsFetch } from './remote-metadata.ts';
@@ -95,10 +101,33 @@ async function tradeAssertion(ctx: KoaContextWithOIDC, trade: Trade): Promise<{ 
   noteForAudit(ctx, { identityProvider: assertion.issuer, assertion: assertion.id });
   const problem = clientProblem(client, assertion) ?? proofProblem(binding, assertion);
   if (problem) return refuse(problem);
-  const allowed = await judgeAccess(ctx, { assertion, binding, client, trade });
+  const judged = { assertion, binding, client, trade, requested: params.scope };
+  const allowed = await judgeAccess(ctx, judged);
   if (!allowed.ok) return allowed;
   if (!(await useAssertion(assertion, { options, now }))) return refuse('replayed');
-  return issue(ctx, { ...allowed, assertion, binding, client, trade });
+  return issueAsAllowed(ctx, { ...judged, allowed });
+}
+
+/** So often it is judged what a user may do who gets other roles meanwhile. */
+const JUDGEMENTS = 3;
+
+/**
+ * Issues what was found to be allowed. A role that is taken meanwhile ends the tokens that are out, and not the one that is
+ * on its way here: so whether the user still has the roles is looked at last, and if not, all is judged anew.
+ */
+async function issueAsAllowed(
+  ctx: KoaContextWithOIDC,
+  { allowed: first, ...judged }: Judged & { allowed: Access },
+): Promise<{ ok: true; answer: object } | Refused> {
+  let allowed = first;
+  for (let judgement = 1; ; judgement += 1) {
+    const answer = await issue(ctx, { ...allowed, ...judged });
+    if (answer !== undefined) return { ok: true, answer };
+    if (judgement === JUDGEMENTS) return refuse('access_changed');
+    const again = await judgeAccess(ctx, judged);
+    if (!again.ok) return again;
+    allowed = again;
+  }
 }
 
 function clientProblem(client: Client, { provider }: Assertion): 'client_not_allowed' | undefined {
@@ -115,14 +144,28 @@ function proofProblem(
   return proofKey === undefined ? 'proof_missing' : 'other_proof_key';
 }
 
-type Judged = { assertion: Assertion; binding: TokenBinding; client: Client; trade: Trade };
-type Access = { userId: string; resource: string; scopes: string[]; server: Awaited<ReturnType<ServerInfo>> };
+type Judged = {
+  assertion: Assertion;
+  binding: TokenBinding;
+  client: Client;
+  trade: Trade;
+  /** The client's `scope` parameter. */
+  requested: unknown;
+};
+type Access = {
+  userId: string;
+  /** The roles by which it was judged. */
+  roles: readonly string[];
+  resource: string;
+  scopes: string[];
+  server: Awaited<ReturnType<ServerInfo>>;
+};
 type ServerInfo = ReturnType<typeof resourceIndicators>['getResourceServerInfo'];
 
 /** Whom the assertion is about, for which resource, and what of it they may do there. */
 async function judgeAccess(
   ctx: KoaContextWithOIDC,
-  { assertion, binding, client, trade: { options } }: Judged,
+  { assertion, binding, client, trade: { options }, requested }: Judged,
 ): Promise<({ ok: true } & Access) | Refused> {
   const { params = {} } = ctx.oidc;
   const resource = await options.catalogue.find(assertion.resource);
@@ -139,14 +182,16 @@ async function judgeAccess(
   ctx.oidc.entity('Account', account);
   const server = await resourceIndicators(options).getResourceServerInfo(ctx, resource.url, client);
   const scopes = grantedScopes({
-    requested: typeof params.scope === 'string' ? params.scope.split(' ') : undefined,
+    requested: typeof requested === 'string' ? requested.split(' ') : undefined,
     asserted: assertion.scopes,
     ofProvider: assertion.provider.scopes,
     offered: Object.keys(resource.scopes),
     defaults: resource.defaultScopes,
     permitted: server.scope.split(' '),
   });
-  return scopes.ok ? { ok: true, userId: user.userId, resource: resource.url, scopes: scopes.scopes, server } : scopes;
+  if (!scopes.ok) return scopes;
+  const [userId, roles] = [user.userId, rolesOf(account)];
+  return { ok: true, userId, roles, resource: resource.url, scopes: scopes.scopes, server };
 }
 
 async function userOf(
@@ -175,15 +220,27 @@ function useAssertion(
   return useIdentifier(options.database, { identifier, until: usableUntil, now });
 }
 
+/** The answer with a token; undefined where the user is not any more what was judged. */
 async function issue(
   ctx: KoaContextWithOIDC,
-  { userId, resource, scopes, server, assertion, binding, client, trade: { provider, options } }: Judged & Access,
-): Promise<{ ok: true; answer: object } | Refused> {
-  const { database, grantKeptSeconds: keptSeconds, clock } = options;
+  {
+    userId,
+    roles,
+    resource,
+    scopes,
+    server,
+    assertion,
+    binding,
+    client,
+    trade: { provider, options },
+  }: Judged & Access,
+): Promise<object | undefined> {
+  const { database, users, grantKeptSeconds: keptSeconds, clock } = options;
   const { issuer, subject } = assertion;
   const { clientId } = client;
   const grantId = await grantForAssertion(database, {
     userId,
+    roles,
     clientId,
     identityProvider: issuer,
     resource,
@@ -192,7 +249,7 @@ async function issue(
     now: clock(),
   });
   const grant = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  if (grantId === undefined || !grant) return refuse('user_disabled');
+  if (grantId === undefined || !grant) return undefined;
   ctx.oidc.entity('Grant', grant);
   if (ctx.oidc.params) ctx.oidc.params.scope = scopes.join(' ');
   const token = new provider.AccessToken({ accountId: userId, client, grantId, gty: GRANT_TYPE });
@@ -202,19 +259,20 @@ async function issue(
   ctx.oidc.entity('AccessToken', token);
   const value = await token.save();
   await createLinkedIdentityStore(database).noteUse({ issuer, subject, now: clock() });
+  // A role that is taken from here on ends this token: it stands on a grant that is there, and has its time.
+  const user = await users.findById(userId);
+  if (!user || !isAsJudged(user, { roles })) return undefined;
   return {
-    ok: true,
-    answer: {
-      access_token: value,
-      token_type: token.tokenType,
-      expires_in: token.expiration,
-      scope: token.scope,
-    },
+    access_token: value,
+    token_type: token.tokenType,
+    expires_in: token.expiration,
+    scope: token.scope,
   };
 }
 
 function refusalError(ctx: KoaContextWithOIDC, refusal: AssertionRefusal): errors.OIDCProviderError {
   noteForAudit(ctx, { ...refusal });
-  if (refusal.reason === 'keys_unreachable') ctx.set('Retry-After', String(KEYS_RETRY_AFTER_SECONDS));
+  const seconds = retryAfterSeconds(refusal);
+  if (seconds !== undefined) ctx.set('Retry-After', String(seconds));
   return toOAuthError(refusal);
 }

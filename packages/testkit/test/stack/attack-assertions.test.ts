@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClientStore, createLinkedIdentityStore, createUserStore } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
 import { generateKeyPair } from 'jose';
@@ -20,7 +20,7 @@ import { adminTokens, callAdmin } from './support/administration.ts';
 import { registerClient, type Target, targetOf } from './support/authorization.ts';
 import { ageDocuments, networkTo, publish } from './support/document-client.ts';
 import { type AssertionChanges, createIdentityProvider, type IdentityProvider } from './support/identity-provider.ts';
-import { type InProcess, startInProcess } from './support/in-process.ts';
+import { type BeforeQuery, type InProcess, startInProcess } from './support/in-process.ts';
 import { listeningGuard, registerResourceServer } from './support/listening-guard.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { createProofKey } from './support/proof-key.ts';
@@ -55,6 +55,8 @@ let stranger: IdentityProvider;
 let replicas: [InProcess, InProcess];
 let target: Target;
 let member: Member;
+/** What comes between two steps of the first replica. */
+let beforeQuery: BeforeQuery = () => undefined;
 
 const configuration = {
   resources: {
@@ -84,7 +86,7 @@ beforeAll(async () => {
   closed = await createIdentityProvider(origin, 'https://closed.example');
   stranger = await createIdentityProvider(origin, 'https://other.example');
   const options = { databaseUrl: database.url, configuration, network: networkTo(origin) };
-  const first = await startInProcess({ ...options, env: OWNER_ENV });
+  const first = await startInProcess({ ...options, env: OWNER_ENV, beforeQuery: (query) => beforeQuery(query) });
   replicas = [first, await startInProcess({ ...options, issuer: first.issuer })];
   target = await targetOf(first);
   member = await join(first, 'worker@acme.example', ['agent']);
@@ -406,6 +408,73 @@ describe('EX-11: a token has no more scopes than all sides allow', () => {
     } finally {
       await users.update({ userId: member.userId, roles: ['agent'], now });
     }
+  });
+});
+
+describe('EX-11: a role that is taken while an assertion is traded', () => {
+  const JUDGED = 'replayedIdentifier.create';
+  const SIGNED = 'linkedIdentity.updateMany';
+  afterEach(() => {
+    beforeQuery = () => undefined;
+  });
+
+  /** Somebody new with two roles, on whose grant a token stands already or not. */
+  async function holder({ hasGrant }: { hasGrant: boolean }) {
+    const { database: db, now } = replicas[1];
+    const users = createUserStore(db);
+    const sub = randomUUID();
+    const made = await users.create({ email: `${sub}@acme.example`, roles: ['agent', 'lead'], now: now() });
+    if (!made.ok) throw new Error(made.refusal.reason);
+    const userId = made.user.id;
+    await createLinkedIdentityStore(db).link({ issuer: provider.issuer, subject: sub, userId, now: now() });
+    const tradeOne = async () => trade(await assertionOf({ claims: { sub, scope: 'desk:read desk:admin' } }));
+    if (hasGrant) expect((await tradeOne()).json?.scope).toBe('desk:read desk:admin');
+    const setRoles = (roles: string[]) => users.update({ userId, roles, now: now() });
+    return { userId, tradeOne, setRoles };
+  }
+
+  /** Does something at the first replica's next step of a kind, once, or at each. */
+  function at(step: string, act: () => Promise<unknown>, { always = false } = {}): void {
+    let isDone = false;
+    beforeQuery = (query) => {
+      if (query !== step || isDone) return undefined;
+      isDone = !always;
+      return act().then(() => undefined);
+    };
+  }
+
+  test.each([
+    ['is judged', JUDGED, false],
+    ['is judged, with a grant of before', JUDGED, true],
+    ['is signed', SIGNED, false],
+    ['is signed, with a grant of before', SIGNED, true],
+  ])('is in no token, though it was there when all %s', async (_what, step, hasGrant) => {
+    const { tradeOne, setRoles } = await holder({ hasGrant });
+    at(step, () => setRoles(['agent']));
+    const answer = await tradeOne();
+    expect(answer.json?.scope).toBe('desk:read');
+    expect(claimsOf(answer)).toMatchObject({ scope: 'desk:read', roles: ['agent'] });
+  });
+
+  test('leaves nothing behind where nothing is allowed any more', async () => {
+    const { userId, tradeOne, setRoles } = await holder({ hasGrant: false });
+    at(JUDGED, () => setRoles([]));
+    expect(verdictOf(await tradeOne())).toEqual([400, 'invalid_scope']);
+    expect(await replicas[0].database.prisma.grant.count({ where: { userId } })).toBe(0);
+  });
+
+  test('is a reason to come back, where roles change again and again', async () => {
+    const { tradeOne, setRoles } = await holder({ hasGrant: false });
+    const roles = ['agent', 'lead'];
+    const another = () => {
+      roles.push(`more-${roles.length}`);
+      return setRoles(roles);
+    };
+    at(SIGNED, another, { always: true });
+    const answer = await tradeOne();
+    expect(verdictOf(answer)).toEqual([503, 'temporarily_unavailable']);
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(answer.text).not.toContain('access_token');
   });
 });
 

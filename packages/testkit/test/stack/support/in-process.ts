@@ -47,6 +47,8 @@ export type InProcessOptions = {
   network?: Partial<EgressNetwork>;
   /** Stands between the server and each of its transactions. */
   aroundTransaction?: AroundTransaction;
+  /** Comes before each query outside of transactions. */
+  beforeQuery?: BeforeQuery;
 };
 
 /** What everything is encrypted under. */
@@ -55,16 +57,19 @@ export const MASTER_KEY = Buffer.alloc(32, 7);
 /** Runs a transaction, or does not, or does and says that it failed. */
 export type AroundTransaction = (run: () => Promise<unknown>) => Promise<unknown>;
 
+/** What happens before a query, by its model and operation: `linkedIdentity.updateMany`. */
+export type BeforeQuery = (query: string) => Promise<void> | undefined;
+
 /** Starts one on a free port, over a connection of its own to the database. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
-  const { databaseUrl, env = {}, configuration = {}, issuer: given, network, aroundTransaction } = options;
+  const { databaseUrl, env = {}, configuration = {}, issuer: given, network } = options;
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
   const config = await withConfigurationFile(configuration, (file) =>
     readConfig({ PORTCULLIS_ISSUER: issuer, PORTCULLIS_CONFIG: file, ...env }),
   );
   const opened = await openDatabase({ url: databaseUrl });
-  const database = aroundTransaction ? { ...opened, prisma: watched(opened.prisma, aroundTransaction) } : opened;
+  const database = { ...opened, prisma: watched(opened.prisma, options) };
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
   const log = createLogger({ name: 'in-process', level: 'silent' });
@@ -100,12 +105,33 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   };
 }
 
-function watched(prisma: Database['prisma'], around: AroundTransaction): Database['prisma'] {
+function watched(
+  prisma: Database['prisma'],
+  { aroundTransaction, beforeQuery }: Pick<InProcessOptions, 'aroundTransaction' | 'beforeQuery'>,
+): Database['prisma'] {
+  if (!aroundTransaction && !beforeQuery) return prisma;
   return new Proxy(prisma, {
-    get: (client, name) =>
-      name === '$transaction'
-        ? (...args: unknown[]) => around(() => Reflect.apply(client.$transaction, client, args))
-        : Reflect.get(client, name),
+    get(client, name) {
+      const value: unknown = Reflect.get(client, name);
+      if (name === '$transaction' && aroundTransaction)
+        return (...args: unknown[]) => aroundTransaction(() => Reflect.apply(client.$transaction, client, args));
+      const isModel = typeof value === 'object' && value !== null && typeof name === 'string' && /^[a-z]/.test(name);
+      return isModel && beforeQuery ? announced(value, (operation) => beforeQuery(`${name}.${operation}`)) : value;
+    },
+  });
+}
+
+function announced(model: object, before: BeforeQuery): object {
+  return new Proxy(model, {
+    get(queries, operation) {
+      const query: unknown = Reflect.get(queries, operation);
+      if (typeof query !== 'function' || typeof operation !== 'string') return query;
+      return (...args: unknown[]) => {
+        const first = before(operation);
+        const run = () => Reflect.apply(query, queries, args);
+        return first ? first.then(run) : run();
+      };
+    },
   });
 }
 
