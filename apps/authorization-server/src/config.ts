@@ -64,6 +64,8 @@ export type Config = Readonly<{
   refreshTokens: ConfigurationFile['refreshTokens'];
   /** How long the answer to a refresh may be given again, in seconds; 0 for never. */
   refreshGraceSeconds: number;
+  /** How long the server goes on answering after `SIGTERM`, in seconds, so that proxies hear of it first. */
+  drainSeconds: number;
   /** Where the metrics are listened for; undefined for nowhere. */
   metrics: { host: string; port: number } | undefined;
   firstAdministrator: { email: string; password: Secret } | undefined;
@@ -118,6 +120,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     accessTokenTtlSeconds: read.integer('PORTCULLIS_ACCESS_TOKEN_TTL', { fallback: 300, min: 5, max: 3600 }),
     refreshTokens: file.refreshTokens,
     refreshGraceSeconds: read.integer('PORTCULLIS_REFRESH_GRACE', { fallback: 120, min: 0, max: 600 }),
+    drainSeconds: read.integer('PORTCULLIS_DRAIN_SECONDS', { fallback: 0, min: 0, max: 60 }),
     metrics: metricsOf(read),
     firstAdministrator: firstAdministratorOf(read),
     mcpServer: mcpServerCredentials(read),

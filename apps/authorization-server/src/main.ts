@@ -59,7 +59,8 @@ async function start(): Promise<Running> {
     // On a terminal they would scroll the set-up link away.
     requestLogLevel: isatty(1) ? 'debug' : 'info',
   });
-  const http = createHttpServer(server.listener);
+  const http = createHttpServer(server.listener, config.trustedProxies);
+  server.departure.watch(http);
   const listening = await listen(http, { host: config.host, port: config.port, variable: 'PORTCULLIS_PORT' });
   const metrics = await listenForMetrics(config, server.metrics);
   const onFault = (cause: unknown) => log?.warn({ err: cause }, 'cleaning failed; it runs again in a while');
@@ -79,6 +80,7 @@ async function start(): Promise<Running> {
     );
   }
   return {
+    leave: () => server.departure.announce(),
     async close() {
       clearInterval(keeping);
       server.close();

@@ -26,7 +26,14 @@ import {
   isUnavailable,
   preRegisteredClients,
 } from '@portcullis/persistence';
-import { CLI_CLIENT_ID, type Clock, type Logger } from '@portcullis/platform';
+import {
+  CLI_CLIENT_ID,
+  type Clock,
+  createDeparture,
+  type Departure,
+  idleConnectionMs,
+  type Logger,
+} from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
 import { accountRouter } from './account/router.ts';
@@ -123,6 +130,8 @@ export type AuthorizationServer = {
   /** Revokes at the upstreams what no grant may use any more, and what was received and not kept; returns how many. */
   endUnusedConnections(): Promise<number>;
   metrics: Metrics;
+  /** How the process goes once it was told to. */
+  departure: Departure;
   /** Ends what would not end by itself: streams that are open. */
   close(): void;
 };
@@ -331,13 +340,14 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     log,
   });
 
+  const departure = createDeparture(config.drainSeconds);
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
   app.maxIpsCount = config.trustedProxies;
   app.use(openRequestContext({ log, clock, basePath: site.basePath, requestLogLevel: deps.requestLogLevel }));
   app.use(securityHeaders(site));
   app.use(errorBoundary({ log, isUnavailable: isAway }));
-  app.use(healthRouter(() => database.ready()).routes());
+  app.use(healthRouter(() => database.ready(), departure).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
   app.use(shapeRequest(site, catalogue));
@@ -374,6 +384,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     }),
     endUnusedConnections: () => endUnusedConnections(ending),
     metrics,
+    departure,
     close() {
       events.close();
       feed.close();
@@ -453,10 +464,11 @@ function trustedClients(database: Database): IsPreRegistered {
   return async (clientId) => clientId === CLI_CLIENT_ID || (await isManual(clientId));
 }
 
-/** An HTTP server with the time limits of a server on the open internet. */
-export function createHttpServer(listener: RequestListener) {
+/** An HTTP server with the time limits of a server on the open internet, or behind so many proxies. */
+export function createHttpServer(listener: RequestListener, trustedProxies = 0) {
+  const keepAliveTimeout = idleConnectionMs(trustedProxies);
   const server = createServer(
-    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000, maxHeaderSize: 32_768 },
+    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout, maxHeaderSize: 32_768 },
     listener,
   );
   noteConnections(server);

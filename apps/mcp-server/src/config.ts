@@ -21,6 +21,8 @@ export type Config = {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly dataDir: string;
+  /** How long the server goes on answering after `SIGTERM`, in seconds, so that proxies hear of it first. */
+  readonly drainSeconds: number;
   /** Where the metrics are listened for; undefined for nowhere. */
   readonly metrics: { host: string; port: number } | undefined;
   /** A `postgresql://` URL; without one the tables live in SQLite under `dataDir`. */
@@ -70,6 +72,7 @@ export function readConfig(
     host: reader.string('PORTCULLIS_MCP_HOST', '127.0.0.1'),
     port: reader.port('PORTCULLIS_MCP_PORT', 4001),
     dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
+    drainSeconds: reader.integer('PORTCULLIS_DRAIN_SECONDS', { fallback: 0, min: 0, max: 60 }),
     metrics: metricsOf(reader),
     databaseUrl: databaseUrl(reader),
     analyticsDatabaseUrl: reader.secret('PORTCULLIS_MCP_ANALYTICS_DATABASE_URL'),

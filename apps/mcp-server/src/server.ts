@@ -2,7 +2,16 @@ import { createServer } from 'node:http';
 import Router from '@koa/router';
 import { createGuard, type Guard, type GuardOptions, type RevocationFeedChange } from '@portcullis/guard';
 import { type CertificateSource, certificateFromProxy, certificateOfConnection } from '@portcullis/guard/node';
-import { type Clock, type Listening, type Logger, listen, metricsListener } from '@portcullis/platform';
+import {
+  type Clock,
+  createDeparture,
+  type Departure,
+  idleConnectionMs,
+  type Listening,
+  type Logger,
+  listen,
+  metricsListener,
+} from '@portcullis/platform';
 import Koa from 'koa';
 import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
@@ -44,7 +53,7 @@ export type McpServerDeps = {
 };
 
 /** A server that takes requests. */
-export type McpServer = { port: number; close(): Promise<void> };
+export type McpServer = { port: number; leave(): Promise<void>; close(): Promise<void> };
 
 const RECEIVE_TIMEOUT_MS = 30_000;
 const WITHOUT_SECRET =
@@ -88,13 +97,15 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     };
     const [first, ...others] = partsOf(config, tools);
     const served: readonly [ServedPart, ...ServedPart[]] = [serve(first), ...others.map(serve)];
+    const departure = createDeparture(config.drainSeconds);
     const server = createServer(
-      { requestTimeout: RECEIVE_TIMEOUT_MS },
+      { requestTimeout: RECEIVE_TIMEOUT_MS, keepAliveTimeout: idleConnectionMs(config.trustedProxies) },
       deskApp(config, {
-        ...{ served, origins, store, logger },
+        ...{ served, origins, store, logger, departure },
         clientCertificate: certificateSource(config),
       }).callback(),
     );
+    departure.watch(server);
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
     // Where the desk is split, the counts are those of the part that reads.
@@ -103,7 +114,7 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     if (served[0].guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
     if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
-    return { port: listening.port, close: () => running.disposeAsync() };
+    return { port: listening.port, leave: () => departure.announce(), close: () => running.disposeAsync() };
   } catch (cause) {
     await opened.disposeAsync();
     throw cause;
@@ -194,9 +205,13 @@ type AppParts = Omit<McpRouteParts, keyof ServedPart> & {
   served: readonly [ServedPart, ...ServedPart[]];
   store: DeskStore;
   logger: Logger;
+  departure: Departure;
 };
 
-function deskApp({ trustedProxies }: Config, { served, store, logger, ...shared }: AppParts): Koa<RequestState> {
+function deskApp(
+  { trustedProxies }: Config,
+  { served, store, logger, departure, ...shared }: AppParts,
+): Koa<RequestState> {
   const app = new Koa<RequestState>();
   app.proxy = trustedProxies > 0;
   app.maxIpsCount = trustedProxies;
@@ -210,6 +225,7 @@ function deskApp({ trustedProxies }: Config, { served, store, logger, ...shared 
   const checks = [
     { name: 'database', passes: database },
     { name: 'keys', passes: () => served[0].guard.keysAvailable() },
+    { name: 'not stopping', passes: async () => !departure.isNear() },
   ];
   healthRoutes(router, checks, logger);
   // The first answers for both where a document has one address: the metadata at the root.

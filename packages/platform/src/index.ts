@@ -39,10 +39,11 @@ export {
 } from './audit-report.ts';
 export { readCertificateProxy } from './certificate-proxy.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { createDeparture, type Departure } from './departure.ts';
 export { type EnvironmentReader, environmentReader, isLoopbackHost } from './environment.ts';
 export { errorCode } from './error-code.ts';
 export { type FolderLock, lockFolder } from './folder-lock.ts';
-export { type Listening, type ListenOptions, listen } from './listen.ts';
+export { idleConnectionMs, type Listening, type ListenOptions, listen } from './listen.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
 export { metricsListener } from './metrics-listener.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';

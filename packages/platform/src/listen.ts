@@ -15,6 +15,16 @@ export type Listening = {
 export type ListenOptions = { host: string; port: number; variable: string };
 
 /**
+ * How long an idle connection is kept, in milliseconds. A proxy keeps its own for up to 90 seconds and sends the next
+ * request on one of them: it must never be us who ends it at that moment.
+ *
+ * @param trustedProxies how many proxies stand in front; clients of our own get 10 seconds
+ */
+export function idleConnectionMs(trustedProxies: number): number {
+  return trustedProxies > 0 ? 100_000 : 10_000;
+}
+
+/**
  * Starts listening.
  * @throws {StartupError} when the port is taken, or the address is not this machine's.
  */

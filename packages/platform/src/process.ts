@@ -2,7 +2,11 @@ import type { Logger } from './logger.ts';
 import { StartupError } from './startup-error.ts';
 
 /** What a running process must be able to do. */
-export type Running = { close(): Promise<void> };
+export type Running = {
+  /** Lets proxies in front hear that the process will stop, while it still answers; called on `SIGTERM` alone. */
+  leave?(): Promise<void>;
+  close(): Promise<void>;
+};
 
 /** The life of one process. */
 export type ProcessOptions = {
@@ -10,13 +14,13 @@ export type ProcessOptions = {
   start(): Promise<Running>;
   /** The logger, once there is one; faults go there instead of standard error. */
   logger(): Logger | undefined;
-  /** How long draining may take before the process ends anyway, in milliseconds; 10,000 by default. */
+  /** How long closing may take before the process ends anyway, in milliseconds; 10,000 by default. */
   drainMs?: number;
 };
 
 /**
  * Runs a process to its end: a failed start prints its problems, one line each, and exits 1;
- * `SIGTERM`, `SIGINT` and `SIGHUP` drain and exit 0; an unhandled fault is logged, drains and exits 1.
+ * `SIGTERM`, `SIGINT` and `SIGHUP` drain and exit 0, the first of them after what is in front was told; an unhandled fault is logged, drains and exits 1.
  *
  * Where a parent keeps a channel to us, it is told `listening` once we are, and its end is ours: nobody is left
  * behind holding the ports and the data folder.
@@ -25,9 +29,10 @@ export function runProcess({ start, logger, drainMs = 10_000 }: ProcessOptions):
   let ending = false;
   let running: Running | undefined;
 
-  const end = async (code: number) => {
+  const end = async (code: number, signal?: NodeJS.Signals) => {
     if (ending) return;
     ending = true;
+    if (signal === 'SIGTERM') await running?.leave?.();
     setTimeout(() => process.exit(code), drainMs).unref();
     try {
       await running?.close();
@@ -45,7 +50,7 @@ export function runProcess({ start, logger, drainMs = 10_000 }: ProcessOptions):
 
   process.on('uncaughtException', fault);
   process.on('unhandledRejection', fault);
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(0, signal));
   process.once('disconnect', () => void end(0));
 
   start().then(

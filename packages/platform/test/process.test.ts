@@ -44,6 +44,27 @@ describe('the life of a process', () => {
   );
 
   test.each([
+    ['SIGTERM', 'started\nleaving\nclosed\n'],
+    ['SIGINT', 'started\nclosed\n'],
+  ] as const)(
+    '%s: what is in front is told before anything closes, where a platform asks for the end',
+    async (signal, said) => {
+      const child = run(`
+      const start = async () => {
+        const timer = setInterval(() => {}, 1000);
+        say('started');
+        return { leave: async () => say('leaving'), close: async () => { clearInterval(timer); say('closed'); } };
+      };
+      runProcess({ start, logger: () => undefined });
+    `);
+      await child.says('started');
+      child.process.kill(signal);
+      expect(await child.ended).toBe(0);
+      expect(child.output.stdout).toBe(said);
+    },
+  );
+
+  test.each([
     ['a rejection that nobody handles', `Promise.reject(new Error('lost'))`],
     ['an exception that nobody catches', `(() => { throw new Error('lost') })()`],
   ])('%s drains and exits 1: nothing half-lives', async (_, fault) => {

@@ -30,6 +30,7 @@ export async function startDesk(
     host: '127.0.0.1',
     port,
     dataDir: database.dataDir,
+    drainSeconds: 0,
     databaseUrl: database.databaseUrl,
     analyticsDatabaseUrl: database.analyticsDatabaseUrl,
     analyticsTimeoutSeconds: 1,
