@@ -11,8 +11,12 @@ const transform = {
   ],
 };
 
-/** Where there is no Chromium, the tests that drive one are left out; the test script says so. */
-const leftOut = process.env.PORTCULLIS_TEST_WITHOUT_CHROMIUM ? ['\\.browser\\.test\\.ts$'] : [];
+/** Where there is no Chromium, Caddy or docker-compose, the tests that need one are left out; the test script says so. */
+const leftOut = [
+  ...(process.env.PORTCULLIS_TEST_WITHOUT_CHROMIUM ? ['\\.browser\\.test\\.ts$'] : []),
+  ...(process.env.PORTCULLIS_TEST_WITHOUT_CADDY ? ['\\.proxy\\.'] : []),
+  ...(process.env.PORTCULLIS_TEST_WITHOUT_COMPOSE ? ['\\.compose\\.test\\.mjs$'] : []),
+];
 
 /** Settings that every project has; `tests` are globs below the workspace's folder. */
 function project(displayName, folder, tests = ['test/**/*.test.ts']) {

@@ -11,7 +11,8 @@ const CHROMIUM_PLACES = [
 ];
 
 /**
- * Finds what some tests need beside npm packages, and gets what is missing: Chromium and PostgreSQL's server programs.
+ * Finds what some tests need beside npm packages, and gets what is missing: Chromium, PostgreSQL's server programs, the
+ * TLS proxy of the compose file, and docker-compose, which reads that file without an engine.
  *
  * @returns {Promise<{ env: Record<string, string>, leftOut: string[] }>} the environment for the tests, and a
  * sentence for each group of tests that cannot run
@@ -33,6 +34,16 @@ export async function findTestPrograms(runtime) {
     leftOut.push(
       'Left out: the PostgreSQL tests, because PostgreSQL 15 or newer (initdb, postgres) is not here and could not be had. Install it, or add its folder to PATH.',
     );
+  }
+  if (!(await findOrInstall('caddy', 'PORTCULLIS_TEST_CADDY'))) {
+    env.PORTCULLIS_TEST_WITHOUT_CADDY = '1';
+    leftOut.push(
+      'Left out: the tests behind the TLS proxy, because Caddy is not here and could not be had. Install it, or set PORTCULLIS_TEST_CADDY to its path.',
+    );
+  }
+  if (!(await findOrInstall('docker-compose'))) {
+    env.PORTCULLIS_TEST_WITHOUT_COMPOSE = '1';
+    leftOut.push('Left out: the check of docker-compose.yml, because docker-compose is not here and could not be had.');
   }
   if (leftOut.length > 0 && isCi()) throw new Problem(`${leftOut.join(' ')} With CI set, nothing may be left out.`);
   return { env, leftOut };
@@ -79,6 +90,14 @@ async function findPostgresql(runtime) {
 
 async function getPostgresql(runtime) {
   return (await installFromDebian('postgresql')) && (await findPostgresql(runtime));
+}
+
+/** Whether a program of Debian's package of the same name is on the search path, or where `variable` says, or now is. */
+async function findOrInstall(name, variable) {
+  const given = variable && process.env[variable];
+  if (given && !isExecutable(given)) throw new Problem(`${variable} does not name a program. Set it, or unset it.`);
+  const isHere = () => (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name)));
+  return Boolean(given) || isHere() || ((await installFromDebian(name)) && isHere());
 }
 
 /** Installs a Debian package where this machine has apt and we may; says whether it did. */

@@ -10,6 +10,8 @@ const compose = parse(readFileSync(inRoot('docker-compose.yml'), 'utf8'), { merg
 const services = Object.entries(compose.services);
 const LATER = ['analytics-password', 'mcp-analytics-database-url', 'mcp-client-secret'];
 const servers = { 'authorization-server': 'authorization-server', 'mcp-server': 'mcp-server' };
+/** What Node.js itself reads. */
+const OF_NODE = ['NODE_EXTRA_CA_CERTS'];
 
 describe('docker-compose.yml', () => {
   test.each(services)('%s runs with what it needs and no more', (_, service) => {
@@ -19,10 +21,26 @@ describe('docker-compose.yml', () => {
     expect(service.healthcheck.test[0]).toBe('CMD');
   });
 
-  test('ports are published on loopback only', () => {
-    const ports = services.flatMap(([, service]) => service.ports ?? []);
+  test('ports are published on loopback only, but for those of the TLS proxy', () => {
+    const { proxy, ...others } = compose.services;
+    const ports = Object.values(others).flatMap((service) => service.ports ?? []);
     expect(ports).toHaveLength(2);
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+    expect(proxy.ports).toEqual(['80:80', '443:443', '443:443/udp']);
+  });
+
+  test('the proxy is given no secret, and cannot reach the database', () => {
+    expect(compose.services.proxy.secrets).toBeUndefined();
+    expect(Object.keys(compose.services.proxy.networks)).toEqual(['outside']);
+    expect(compose.services.postgresql.networks).toEqual(['inside']);
+    expect(compose.networks.inside.internal).toBe(true);
+  });
+
+  test('a server has the time that it takes to drain', () => {
+    for (const name of Object.keys(servers)) {
+      const { stop_grace_period: grace, environment } = compose.services[name];
+      expect(Number.parseInt(grace, 10)).toBeGreaterThan(Number(environment.PORTCULLIS_DRAIN_SECONDS) + 10);
+    }
   });
 
   test('the environment holds no secret, only the paths of files', () => {
@@ -37,7 +55,8 @@ describe('docker-compose.yml', () => {
 
   test.each(Object.entries(servers))('%s is given only variables that it reads', (name, app) => {
     const source = readFileSync(inRoot('apps', app, 'src', 'config.ts'), 'utf8');
-    for (const variable of Object.keys(compose.services[name].environment)) {
+    const given = Object.keys(compose.services[name].environment).filter((variable) => !OF_NODE.includes(variable));
+    for (const variable of given) {
       expect(source).toContain(`'${variable.replace(/_FILE$/, '')}'`);
     }
   });

@@ -93,6 +93,7 @@ export {
 } from './remote-document-store.ts';
 export { resealUnderMasterKey } from './reseal.ts';
 export { type AddedResource, createResourceStore, type ResourceStore } from './resource-store.ts';
+export { type EndedAfterRestore, endRestoredAccess } from './restored-access.ts';
 export {
   createRevocationLog,
   type LoggedRevocation,

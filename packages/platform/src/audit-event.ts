@@ -56,6 +56,7 @@ export const AUDIT_EVENT_TYPES = [
   'admin.refused',
   'anomaly.raised',
   'audit.moved_out',
+  'database.restored',
   'request.refused',
 ] as const;
 

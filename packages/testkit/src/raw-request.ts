@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { request as openRequest } from 'node:http';
+import { request as openTlsRequest } from 'node:https';
 
 /** A request as it goes over the wire. */
 export type RawRequest = {
@@ -26,9 +27,11 @@ export function sendRaw(
   const target = new URL(url);
   const isForm = body instanceof URLSearchParams;
   const payload = body?.toString();
+  const open = target.protocol === 'https:' ? openTlsRequest : openRequest;
   return new Promise((resolve, reject) => {
-    const request = openRequest({
+    const request = open({
       host: '127.0.0.1',
+      servername: target.hostname,
       port: target.port,
       path: target.pathname + target.search,
       method: method ?? (payload === undefined ? 'GET' : 'POST'),

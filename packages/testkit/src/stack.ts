@@ -6,6 +6,7 @@ import type { TestDatabase } from '@portcullis/test-database';
 import { createTestDatabase } from '@portcullis/test-database';
 import { findFreePort } from './loopback-server.ts';
 import { pollUntil } from './poll.ts';
+import { type ProductionProxy, prepareProductionProxy } from './production-proxy.ts';
 import type { ProcessEnd, ServerProcess } from './server-process.ts';
 import { startServerProcess, untilReady } from './server-process.ts';
 
@@ -21,6 +22,12 @@ export type StackOptions = {
   issuerPath?: string;
   /** The MCP server's URL as clients see it, where something stands in front; a free loopback port by default. */
   mcpUrl?: string;
+  /**
+   * Starts what production has: the TLS proxy of docker-compose.yml in front, https addresses, and two replicas of each
+   * server where the database is PostgreSQL. By default only where `PORTCULLIS_TEST_BEHIND_PROXY` is set, for stacks
+   * that have nothing of their own in front.
+   */
+  behindProxy?: boolean;
 };
 
 /** Both servers as processes of their own, on free ports, with a data folder and databases of their own. */
@@ -41,6 +48,10 @@ export type Stack = {
   env: { authorizationServer: Record<string, string>; mcpServer: Record<string, string> };
   /** All output of all processes so far. */
   logs(): string;
+  /** What the proxy in front wrote so far; nothing where there is none. */
+  proxyLogs(): string;
+  /** Ends and starts one server after another, as an upgrade does, and tells how each ended. */
+  rollOver(): Promise<ProcessEnd[]>;
   /** Ends both with SIGTERM, and tells how they ended; nothing is removed. */
   stopServers(): Promise<{ authorizationServer: ProcessEnd; mcpServer: ProcessEnd }>;
   /** Ends both with SIGKILL, in the middle of whatever they do. */
@@ -56,51 +67,66 @@ const programs = {
   mcpServer: new URL('../../../apps/mcp-server/dist/main.js', import.meta.url),
 };
 
+/** A server that a stack runs, and where. */
+type Place = { program: URL; port: number; env: Record<string, string> };
+type Running = { place: Place; server: ServerProcess };
+
 /** Starts both servers and waits until they are ready; on PostgreSQL in a Jest project of that kind, else on SQLite. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const plan = await planStack(options);
-  const processes: { authorizationServer: ServerProcess; mcpServer: ServerProcess }[] = [];
+  const started: ServerProcess[] = [];
+  let running: Running[] = [];
 
-  const start = async () => {
-    const authorizationServer = startServerProcess(programs.authorizationServer, plan.env.authorizationServer);
-    const mcpServer = startServerProcess(programs.mcpServer, plan.env.mcpServer);
-    processes.push({ authorizationServer, mcpServer });
-    await Promise.all([untilReady(authorizationServer, plan.port), untilReady(mcpServer, plan.mcpPort)]);
+  const startAt = async (places: readonly Place[]) => {
+    const starting = places.map((place) => ({ place, server: startServerProcess(place.program, place.env) }));
+    running = [...running.filter(({ place }) => !places.includes(place)), ...starting];
+    started.push(...starting.map(({ server }) => server));
+    await Promise.all(starting.map(({ place, server }) => untilReady(server, place.port)));
   };
-  const running = () => {
-    const newest = processes.at(-1);
-    if (!newest) throw new Error('the stack was never started');
-    return newest;
+  const serverAt = (place: Place) => {
+    const found = running.find((each) => each.place === place);
+    if (!found) throw new Error('the stack was never started');
+    return found.server;
   };
+  const [authorizationServer, mcpServer] = [plan.authorizationServers[0], plan.mcpServers[0]];
+  const places = [...plan.authorizationServers, ...plan.mcpServers];
   const stopServers = async () => {
-    const { authorizationServer, mcpServer } = running();
-    const [first, second] = await Promise.all([authorizationServer.stop(), mcpServer.stop()]);
+    await Promise.all(places.map((place) => serverAt(place).stop()));
+    const ends = [serverAt(authorizationServer).ended, serverAt(mcpServer).ended] as const;
+    const [first, second] = await Promise.all(ends);
     return { authorizationServer: first, mcpServer: second };
   };
   const killHard = async () => {
-    const { authorizationServer, mcpServer } = running();
-    await Promise.all([authorizationServer.kill(), mcpServer.kill()]);
+    await Promise.all(places.map((place) => serverAt(place).kill()));
   };
 
   const stack: Stack = {
     ...plan,
+    mcpPort: mcpServer.port,
+    env: { authorizationServer: authorizationServer.env, mcpServer: mcpServer.env },
     get authorizationServer() {
-      return running().authorizationServer;
+      return serverAt(authorizationServer);
     },
     get mcpServer() {
-      return running().mcpServer;
+      return serverAt(mcpServer);
     },
     setupLink: () =>
-      pollUntil(() => newestSetupLink(running().authorizationServer.stdout()), { what: 'a set-up link' }),
-    logs: () =>
-      processes
-        .flatMap(({ authorizationServer, mcpServer }) => [outputOf(authorizationServer), outputOf(mcpServer)])
-        .join(''),
+      pollUntil(() => newestSetupLink(serverAt(authorizationServer).stdout()), { what: 'a set-up link' }),
+    logs: () => started.map(outputOf).join(''),
+    proxyLogs: () => plan.proxy?.logs() ?? '',
     stopServers,
     killHard,
     async restart() {
       await stopServers();
-      await start();
+      await startAt(places);
+    },
+    async rollOver() {
+      const ends = [];
+      for (const place of places) {
+        ends.push(await serverAt(place).stop());
+        await startAt([place]);
+      }
+      return ends;
     },
     async stop() {
       await stopServers();
@@ -108,7 +134,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
   };
 
-  await start().catch(async (cause: unknown) => {
+  plan.proxy?.start({
+    authorizationServers: plan.authorizationServers.map(({ port }) => port),
+    mcpServers: plan.mcpServers.map(({ port }) => port),
+  });
+  await startAt(places).catch(async (cause: unknown) => {
     await killHard();
     await plan.remove();
     throw cause;
@@ -116,52 +146,88 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack;
 }
 
-async function planStack({ authorizationServer, mcpServer, env, mcpUrl: givenMcpUrl, issuerPath = '' }: StackOptions) {
+type Plan = Pick<Stack, 'issuer' | 'mcpUrl' | 'dataDir' | 'databases'> & {
+  authorizationServers: [Place, ...Place[]];
+  mcpServers: [Place, ...Place[]];
+  proxy: ProductionProxy | undefined;
+  remove(): Promise<void>;
+};
+
+async function planStack(options: StackOptions): Promise<Plan> {
+  const { authorizationServer, mcpServer, env, issuerPath = '' } = options;
   const port = Number(authorizationServer?.PORTCULLIS_PORT ?? (await findFreePort()));
   const mcpPort = Number(mcpServer?.PORTCULLIS_MCP_PORT ?? (await findFreePort()));
-  const issuer = authorizationServer?.PORTCULLIS_ISSUER ?? `http://localhost:${port}${issuerPath}`;
-  const mcpUrl = givenMcpUrl ?? `http://localhost:${mcpPort}/mcp`;
+  const proxy = isBehindProxy(options) ? await prepareProductionProxy() : undefined;
+  const issuer =
+    authorizationServer?.PORTCULLIS_ISSUER ?? `${proxy?.loginOrigin ?? `http://localhost:${port}`}${issuerPath}`;
+  const mcpUrl = options.mcpUrl ?? `${proxy?.deskOrigin ?? `http://localhost:${mcpPort}`}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
   const postgresql = globalThis.portcullisTestDatabase === 'postgresql' ? await createDatabases() : undefined;
   const shared = {
     PORTCULLIS_ISSUER: issuer,
     PORTCULLIS_MCP_URL: mcpUrl,
-    PORTCULLIS_DATA_DIR: dataDir,
     LOG_LEVEL: 'debug',
     PORTCULLIS_MCP_CLIENT_SECRET: randomBytes(32).toString('base64url'),
+    ...(proxy && { PORTCULLIS_TRUST_PROXY: '1', NODE_EXTRA_CA_CERTS: proxy.authorityFile }),
+    ...(proxy && postgresql && { PORTCULLIS_MASTER_KEY: randomBytes(32).toString('base64url') }),
     ...env,
   };
+  const authorizationServerAt = (at: number, folder: string): Place => ({
+    program: programs.authorizationServer,
+    port: at,
+    env: {
+      PORTCULLIS_DATA_DIR: folder,
+      ...shared,
+      PORTCULLIS_PORT: String(at),
+      ...(postgresql && { DATABASE_URL: postgresql.authorizationServer.url }),
+      ...authorizationServer,
+    },
+  });
+  const mcpServerAt = (at: number, folder: string): Place => ({
+    program: programs.mcpServer,
+    port: at,
+    env: {
+      PORTCULLIS_DATA_DIR: folder,
+      ...shared,
+      PORTCULLIS_MCP_PORT: String(at),
+      ...(postgresql && { PORTCULLIS_MCP_DATABASE_URL: postgresql.mcpServer.url }),
+      ...mcpServer,
+    },
+  });
+  const second = path.join(dataDir, 'second-replica');
+  const isPair = proxy !== undefined && postgresql !== undefined;
 
   return {
     issuer,
     mcpUrl,
-    port,
-    mcpPort,
     dataDir,
+    proxy,
     databases: {
       authorizationServer:
         postgresql?.authorizationServer.url ?? `file:${path.join(dataDir, 'authorization-server.sqlite')}`,
       mcpServer: postgresql?.mcpServer.url ?? `file:${path.join(dataDir, 'mcp-server.sqlite')}`,
     },
-    env: {
-      authorizationServer: {
-        ...shared,
-        PORTCULLIS_PORT: String(port),
-        ...(postgresql && { DATABASE_URL: postgresql.authorizationServer.url }),
-        ...authorizationServer,
-      },
-      mcpServer: {
-        ...shared,
-        PORTCULLIS_MCP_PORT: String(mcpPort),
-        ...(postgresql && { PORTCULLIS_MCP_DATABASE_URL: postgresql.mcpServer.url }),
-        ...mcpServer,
-      },
-    },
+    authorizationServers: [
+      authorizationServerAt(port, dataDir),
+      ...(isPair ? [authorizationServerAt(await findFreePort(), second)] : []),
+    ],
+    mcpServers: [mcpServerAt(mcpPort, dataDir), ...(isPair ? [mcpServerAt(await findFreePort(), second)] : [])],
     async remove() {
+      await proxy?.stop();
       await Promise.all([postgresql?.authorizationServer.drop(), postgresql?.mcpServer.drop()]);
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** A stack that says where it listens, or what its address is, has something of its own in front. */
+function isBehindProxy({ behindProxy, authorizationServer = {}, mcpServer = {}, env = {}, mcpUrl }: StackOptions) {
+  if (behindProxy !== undefined) return behindProxy;
+  const given = [
+    ...[authorizationServer.PORTCULLIS_ISSUER, authorizationServer.PORTCULLIS_PORT],
+    ...[mcpServer.PORTCULLIS_MCP_PORT, env.PORTCULLIS_MCP_URL, mcpUrl],
+  ];
+  return Boolean(process.env.PORTCULLIS_TEST_BEHIND_PROXY) && given.every((each) => each === undefined);
 }
 
 async function createDatabases(): Promise<{ authorizationServer: TestDatabase; mcpServer: TestDatabase }> {
