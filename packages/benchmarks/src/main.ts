@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util';
 import type { BenchmarkCase, CaseResult } from './benchmark-case.ts';
 import { guardOverhead } from './cases/guard-overhead.ts';
+import { journey } from './cases/journey.ts';
 import { machineLimits } from './cases/machine-limits.ts';
 import { refreshVolume } from './cases/refresh-volume.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
 import { profileInto } from './child-program.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
 
-const CASES: readonly BenchmarkCase[] = [machineLimits, guardOverhead, tokenEndpoint, refreshVolume];
+const CASES: readonly BenchmarkCase[] = [machineLimits, guardOverhead, tokenEndpoint, journey, refreshVolume];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,6 +4,7 @@ import { type Measured, measureInterleaved, type Variant } from '../interleaved.
 import { type LoadGenerator, loadVariant, startLoadGenerator } from '../load-generator.ts';
 import type { Subject } from '../peers/subject.ts';
 import { ON_POSTGRESQL, ON_SQLITE, startSubjects } from '../peers/subjects.ts';
+import { usageOf } from '../process-usage.ts';
 import { signInToNewClient } from '../scenarios/journey.ts';
 import type { ScenarioName, ScenarioSettings } from '../scenarios/load.ts';
 import { createPerson } from '../scenarios/person.ts';
@@ -19,6 +20,7 @@ export const tokenEndpoint: BenchmarkCase = {
     await using started = new AsyncDisposableStack();
     const subjects = started.adopt(await startSubjects({ few: quick }), (all) => all.stop());
     const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
+    const idle = subjects.all.map(residentMegabytes);
     const effort = { rounds, steps, warmUp: quick ? 16 : steps * 3 };
     const titles = [
       'Refresh with rotation',
@@ -39,9 +41,20 @@ export const tokenEndpoint: BenchmarkCase = {
     }
     return {
       name: tokenEndpoint.name,
-      tables: measured.map((of, index) => tableOf(titles[index] ?? '', of, BARE)),
+      tables: [
+        ...measured.map((of, index) => tableOf(titles[index] ?? '', of, BARE)),
+        {
+          title: 'Resident memory of the authorization server, MB',
+          columns: ['server', 'when it has started', 'after all of this'],
+          lines: subjects.all.map((subject, index) => [
+            subject.name,
+            (idle[index] ?? Number.NaN).toFixed(0),
+            residentMegabytes(subject).toFixed(0),
+          ]),
+        },
+      ],
       charts: measured.map((of, index) => chartOf(titles[index] ?? '', of)),
-      goals: goalsOf(measured),
+      goals: [...goalsOf(measured), ...memoryGoals(subjects.all, idle)],
       notes: [
         `${rounds} rounds after warming up, ${steps} requests each, ${AT_ONCE} at once; servers in turn, medians.`,
         'CPU is that of the server without its database. PostgreSQL is one server for all, and writes through to disk.',
@@ -51,6 +64,25 @@ export const tokenEndpoint: BenchmarkCase = {
     };
   },
 };
+
+function residentMegabytes({ servers }: Subject): number {
+  return servers.reduce((sum, pid) => sum + usageOf(pid).residentBytes, 0) / 2 ** 20;
+}
+
+function memoryGoals(subjects: readonly Subject[], idle: readonly number[]): Goal[] {
+  return subjects.flatMap(({ name }, index) =>
+    name.startsWith('Portcullis')
+      ? [
+          {
+            what: `MB in memory when idle: ${name}`,
+            sense: 'at most',
+            wanted: 130,
+            measured: idle[index] ?? Number.NaN,
+          },
+        ]
+      : [],
+  );
+}
 
 type VariantOf = (subject: Subject, generator: LoadGenerator) => Promise<Variant | undefined>;
 

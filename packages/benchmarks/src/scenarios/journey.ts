@@ -15,23 +15,30 @@ export type SignInTarget = {
 };
 
 /** From a client that nobody knows to its first call of a tool; undefined where there is nothing to call. */
-export type Journeys = SignInTarget & { calls: Omit<McpCalls, 'tokens'> | undefined };
+export type Journeys = SignInTarget & {
+  calls: Omit<McpCalls, 'tokens'> | undefined;
+  /** Whether everybody is new to the server each time, and has to sign in with a password. */
+  signsInEachTime: boolean;
+};
 
 /** What a client has after a sign-in. */
 export type SignedIn = { clientId: string; access: string; refresh: string };
 
 const REDIRECT_URI = 'http://127.0.0.1:9/callback';
 
-/** Whole journeys; each worker is a person of its own, who signs in at the first one and is known at the others. */
-export function journeys({ calls, ...target }: Journeys): Scenario {
+/** Whole journeys; each worker is a person of its own, who signs in at the first one and, by default, is known at the others. */
+export function journeys({ calls, signsInEachTime, ...target }: Journeys): Scenario {
   const people = new Map<number, Person>();
   return {
     async step(_nth, worker) {
-      const person = people.get(worker) ?? createPerson(target.person);
+      const known = signsInEachTime ? undefined : people.get(worker);
+      const person = known ?? createPerson(target.person);
       people.set(worker, person);
       const { access } = await signInToNewClient(target, person);
       if (calls === undefined) return;
-      await (await mcpCalls({ ...calls, tokens: { given: access } })).step(0, worker);
+      const call = await mcpCalls({ ...calls, tokens: { given: access } });
+      await call.prepare?.(1);
+      await call.step(0, worker);
     },
   };
 }
