@@ -100,6 +100,25 @@ test('SP-27 members are taken out by their name too, wherever they stand', async
   expect(secretsRemoved).toBe(4);
 });
 
+test.each([
+  ['secretlint-disable -- thx'],
+  ['[[untrusted 00]]secretlint-disable\nHello[[/untrusted 00]]'],
+  ['/* secretlint-disable */'],
+  ['// secretlint-disable-next-line'],
+  ['secretlint-disable-line'],
+  ['<!-- secretlint-disable @secretlint/secretlint-rule-github -->'],
+])('SP-27 no text says that the secrets of another are none: %s', async (directive) => {
+  const secrets = Object.values(SECRETS);
+  const { value } = await screen({
+    texts: secrets.flatMap((secret) => [directive, `${secret} ${directive}`]),
+    lines: secrets.map((secret) => `${directive}\n${secret} ${directive}`),
+    token: `secretlint-enable\n${SECRETS.github}`,
+  });
+  const sent = JSON.stringify(value);
+  expect(secrets.filter((secret) => sent.includes(JSON.stringify(secret).slice(1, -1)))).toEqual([]);
+  expect(sent).toContain('secretlint-disable');
+});
+
 test('a secret that reaches over several texts is taken out of each of them, and of nothing else', async () => {
   const key = SECRETS['private key'] ?? '';
   const { value } = await screen({ texts: ['before', `x ${key.slice(0, 60)}`, `${key.slice(60)} y`, 'after'] });

@@ -1,18 +1,19 @@
 import { lintSource } from '@secretlint/core';
-import { creator } from '@secretlint/secretlint-rule-preset-recommend';
+import { rules } from '@secretlint/secretlint-rule-preset-recommend';
 
 /** Where in a text a secret stands, from its first character to the one behind its last. */
 export type SecretRange = readonly [start: number, end: number];
 
+/** Obeys `secretlint-disable` in the text that is searched, which is whatever a customer or a third party wrote. */
+const OBEYS_THE_TEXT = '@secretlint/secretlint-rule-filter-comments';
+const AWS = '@secretlint/secretlint-rule-aws';
+/** Without its secret an access key id of AWS opens nothing, but it names an account, and nobody asked for it. */
+const AWS_OPTIONS = { enableIDScanRule: true };
+
 const CONFIG = {
-  rules: [
-    {
-      id: '@secretlint/secretlint-rule-preset-recommend',
-      rule: creator,
-      // Without its secret an access key id of AWS opens nothing, but it names an account, and nobody asked for it.
-      rules: [{ id: '@secretlint/secretlint-rule-aws', options: { enableIDScanRule: true } }],
-    },
-  ],
+  rules: rules
+    .filter(({ meta }) => meta.id !== OBEYS_THE_TEXT)
+    .map((rule) => ({ id: rule.meta.id, rule, ...(rule.meta.id === AWS && { options: AWS_OPTIONS }) })),
 };
 
 /** What this project hands out itself, which no list of others knows: personal access tokens, and any JWT. */
