@@ -19,8 +19,9 @@ export async function listenForCallback(state: string): Promise<CallbackListener
   const redirectUri = `http://127.0.0.1:${port}/callback`;
   const came = new Promise<URL>((resolve) => {
     server.on('request', (request, response) => {
-      const url = new URL(request.url ?? '/', redirectUri);
-      if (url.pathname !== '/callback' || url.searchParams.get('state') !== state) {
+      // What is thrown here ends the program, and any page can make a browser ask for what is no URL, such as `//`.
+      const url = URL.parse(request.url ?? '', redirectUri);
+      if (url?.pathname !== '/callback' || url.searchParams.get('state') !== state) {
         say(response, 404, 'This is not the page of a sign-in.');
         return;
       }

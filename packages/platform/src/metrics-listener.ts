@@ -6,8 +6,8 @@ type Measured = { text(): Promise<string>; contentType: string };
 /** Answers `GET /metrics` and nothing else; it belongs on a listener of its own, which no client can reach. */
 export function metricsListener({ text, contentType }: Measured): RequestListener {
   return (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== '/metrics') {
+    // What is thrown here ends the process, and there are targets that are no URL, such as `//`.
+    if (URL.parse(request.url ?? '', 'http://localhost')?.pathname !== '/metrics') {
       response.writeHead(404).end();
       return;
     }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, findFreePort, pollUntil } from '../../src/index.ts';
+import { createHttpPerson, findFreePort, pollUntil, sendRaw } from '../../src/index.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
@@ -84,6 +84,7 @@ describe('portcullis login', () => {
     // A stranger on this computer calls back first; that neither ends nor satisfies the wait.
     const forged = new URL(`${url.searchParams.get('redirect_uri')}?code=forged&state=guessed`);
     expect((await fetch(forged)).status).toBe(404);
+    expect((await sendRaw(`${forged.origin}//`)).status).toBe(404);
     const callback = await createHttpPerson().authorize(url, OWNER);
     expect(await (await fetch(callback)).text()).toContain('You can close this window');
     expect(await cli.ended).toMatchObject({ code: 0, out: expect.stringContaining(`as ${OWNER.email}`) });

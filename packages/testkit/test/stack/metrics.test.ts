@@ -43,6 +43,15 @@ test('the MCP server says how fresh its feed is, on a listener of its own and on
   expect((await sendRaw(`http://localhost:${new URL(stack.mcpUrl).port}/metrics`)).status).toBe(404);
 });
 
+test('a target that is no URL is not found, and ends neither server (SP-38)', async () => {
+  for (const port of [metricsPort, mcpMetricsPort]) {
+    const statusOf = async (path: string) => (await sendRaw(`http://localhost:${port}${path}`)).status;
+    expect(await statusOf('//')).toBe(404);
+    expect(await statusOf('//metrics')).toBe(404);
+    expect(await statusOf('/metrics?x')).toBe(200);
+  }
+});
+
 test('rotations, replays within the grace, refused ancestors, reuse and anomalies are counted', async () => {
   const database = await createTestDatabase();
   const server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
