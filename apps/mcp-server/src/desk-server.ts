@@ -76,15 +76,13 @@ async function callTool(
   { deps, call, context }: CallParts,
 ): Promise<CallToolResult | InputRequiredResult> {
   const started = performance.now();
-  const record = (decision: ToolDecision, detail: { sizeBytes?: number; cause?: unknown } = {}) =>
-    deps.audit.record({
-      ...{ decision, tool: tool.name, arguments: args, call, durationMs: performance.now() - started },
-      ...detail,
-    });
+  const common = { tool: tool.name, arguments: args, call };
   if (!deps.audit.isReady()) {
-    record('not-recordable');
+    deps.audit.record({ ...common, decision: 'not-recordable', durationMs: 0 });
     return failure('Calls cannot be recorded at the moment, and so none is made. Try again later.');
   }
+  const record = (decision: ToolDecision, detail: { sizeBytes?: number; cause?: unknown } = {}) =>
+    deps.audit.record({ ...common, ...detail, decision, hasBegun: true, durationMs: performance.now() - started });
   try {
     const open = await openQuestion(tool, args, { deps, call, context });
     if (open) return record(open.decision) ? open.answer : failure(NOT_RECORDED);

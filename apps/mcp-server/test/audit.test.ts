@@ -142,7 +142,7 @@ describe('every call is in the audit trail, with its result (SP-37)', () => {
 test('SP-29 SP-37 split in two, each half records its calls as the server of its own resource, and waits alone', async () => {
   desk = await startDesk({
     config: { split: true, clientSecret: new Secret(SECRET), whenFeedIsDown: 'until-expiry' },
-    deps: { spoolBytes: 524_288 + 4000 },
+    deps: { spoolBytes: 4000 },
   });
   const { issuer, url: whole } = desk;
   const everything = { scope: 'desk:read desk:write', roles: ['agent'] };
@@ -191,7 +191,7 @@ describe('records outlive what happens to either server (SP-37)', () => {
     const issuer = await startIssuer();
     const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
     const part = { name: 'whole', url: 'http://localhost/mcp', clientId: 'desk' } as const;
-    const config = { issuer: issuer.url, dataDir, ...part };
+    const config = { issuer: issuer.url, dataDir, limits: DEFAULT_LIMITS, ...part };
     const open = () =>
       openAudit({ ...config, clientSecret: new Secret(SECRET) }, { logger: silentLogger, now: () => new Date() });
     issuer.answerReports(401);
@@ -242,7 +242,7 @@ describe('records outlive what happens to either server (SP-37)', () => {
   test('a disk that fails for a while ends nothing, and nothing gathers in the sender while it idles', async () => {
     const issuer = await startIssuer();
     const folder = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
-    const spool = openSpool(folder, { limitBytes: 1024 * 1024 });
+    const spool = openSpool(folder, { limitBytes: 1024 * 1024, reserveBytes: 0 });
     let reads = 0;
     const oldest = () => {
       reads += 1;
@@ -255,7 +255,7 @@ describe('records outlive what happens to either server (SP-37)', () => {
     });
     try {
       for (let i = 1; i <= 5; i++) {
-        spool.append(JSON.stringify({ id: String(i) }));
+        spool.append(JSON.stringify({ id: String(i) }), { mayUseReserve: false });
         sender.wake();
         await untilRecorded(i, { issuer });
       }
@@ -276,12 +276,12 @@ describe('records outlive what happens to either server (SP-37)', () => {
 
   test('what was refused fills nothing up, and is kept up to 4 MiB', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'portcullis-spool-'));
-    const spool = openSpool(folder, { limitBytes: 3 * 1024 * 1024 });
+    const spool = openSpool(folder, { limitBytes: 3 * 1024 * 1024, reserveBytes: 0 });
     const line = 'x'.repeat(1024 * 1024);
     const kept: boolean[] = [];
     try {
       for (let i = 0; i < 6; i++) {
-        expect(spool.append(line)).toBe(true);
+        expect(spool.append(line, { mayUseReserve: false })).toBe(true);
         const file = spool.oldest();
         if (file) kept.push(spool.setAside(file, file.lines));
         expect(spool.isFull()).toBe(false);
@@ -295,7 +295,7 @@ describe('records outlive what happens to either server (SP-37)', () => {
   });
 
   test('while nothing more can be kept, no tool is called', async () => {
-    const audited = await startAudited({ spoolBytes: 524_288 + 4000 });
+    const audited = await startAudited({ spoolBytes: 4000 });
     const token = await audited.token('desk:read');
     audited.issuer.answerReports(503);
     calls = 0;
@@ -314,6 +314,48 @@ describe('records outlive what happens to either server (SP-37)', () => {
       await pause(50);
     }
   });
+});
+
+test('SP-37 calls that have begun are recorded, whatever is refused meanwhile because nothing more can be kept', async () => {
+  const open = Promise.withResolvers<void>();
+  let begun = 0;
+  const slow = defineTool({
+    ...{ name: 'slow', title: 'Slow', description: 'Waits, and acts.', scopes: ['desk:read'] },
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+    input: z.strictObject({ texts: z.array(z.string()) }),
+    output: z.strictObject({}),
+    async run() {
+      begun += 1;
+      await open.promise;
+      return { ok: true, value: {} };
+    },
+  });
+  const callsAtOnce = 6;
+  const audited = await startAudited(
+    { tools: [slow, counted], spoolBytes: 4000 },
+    { callsAtOnce, userCallsAtOnce: callsAtOnce },
+  );
+  audited.issuer.answerReports(503);
+  const token = await audited.token('desk:read');
+  // Records of two or three KB.
+  const args = { texts: Array.from({ length: 20 }, (_, i) => `${i} `.repeat(200)) };
+  const running = Array.from({ length: callsAtOnce - 1 }, () => call(audited, { token, name: 'slow', args }));
+  while (begun < running.length) await pause(5);
+
+  const isRefused = async (name: string, text: unknown) =>
+    (await call(audited, { token, name, args: text })).message.result?.isError === true;
+  while (!(await isRefused('count', { text: 'fills it up' })));
+  // More than the whole reserve, if they could have any of it.
+  for (let i = 0; i < 40; i++) expect(await isRefused('slow', args)).toBe(true);
+  for (let i = 0; i < 40; i++) await call(audited, { token, name: 'drop_tables', args });
+
+  open.resolve();
+  for (const { message } of await Promise.all(running)) expect(message.result?.isError).toBeUndefined();
+  audited.issuer.answerReports(200);
+  const slowOnes = () => recordsOf(audited).filter(({ tool }) => tool === 'slow');
+  const deadline = Date.now() + 20_000;
+  while (slowOnes().length < running.length && Date.now() < deadline) await pause(20);
+  expect(slowOnes().map(({ detail }) => detail?.decision)).toEqual(running.map(() => 'success'));
 });
 
 describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
@@ -402,6 +444,7 @@ describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
     expect(recorded('over-limit', 5, 'user-2')).toBe(5);
     expect(recorded('unknown-tool', 21)).toBe(20);
     expect(recorded('success', 500)).toBe(500);
+    expect(recorded('not-recordable', 30)).toBe(0);
     expect(repeated.sum(begin)).toEqual([]);
     const sums = repeated.sum(over);
     const by = { type: 'tool.called', outcome: 'denied', subject: 'user-1', client: 'client-1' };
@@ -409,6 +452,11 @@ describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
     expect(sums).toEqual([
       expect.objectContaining({ ...by, detail: { decision: 'over-limit', notRecorded: 80, since } }),
       expect.objectContaining({ ...by, detail: { decision: 'unknown-tool', notRecorded: 1, since } }),
+      expect.objectContaining({
+        ...by,
+        outcome: 'error',
+        detail: { decision: 'not-recordable', notRecorded: 30, since },
+      }),
     ]);
     for (const sum of sums) expect(reportedAuditRecord.safeParse(sum).success).toBe(true);
     expect(repeated.sum(over)).toEqual([]);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Clock, Logger } from '@portcullis/platform';
+import { AUDIT_REPORT_LIMITS, type Clock, type Logger } from '@portcullis/platform';
 import type { Config } from '../config.ts';
 import type { Part } from '../parts.ts';
 import { startSender } from './sender.ts';
@@ -19,12 +19,14 @@ const FOLDERS = { whole: 'audit-spool', read: 'audit-spool', act: 'audit-spool-a
  * @throws {StartupError} when the data folder cannot be written
  */
 export function openAudit(
-  config: Pick<Config, 'issuer' | 'dataDir' | 'clientSecret'> & Pick<Part, 'name' | 'url' | 'clientId'>,
+  config: Pick<Config, 'issuer' | 'dataDir' | 'clientSecret' | 'limits'> & Pick<Part, 'name' | 'url' | 'clientId'>,
   { logger, now, spoolBytes = SPOOL_BYTES }: { logger: Logger; now: Clock; spoolBytes?: number | undefined },
 ): ToolAudit & { close(): Promise<void> } {
-  const { issuer, url: resource, clientId, clientSecret } = config;
+  const { issuer, url: resource, clientId, clientSecret, limits } = config;
   if (clientSecret === undefined) return { ...logToolCalls(logger), close: async () => undefined };
-  const spool = openSpool(join(config.dataDir, FOLDERS[config.name]), { limitBytes: spoolBytes });
+  // As many calls as can have begun at once, each with the largest record that is taken.
+  const reserveBytes = limits.callsAtOnce * AUDIT_REPORT_LIMITS.recordBytes;
+  const spool = openSpool(join(config.dataDir, FOLDERS[config.name]), { limitBytes: spoolBytes, reserveBytes });
   const sender = startSender({ issuer, resource, clientId, clientSecret: clientSecret.reveal(), spool, logger });
   const audit = recordToolCalls({ spool, sender, logger, now });
   return {

@@ -12,52 +12,64 @@ export type RepeatedRefusals = {
 
 const WINDOW_MS = 60_000;
 /** As many as make the anomaly `repeated_failures`. */
-const RECORDED_ONE_BY_ONE = 20;
+const SOME = 20;
 
-/** What is refused before a limit, or by one. All else is bounded by the limits on calls. */
-const UNBOUNDED: ReadonlySet<ToolDecision> = new Set<ToolDecision>([
-  'unknown-tool',
-  'hidden-tool',
-  'insufficient-scope',
-  'over-limit',
+/**
+ * How many are recorded one by one of what is refused before a limit, or by one, and of what is refused because no record
+ * has a place. All else is bounded by the limits on calls.
+ */
+const RECORDED_ONE_BY_ONE: ReadonlyMap<ToolDecision, number> = new Map<ToolDecision, number>([
+  ['unknown-tool', SOME],
+  ['hidden-tool', SOME],
+  ['insufficient-scope', SOME],
+  ['over-limit', SOME],
+  ['not-recordable', 0],
 ]);
 
-type Counted = Pick<ToolCall, 'decision'> & { subject: string; client: string; beganAt: Date; calls: number };
+type Counted = Pick<ToolCall, 'decision'> & {
+  subject: string;
+  client: string;
+  beganAt: Date;
+  recorded: number;
+  notRecorded: number;
+};
 
 /**
  * A good token must not be enough to fill the trail: of each user, client and decision the first 20 of a minute are
- * recorded one by one, the others counted.
+ * recorded one by one, the others counted. Calls that were not made because they could not be recorded are all counted.
  */
 export function repeatedRefusals(nextId: (time: Date) => string): RepeatedRefusals {
   const windows = new Map<string, Counted>();
 
   return {
     isRecorded({ decision, call: { principal } }, now) {
-      if (!UNBOUNDED.has(decision)) return true;
+      const most = RECORDED_ONE_BY_ONE.get(decision);
+      if (most === undefined) return true;
       const { subject, clientId: client } = principal;
       const key = JSON.stringify([subject, client, decision]);
-      const window = windows.get(key) ?? { decision, subject, client, beganAt: now, calls: 0 };
-      window.calls += 1;
+      const window = windows.get(key) ?? { decision, subject, client, beganAt: now, recorded: 0, notRecorded: 0 };
       windows.set(key, window);
-      return window.calls <= RECORDED_ONE_BY_ONE;
+      const isRecorded = window.recorded < most;
+      window[isRecorded ? 'recorded' : 'notRecorded'] += 1;
+      return isRecorded;
     },
     sum(now) {
       const over = [...windows].filter(([, { beganAt }]) => now.getTime() - beganAt.getTime() >= WINDOW_MS);
       for (const [key] of over) windows.delete(key);
       return over
-        .filter(([, { calls }]) => calls > RECORDED_ONE_BY_ONE)
+        .filter(([, { notRecorded }]) => notRecorded > 0)
         .map(([, window]) => summed(window, { id: nextId(now), now }));
     },
   };
 }
 
 function summed(
-  { decision, subject, client, beganAt, calls }: Counted,
+  { decision, subject, client, beganAt, notRecorded }: Counted,
   { id, now }: { id: string; now: Date },
 ): ReportedAuditRecord {
   return {
     ...{ id, time: now.toISOString(), type: 'tool.called', outcome: outcomeOf(decision) },
     ...{ subject: subject.slice(0, 300), client: client.slice(0, 2048) },
-    detail: { decision, notRecorded: calls - RECORDED_ONE_BY_ONE, since: beganAt.toISOString() },
+    detail: { decision, notRecorded, since: beganAt.toISOString() },
   };
 }

@@ -12,15 +12,18 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { AUDIT_REPORT_LIMITS, type FolderLock, lockFolder, StartupError } from '@portcullis/platform';
+import { type FolderLock, lockFolder, StartupError } from '@portcullis/platform';
 
 /** Records that wait to be sent, in files that outlive the process. */
 export type Spool = {
   /**
    * Hands a line to the operating system, so that it outlives the process from then on; within a second it is on the
-   * disk. False where the spool is full. @throws a fault where it cannot be written
+   * disk. False where there is no place for it. @throws a fault where it cannot be written
+   *
+   * @param mayUseReserve for a call that has begun; nothing else is written while the spool is full
    */
-  append(line: string): boolean;
+  append(line: string, options: { mayUseReserve: boolean }): boolean;
+  /** Whether there is place in the reserve alone. No call may begin then. */
   isFull(): boolean;
   /** The oldest file that has lines; nothing is added to it any more. */
   oldest(): SpoolFile | undefined;
@@ -39,8 +42,6 @@ export type SpoolFile = { path: string; lines: readonly string[] };
 
 const FILE_BYTES = 262_144;
 const REFUSED_BYTES = 4 * 1024 * 1024;
-/** Left for calls that have begun: they are recorded although no other is made. */
-const RESERVE_BYTES = 64 * AUDIT_REPORT_LIMITS.recordBytes;
 const SYNC_INTERVAL_MS = 1000;
 /** So many processes may share a folder. */
 const MOST_SLOTS = 64;
@@ -49,10 +50,14 @@ const MOST_SLOTS = 64;
  * Opens the spool of this process below `folder`: the first one there that no other process has. What a process that
  * died left in it is sent by whoever has it now.
  *
- * @param limitBytes how much may wait; of that, 512 KiB are kept for calls that have begun
+ * @param limitBytes how much may wait
+ * @param reserveBytes how much more is kept for the records of calls that have begun
  * @throws {StartupError} when the folder cannot be written
  */
-export function openSpool(folder: string, { limitBytes }: { limitBytes: number }): Spool {
+export function openSpool(
+  folder: string,
+  { limitBytes, reserveBytes }: { limitBytes: number; reserveBytes: number },
+): Spool {
   const { path, lock } = takeSlot(folder);
   adopt(folder, path);
   let next = 1 + Math.max(0, ...filesOf(path).map(({ number }) => number));
@@ -85,9 +90,9 @@ export function openSpool(folder: string, { limitBytes }: { limitBytes: number }
   }, SYNC_INTERVAL_MS).unref();
 
   return {
-    append(line) {
+    append(line, { mayUseReserve }) {
       const bytes = Buffer.from(`${line}\n`);
-      if (waitingBytes + bytes.length > limitBytes) return false;
+      if (waitingBytes + bytes.length > limitBytes + (mayUseReserve ? reserveBytes : 0)) return false;
       const file = current();
       const written = writeSync(file.fd, bytes);
       file.bytes += written;
@@ -98,7 +103,7 @@ export function openSpool(folder: string, { limitBytes }: { limitBytes: number }
       roll();
       throw new Error('the audit spool could not be written');
     },
-    isFull: () => waitingBytes > limitBytes - RESERVE_BYTES,
+    isFull: () => waitingBytes >= limitBytes,
     oldest() {
       const [first] = filesOf(path);
       if (!first) return undefined;

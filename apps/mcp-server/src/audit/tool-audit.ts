@@ -21,6 +21,8 @@ export type ToolCall = {
   sizeBytes?: number;
   /** Of a fault; for the log alone. */
   cause?: unknown;
+  /** Set where {@link ToolAudit.isReady} let the call begin: a place for its record is kept. */
+  hasBegun?: true;
 };
 
 /** Told of every decision about a tool call, once for each call, and of requests that were turned away. */
@@ -67,9 +69,9 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
   const nextId = timeOrderedIds();
   const refusals = refusalWindow(nextId);
   const repeated = repeatedRefusals(nextId);
-  const spooled = (record: ReportedAuditRecord): boolean => {
+  const spooled = (record: ReportedAuditRecord, { mayUseReserve = false } = {}): boolean => {
     try {
-      if (!spool.append(JSON.stringify(record))) return false;
+      if (!spool.append(JSON.stringify(record), { mayUseReserve })) return false;
       sender.wake();
       return true;
     } catch (cause) {
@@ -78,6 +80,8 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
     }
   };
   const sumUp = () => {
+    // What was counted stays counted until there is a place for it.
+    if (spool.isFull()) return;
     const record = refusals.sum(now());
     if (record) spooled(record);
     for (const each of repeated.sum(now())) spooled(each);
@@ -89,7 +93,7 @@ export function recordToolCalls({ spool, sender, logger, now }: AuditTrailDeps):
       log.record(call);
       const at = now();
       if (!repeated.isRecorded(call, at)) return true;
-      return spooled(callRecord(call, { id: nextId(at), now: at }));
+      return spooled(callRecord(call, { id: nextId(at), now: at }), { mayUseReserve: call.hasBegun ?? false });
     },
     turnedAway(refusal, origin) {
       log.turnedAway(refusal, origin);
