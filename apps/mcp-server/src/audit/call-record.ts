@@ -4,11 +4,15 @@ import type { ToolCall } from './tool-audit.ts';
 import { outcomeOf, type ToolDecision } from './tool-decision.ts';
 
 const LARGEST_ARGUMENTS_BYTES = 4096;
-/** Nobody read the arguments of these: there was no such tool for the caller, or the call was one too many. */
+/**
+ * Nobody read the arguments of these: there was no such tool for the caller, or the call was one too many. Those of a
+ * question to the user are kept by whoever asks it, encrypted and for as long as it is open.
+ */
 const WITHOUT_ARGUMENTS: ReadonlySet<ToolDecision> = new Set<ToolDecision>([
   'unknown-tool',
   'hidden-tool',
   'over-limit',
+  'awaiting-confirmation',
 ]);
 const LARGEST_NUMBER = 2_147_483_647;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { createGrantStore } from '@portcullis/persistence';
+import { createGrantStore, dumpTables } from '@portcullis/persistence';
 import { rounds } from '@portcullis/test-database';
-import { createHttpPerson, type HttpPerson, type Step, sendJson } from '../../src/index.ts';
+import { createHttpPerson, type HttpPerson, pollUntil, type Step, sendJson } from '../../src/index.ts';
 import {
   act,
   connect,
@@ -333,14 +333,20 @@ describe('only the server of the resource asks, and only those whom it concerns'
     }
   });
 
-  test('the database has neither the link nor the arguments', async () => {
-    const { token } = await connected();
-    const link = linkOf(
-      await exportCustomers(token, { args: { after: 'C-7777777' } }).catch(() => exportCustomers(token)),
-    );
-    const rows = JSON.stringify(await server.database.prisma.confirmation.findMany());
-    expect(rows).not.toContain(link.split('/').at(-1));
-    expect(rows).not.toContain('C-7777');
+  test('the database has neither the link nor the arguments in any table, the audit trail among them', async () => {
+    const { token, person } = await connected();
+    const started = new Date();
+    const link = linkOf(await exportCustomers(token, { args: { after: 'C-7777777', limit: 77 } }));
+    const where = { type: 'tool.called', time: { gte: started }, detail: { contains: 'awaiting-confirmation' } };
+    await pollUntil(async () => (await server.database.prisma.auditEvent.count({ where })) > 0, { what: 'its record' });
+    const secrets = [link.split('/').at(-1) ?? '', 'C-7777777'];
+    const found = async () => {
+      const rows = await dumpTables(server.database);
+      return secrets.filter((secret) => rows.includes(secret));
+    };
+    expect(await found()).toEqual([]);
+    await decide(person, link, 'deny');
+    expect(await found()).toEqual([]);
   });
 });
 
