@@ -1,10 +1,9 @@
 import { type AuthInfo, createMcpHandler, isJSONRPCRequest } from '@modelcontextprotocol/server';
 import type { McpMessage } from '@portcullis/guard';
-import { type Call, type DeskDeps, deskServer } from './desk-server.ts';
+import { type Call, type CalledTool, type DeskDeps, deskServer } from './desk-server.ts';
 import { answerThen } from './http/answer-then.ts';
 import type { AdmissionRefusal, Admissions } from './policy/admission.ts';
 import { admissionRefused } from './policy/refusal-response.ts';
-import type { Tool } from './tools/tool.ts';
 
 /**
  * MCP over HTTP, for requests that the guard let in: the token is verified, and the message, which a POST alone has, may
@@ -22,17 +21,19 @@ const SUBSCRIPTION_CAP = 256;
 
 /** One endpoint for both protocol eras, without sessions. */
 export function mcpTransport(deps: TransportDeps): Transport {
-  const calls = new WeakMap<AuthInfo, Call>();
-  const handler = createMcpHandler(({ authInfo }) => deskServer(deps, callOf(calls, authInfo)), {
+  const arrived = new WeakMap<AuthInfo, Arrived>();
+  const makeServer = ({ call, called }: Arrived) => deskServer(deps, call, called);
+  const handler = createMcpHandler(({ authInfo }) => makeServer(arrivedWith(arrived, authInfo)), {
     maxSubscriptions: SUBSCRIPTION_CAP,
     onerror: (error) => deps.logger.debug({ err: error }, 'an MCP request was refused'),
   });
   return {
     async answer(request, message, call) {
-      const admission = await deps.admissions.judge(message, call.principal, calledTool(message, deps)?.tool);
-      if (!admission.ok) return refuse(admission.refusal, message, { call, deps });
+      const called = calledTool(message, deps);
+      const admission = await deps.admissions.judge(message, call.principal, called?.tool);
+      if (!admission.ok) return refuse(admission.refusal, message, { call, called, deps });
       const authInfo = asAuthInfo(call);
-      calls.set(authInfo, call);
+      arrived.set(authInfo, { call, called });
       const parsed = message === undefined ? {} : { parsedBody: message };
       const timed = endingWithToken(request, call, deps.now());
       return await answerThen(
@@ -47,7 +48,8 @@ export function mcpTransport(deps: TransportDeps): Transport {
   };
 }
 
-type CalledTool = { tool: Tool; arguments: unknown };
+/** What the server of a request is made with. */
+type Arrived = { call: Call; called: CalledTool | undefined };
 
 function calledTool(message: McpMessage | undefined, { tools }: DeskDeps): CalledTool | undefined {
   if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
@@ -58,9 +60,8 @@ function calledTool(message: McpMessage | undefined, { tools }: DeskDeps): Calle
 function refuse(
   refusal: AdmissionRefusal,
   message: McpMessage | undefined,
-  { call, deps }: { call: Call; deps: DeskDeps },
+  { call, called, deps }: Arrived & { deps: DeskDeps },
 ): Response {
-  const called = calledTool(message, deps);
   if (called) {
     deps.audit.record({ decision: 'over-limit', ...called, tool: called.tool.name, call, durationMs: 0 });
   }
@@ -73,10 +74,10 @@ function asAuthInfo({ principal }: Call): AuthInfo {
   return { token: '', clientId: principal.clientId, scopes: [...principal.scopes] };
 }
 
-function callOf(calls: WeakMap<AuthInfo, Call>, authInfo: AuthInfo | undefined): Call {
-  const call = authInfo && calls.get(authInfo);
-  if (call === undefined) throw new Error('an MCP request arrived without its principal');
-  return call;
+function arrivedWith(all: WeakMap<AuthInfo, Arrived>, authInfo: AuthInfo | undefined): Arrived {
+  const arrived = authInfo && all.get(authInfo);
+  if (arrived === undefined) throw new Error('an MCP request arrived without its principal');
+  return arrived;
 }
 
 const TIMER_CAP_MS = 2 ** 31 - 1;

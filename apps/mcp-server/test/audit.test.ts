@@ -21,7 +21,7 @@ import { DESK_TOOLS } from '../src/tools/desk-tools.ts';
 import { defineTool } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
 import { startIssuer } from './support/issuer.ts';
-import { call, ERAS, type Era } from './support/messages.ts';
+import { ask, call, ERAS, type Era } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
 
 const SECRET = 'the secret of the desk: 43 characters, or so';
@@ -137,6 +137,17 @@ describe('every call is in the audit trail, with its result (SP-37)', () => {
       }
     },
   );
+});
+
+test('SP-37 RS-30 a call with a state that was made up ends before its handler, and is in the trail', async () => {
+  const audited = await startAudited();
+  const token = await audited.token('desk:read');
+  const params = { name: 'search_tickets', arguments: { query: 'printer' }, requestState: 'made up' };
+  const { message } = await ask(audited, { token, era: '2026-07-28', method: 'tools/call', params });
+  expect(message.error?.code).toBe(-32602);
+  expect(await untilRecorded(1, audited)).toMatchObject([
+    { tool: 'search_tickets', outcome: 'denied', subject: 'user-1', detail: { decision: 'not-confirmed' } },
+  ]);
 });
 
 test('SP-29 SP-37 split in two, each half records its calls as the server of its own resource, and waits alone', async () => {
