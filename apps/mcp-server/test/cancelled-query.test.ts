@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Kysely, sql } from 'kysely';
-import type { Analytics } from '../src/analytics/analytics.ts';
+import type { SharedAnalytics } from '../src/analytics/few-at-once.ts';
 import { openAnalytics } from '../src/analytics/open-analytics.ts';
 import { openStore } from '../src/store/open-store.ts';
 import { postgresqlDialect } from '../src/store/postgresql-dialect.ts';
@@ -11,7 +11,7 @@ const RUNAWAY = 'with recursive r(n) as (select 1 union all select n + 1 from r)
 const GONE = { ok: false, refusal: { reason: 'took-too-long' } };
 
 let database: Awaited<ReturnType<typeof emptyDatabase>>;
-let analytics: Analytics | undefined;
+let analytics: SharedAnalytics | undefined;
 
 beforeAll(async () => {
   database = await emptyDatabase({ withAnalyticsRole: true });
@@ -23,17 +23,20 @@ afterAll(async () => {
   await database?.drop();
 });
 
+let callers = 0;
+
+/** Each by another user. */
 async function run(statement: string, signal = new AbortController().signal) {
   if (!analytics) throw new Error('there is nothing to run queries on');
-  return await analytics.run(statement, signal);
+  return await analytics.run(statement, { subject: `user-${++callers}`, signal });
 }
 
 test('SP-30 a query whose caller has gone ends, and its place is free at once', async () => {
   // More than run at once: the last one waits.
-  const callers = Array.from({ length: 3 }, () => new AbortController());
-  const runaways = callers.map(({ signal }) => run(RUNAWAY, signal));
+  const leaving = Array.from({ length: 3 }, () => new AbortController());
+  const runaways = leaving.map(({ signal }) => run(RUNAWAY, signal));
   await running(2);
-  for (const caller of callers) caller.abort();
+  for (const caller of leaving) caller.abort();
   expect(await Promise.all(runaways)).toEqual([GONE, GONE, GONE]);
   expect(await run('select count(*) from tickets')).toMatchObject({ ok: true });
   await running(0);

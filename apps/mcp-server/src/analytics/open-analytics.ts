@@ -3,8 +3,7 @@ import { Kysely, sql } from 'kysely';
 import { sqliteFile } from '../store/open-store.ts';
 import { postgresqlDialect } from '../store/postgresql-dialect.ts';
 import type { DeskTables } from '../store/tables.ts';
-import type { Analytics } from './analytics.ts';
-import { fewAtOnce } from './few-at-once.ts';
+import { fewAtOnce, type SharedAnalytics } from './few-at-once.ts';
 import { postgresqlAnalytics } from './postgresql-analytics.ts';
 import { boundaryProblems } from './postgresql-boundary.ts';
 import { sqliteAnalytics } from './sqlite-analytics.ts';
@@ -18,7 +17,7 @@ export type AnalyticsOptions = {
   analyticsTimeoutSeconds: number;
 };
 
-const PLACES = { running: 2, waiting: 16 };
+const PLACES = { running: 2, waiting: 16, ofUser: { running: 1, waiting: 2 } };
 const HELP = 'run docker/analytics-role.sql as a superuser; see docs/configuration.md';
 
 /**
@@ -26,7 +25,7 @@ const HELP = 'run docker/analytics-role.sql as a superuser; see docs/configurati
  * why, where that role could do more than read the views.
  * The desk's tables must be up to date.
  */
-export async function openAnalytics(options: AnalyticsOptions, logger: Logger): Promise<Analytics | undefined> {
+export async function openAnalytics(options: AnalyticsOptions, logger: Logger): Promise<SharedAnalytics | undefined> {
   const { databaseUrl, analyticsDatabaseUrl, dataDir } = options;
   const timeoutMs = options.analyticsTimeoutSeconds * 1000;
   if (databaseUrl === undefined) return fewAtOnce(sqliteAnalytics({ file: sqliteFile(dataDir), timeoutMs }), PLACES);

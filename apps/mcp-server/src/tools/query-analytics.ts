@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { type Analytics, type AnalyticsRefusal, RESULT_LIMITS } from '../analytics/analytics.ts';
+import { type AnalyticsRefusal, RESULT_LIMITS } from '../analytics/analytics.ts';
+import type { SharedAnalytics } from '../analytics/few-at-once.ts';
 import { describeViews } from '../analytics/views.ts';
 import { plainText } from './plain-text.ts';
 import { defineTool, type Tool } from './tool.ts';
 import { type Boundary, boundarySchema, describeBoundary, newBoundary } from './untrusted-text.ts';
 
 /** Answers questions about the desk in SQL, over views that hold nothing of persons (SP-33). */
-export function queryAnalytics(analytics: Analytics): Tool {
+export function queryAnalytics(analytics: SharedAnalytics): Tool {
   return defineTool({
     name: 'query_analytics',
     title: 'Query analytics',
@@ -21,8 +22,8 @@ export function queryAnalytics(analytics: Analytics): Tool {
       rows: z.array(z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),
       cut: z.boolean().describe('Whether rows, or ends of texts, were left out.'),
     }),
-    async run({ sql }, { signal }) {
-      const outcome = await analytics.run(sql, signal);
+    async run({ sql }, { signal, principal: { subject } }) {
+      const outcome = await analytics.run(sql, { subject, signal });
       if (!outcome.ok)
         return { ok: false, refusal: { reason: 'impossible', message: explain(outcome.refusal.reason, analytics) } };
       const { columns, rows, cut } = outcome.table;
@@ -39,7 +40,7 @@ function marked(text: string, boundary: Boundary): string {
   return /^[\w.:+-]{0,40}( [\w.:+-]{0,20})?$/.test(text) ? text : boundary.around(text);
 }
 
-function explain(reason: AnalyticsRefusal, { timeoutMs }: Analytics): string {
+function explain(reason: AnalyticsRefusal, { timeoutMs }: SharedAnalytics): string {
   switch (reason) {
     case 'not-sql':
       return `This is not one SELECT statement that can be run. The views are ${describeViews()}.`;
