@@ -30,7 +30,7 @@ export function mcpTransport(deps: TransportDeps): Transport {
   return {
     async answer(request, message, call) {
       const called = calledTool(message, deps);
-      const admission = await deps.admissions.judge(message, call.principal, called?.tool);
+      const admission = await deps.admissions.judge(call.principal, called?.tool);
       if (!admission.ok) return refuse(admission.refusal, message, { call, called, deps });
       const authInfo = asAuthInfo(call);
       arrived.set(authInfo, { call, called });

@@ -12,7 +12,7 @@ import { defineTool, type Tool } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
 import { freePort } from './support/free-port.ts';
 import { type HeldClock, holdClock } from './support/held-clock.ts';
-import { ask, call, ERAS } from './support/messages.ts';
+import { ask, call, ERAS, post } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
 import { testTool } from './support/test-tool.ts';
 
@@ -78,6 +78,13 @@ describe('SP-30 rate limits', () => {
     const lists = await repeated(11, () => ask(desk, { token: other, era: '2025-11-25', method: 'tools/list' }));
     expect(lists.indexOf(429)).toBe(10);
     expect(await statuses([call(desk, { token: other, name: 'cheap' })])).toEqual([429]);
+  });
+
+  test('a message that asks for no answer costs a point too', async () => {
+    const desk = await deskWith({ user: { pointsPerMinute: 10, pointsPerDay: 100 } });
+    const token = await desk.token('desk:read');
+    const body = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    expect(await repeated(11, () => post(desk, { token, body }))).toEqual([...Array(10).fill(202), 429]);
   });
 
   test('a tool is limited for each user by itself, and may declare less than usual', async () => {

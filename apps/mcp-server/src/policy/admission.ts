@@ -1,4 +1,3 @@
-import { isJSONRPCRequest } from '@modelcontextprotocol/server';
 import type { CallLimits, CountedCall, LimitReason } from './call-limits.ts';
 import type { PolicyDeclaration } from './declaration.ts';
 import type { SlotReason, Slots } from './slots.ts';
@@ -16,20 +15,19 @@ type Caller = { subject: string; clientId: string };
 type CalledTool = PolicyDeclaration & { name: string };
 
 /** Judges each message before anything is done about it. */
-export type Admissions = { judge(message: unknown, caller: Caller, tool: CalledTool | undefined): Promise<Admission> };
+export type Admissions = { judge(caller: Caller, tool: CalledTool | undefined): Promise<Admission> };
 
 /** How long a caller waits for its own calls to end. */
 const BUSY_RETRY_SECONDS = 1;
 const FREE: Admission = { ok: true, release: () => undefined };
 
 /**
- * Admits messages within the limits. A call of a tool takes a place too, until that is given back. Every other request costs one point.
+ * Admits messages within the limits. A call of a tool takes a place too, until that is given back. Everything else costs
+ * one point, also what asks for no answer: its token is judged, and it is read, like any other.
  */
 export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
   return {
-    async judge(message, { subject, clientId }, tool) {
-      // Nothing is done about a message that asks for no answer.
-      if (!isJSONRPCRequest(message)) return FREE;
+    async judge({ subject, clientId }, tool) {
       const call: CountedCall = { subject, clientId, cost: tool?.cost ?? 1, ...(tool && { tool }) };
       if (!tool) return admitted(await limits.count(call), FREE);
       const place = slots.take(subject);
