@@ -17,7 +17,14 @@ import type { Principal } from './principal.ts';
 import { publicDocument } from './public-document.ts';
 import type { Refusal } from './refusal.ts';
 import { refusalResponse } from './refusal-response.ts';
-import { type BodySource, judgeAnnouncedLength, judgeBodyHeaders, readBytes, withBody } from './request-body.ts';
+import {
+  type BodySource,
+  judgeAnnouncedLength,
+  judgeBodyHeaders,
+  mayHaveBody,
+  readBytes,
+  withBody,
+} from './request-body.ts';
 import { resourceMetadataDocument, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.ts';
 import { listenToFeed, type RevocationFeed, type RevocationMetrics, withoutFeed } from './revocation-feed.ts';
 import type { GrantRevocation } from './revoked-grants.ts';
@@ -207,6 +214,9 @@ export function createGuard(options: GuardOptions): Guard {
   async function answerBody({ request, principal, body }: Admitted, handler: Handler): Promise<Response | Refusal> {
     if (body === undefined) return handler(request, principal, undefined);
     const read = await readBytes(body, settings.bodyLimitBytes);
+    if (read.ok && !mayHaveBody(request)) {
+      return read.bytes.length === 0 ? handler(request, principal, undefined) : { reason: 'not_a_message' };
+    }
     return read.ok ? handler(withBody(request, read.bytes), principal, undefined) : read.refusal;
   }
 

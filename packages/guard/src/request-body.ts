@@ -43,6 +43,11 @@ export async function readBytes(
   return { ok: true, bytes: joined(chunks, sizeBytes) };
 }
 
+/** Whether the request could have a body in web form, which those of two methods cannot. */
+export function mayHaveBody({ method }: Request): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
 /** The same request with a body that is already there. */
 export function withBody({ url, method, headers, signal }: Request, body: Uint8Array<ArrayBuffer>): Request {
   return new Request(url, { method, headers, signal, body });

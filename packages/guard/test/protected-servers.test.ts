@@ -225,6 +225,27 @@ test('SP-27 a fault of the handler is a 500 without a word about it, and told to
   }
 });
 
+test('a GET with a body is no message, and no fault either, with declarations or without', async () => {
+  const told: unknown[] = [];
+  for (const options of [{}, { declarations }]) {
+    const server = await listening((resource) => {
+      const guard = createGuard({ issuer: issuer.url, resource, scopes: { baseline: [] }, ...options });
+      return nodeHandler(guard, () => new Response('reached'), { onFault: (cause) => told.push(cause) });
+    });
+    try {
+      const token = await issuer.sign({ at: present(), claims: { aud: `${server.origin}/mcp` } });
+      const head = [`Host: 127.0.0.1:${server.port}`, `Authorization: Bearer ${token}`, 'Connection: close'];
+      expect(await statusLine(server.port, ['GET /mcp HTTP/1.1', ...head, 'Content-Length: 1', '', 'x'])).toMatch(
+        / 400 /,
+      );
+      expect(await statusLine(server.port, ['GET /mcp HTTP/1.1', ...head])).toMatch(/ 200 /);
+    } finally {
+      await server.close();
+    }
+  }
+  expect(told).toEqual([]);
+});
+
 test('a message whose client goes away before its end reaches nobody, however whole it looks', async () => {
   const outcome = Promise.withResolvers<'a fault' | 'the handler'>();
   const server = await listening((resource) => {
