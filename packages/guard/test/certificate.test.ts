@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { request as openRequest } from 'node:http';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readClientCertificate } from '../src/index.ts';
 import { certificateFromProxy } from '../src/node.ts';
@@ -95,6 +96,17 @@ describe('readClientCertificate', () => {
     ['nginx’s word for none', '(null)'],
     ['more than a certificate', `:${'A'.repeat(25_000)}:`],
   ])('takes nothing else: %s', (_what, value) => expect(readClientCertificate(value)).toBeUndefined());
+
+  test.each([
+    ['blanks', `-----BEGIN CERTIFICATE-----${' '.repeat(20_000)}x!`],
+    ['blanks at the end', `${pem(certificate)}${' '.repeat(20_000)}x`],
+    ['blanks between letters', `-----BEGIN CERTIFICATE-----${' A'.repeat(10_000)}`],
+    ['ends without a beginning', `-----BEGIN CERTIFICATE----- ${'-----END CERTIFICATE----- '.repeat(800)}x`],
+  ])('very many %s hold nobody up', (_what, value) => {
+    // Ends it: no other deadline could, since nothing else runs meanwhile.
+    const read = runInNewContext('readClientCertificate(value)', { readClientCertificate, value }, { timeout: 5000 });
+    expect(read).toBeUndefined();
+  });
 });
 
 describe('behind a TLS proxy', () => {
