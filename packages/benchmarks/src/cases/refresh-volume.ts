@@ -32,8 +32,8 @@ export const refreshVolume: BenchmarkCase = {
       return {
         name: refreshVolume.name,
         tables: [
-          await measure({ title: 'SQLite', url: sqlite, families, refreshes }),
-          await measure({ title: 'PostgreSQL', url: cluster.url, families, refreshes }),
+          await measure('SQLite', { url: sqlite, families, refreshes }),
+          await measure('PostgreSQL', { url: cluster.url, families, refreshes }),
         ],
         notes: [`${refreshes} refreshes of ${families} families, ${STEP_SECONDS} s between two of a family.`],
       };
@@ -44,13 +44,18 @@ export const refreshVolume: BenchmarkCase = {
   },
 };
 
-type Volume = { title: string; url: string; families: number; refreshes: number };
+/** What rotates, and where: `refreshes` in all, of `families`, in a database that is empty. */
+export type Volume = { url: string; families: number; refreshes: number };
 
-async function measure({ title, url, families, refreshes }: Volume): Promise<ResultTable> {
+/** What was in the tables after a cleaning, `share` (0 to 1) of the way. */
+export type VolumeSample = { share: number; refreshes: number; refreshTokens: number; rows: number; seconds: number };
+
+/** Plays it, and looks at the tables at each tenth of the way; `most` is the most refresh tokens after any cleaning. */
+export async function playRefreshes({ url, families, refreshes }: Volume) {
   const database = await openDatabase({ url });
   const steps = Math.ceil(refreshes / families);
   const startedAt = performance.now();
-  const lines: (string | number)[][] = [];
+  const samples: VolumeSample[] = [];
   let tokens = await begin(database, families);
   let most = 0;
   for (let step = 1; step <= steps; step++) {
@@ -59,25 +64,29 @@ async function measure({ title, url, families, refreshes }: Volume): Promise<Res
     const after = new Date(now.getTime() + STEP_SECONDS * 1000 - 1);
     await createRedemptionStore(database).forgetAnswers(after);
     await clean(database, after);
-    const rows = await database.prisma.refreshToken.count();
-    most = Math.max(most, rows);
+    const refreshTokens = await database.prisma.refreshToken.count();
+    most = Math.max(most, refreshTokens);
     if (step % Math.ceil(steps / 10) === 0 || step === steps) {
-      const all = rows + (await database.prisma.grant.count()) + (await database.prisma.revocation.count());
+      const rows = refreshTokens + (await database.prisma.grant.count()) + (await database.prisma.revocation.count());
       const seconds = (performance.now() - startedAt) / 1000;
-      lines.push([`${Math.round((step / steps) * 100)} %`, step * families, rows, all, most, seconds.toFixed(0)]);
-      process.stderr.write(`  ${title}: ${lines.at(-1)?.join(' · ')}\n`);
+      samples.push({ share: step / steps, refreshes: step * families, refreshTokens, rows, seconds });
     }
   }
   await database.close();
-  const columns = [
-    'done',
-    'refreshes',
-    'refresh tokens',
-    'with grants and revocations',
-    'most refresh tokens',
-    'seconds',
-  ];
-  return { title: `${title}: rows after cleaning, ${families} live families`, columns, lines };
+  return { samples, most };
+}
+
+async function measure(title: string, volume: Volume): Promise<ResultTable> {
+  const { samples, most } = await playRefreshes(volume);
+  return {
+    title: `${title}: rows after cleaning, ${volume.families} live families, never more than ${most} refresh tokens`,
+    columns: ['done', 'refreshes', 'refresh tokens', 'with grants and revocations', 'seconds'],
+    lines: samples.map(({ share, refreshes, refreshTokens, rows, seconds }) => [
+      `${Math.round(share * 100)} %`,
+      ...[refreshes, refreshTokens, rows],
+      seconds.toFixed(0),
+    ]),
+  };
 }
 
 type Token = { value: string; grantId: string; rotations: number };
