@@ -333,6 +333,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     database,
     fixedResources,
     roles,
+    signInProviders,
+    identityProviders: config.identityProviders,
     clientCertificates: config.clientCertificates,
     permissionsOf,
     audit,

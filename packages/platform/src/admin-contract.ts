@@ -70,6 +70,31 @@ const userWithLink = z.object({
     .describe('With this link the person sets a password, once, within an hour. It is shown here only.'),
 });
 
+/** Compared character by character wherever it is used, so nothing is trimmed here. */
+const exactly = (maxLength: number) =>
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+
+const identityName = {
+  identityProvider: exactly(2048).describe('The issuer identifier of a provider, as the configuration has it.'),
+  subject: exactly(1000).describe('How the provider names the person (`sub`), exactly.'),
+};
+
+const identity = z.object({
+  identityProvider: z.string().describe('The issuer identifier of the provider.'),
+  subject: z.string().describe('How the provider names the person (`sub`).'),
+  label: z
+    .string()
+    .nullable()
+    .describe('What the provider last called the person; it says nothing about who they are.'),
+  rolesGiven: z.array(z.string()).describe('Roles that the user has by groups there; they go with the identity.'),
+  createdAt: moment,
+  lastUsedAt: moment.nullable(),
+});
+
 const grant = z.object({
   id: z.string(),
   userId: z.string(),
@@ -305,6 +330,35 @@ export const ADMIN_OPERATIONS = {
     scope: 'admin:users',
     summary: 'Lets a disabled user sign in again.',
     response: z.object({ user }),
+  },
+  listIdentities: {
+    ...defaults,
+    method: 'GET',
+    path: '/users/{user}/identities',
+    scope: 'admin:users',
+    summary: 'Lists the accounts elsewhere that are a user here, the oldest first.',
+    response: z.object({ items: z.array(identity) }),
+  },
+  linkIdentity: {
+    ...defaults,
+    method: 'POST',
+    path: '/users/{user}/identities',
+    scope: 'admin:users',
+    summary:
+      'Makes an account elsewhere a user’s: whoever signs in there, or is asserted from there, is that user here.',
+    body: z.strictObject(identityName),
+    status: 201,
+    response: z.object({ user, identity }),
+  },
+  unlinkIdentity: {
+    ...defaults,
+    method: 'DELETE',
+    path: '/users/{user}/identities',
+    scope: 'admin:users',
+    summary:
+      'Takes an account elsewhere from a user, with the roles that its groups gave. Sign-ins that are open stay.',
+    query: z.strictObject(identityName),
+    response: z.object({ user, identity }),
   },
   listClients: {
     ...defaults,

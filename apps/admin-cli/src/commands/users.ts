@@ -8,7 +8,7 @@ import { readPages } from '../pages.ts';
 
 const NAMED = 'an e-mail address or a user id';
 
-/** users list, add, update, reset-password, disable, enable. */
+/** users list, add, update, reset-password, disable, enable, identities, link, unlink. */
 export function addUserCommands(program: Command, deps: CliDeps): void {
   const users = program.command('users').description('Who can sign in, and with which roles.');
 
@@ -93,7 +93,64 @@ export function addUserCommands(program: Command, deps: CliDeps): void {
       const { api, out } = contextOf(command, deps);
       showUser(out, await api.call('enableUser', { params: { user } }));
     });
+
+  addIdentityCommands(users, deps);
 }
+
+/** Accounts elsewhere with which users sign in, or from which apps are let in for them. */
+function addIdentityCommands(users: Command, deps: CliDeps): void {
+  users
+    .command('identities')
+    .description('List the accounts elsewhere that are a user here.')
+    .argument('<user>', NAMED)
+    .action(async (user: string, _options: object, command: Command) => {
+      const { api, out } = contextOf(command, deps);
+      const { items } = await api.call('listIdentities', { params: { user } });
+      out.table(items, {
+        data: { items },
+        empty: 'No account elsewhere is this user.',
+        columns: [
+          { title: 'IDENTITY PROVIDER', value: ({ identityProvider }) => identityProvider },
+          { title: 'SUBJECT', value: ({ subject }) => subject },
+          { title: 'CALLED', value: ({ label }) => label },
+          { title: 'GIVES', value: ({ rolesGiven }) => rolesGiven.join(' ') || null },
+          { title: 'LAST USED', value: ({ lastUsedAt }) => (lastUsedAt ? shortTime(lastUsedAt) : 'not yet') },
+        ],
+      });
+    });
+
+  const named = (name: 'link' | 'unlink') =>
+    users
+      .command(name)
+      .argument('<user>', NAMED)
+      .requiredOption('--identity-provider <issuer>', 'the issuer of the provider, as the configuration has it')
+      .requiredOption('--subject <sub>', 'how the provider names the person: `sub`, exactly, and no e-mail address');
+
+  named('link')
+    .description('Make an account elsewhere a user here: whoever has that account is let in as this user.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  portcullis users link ada@example.com --identity-provider https://idp.example.com --subject 00u1a2b3c4',
+    )
+    .action(async (user: string, { identityProvider, subject }: IdentityOptions, command: Command) => {
+      const { api, out } = contextOf(command, deps);
+      const answer = await api.call('linkIdentity', { params: { user }, body: { identityProvider, subject } });
+      out.done(`${subject} at ${identityProvider} is ${answer.user.email} here now.`, answer);
+    });
+
+  named('unlink')
+    .description('Take an account elsewhere from a user, with the roles that its groups gave. Nobody is signed out.')
+    .action(async (user: string, { identityProvider, subject }: IdentityOptions, command: Command) => {
+      const { api, out, confirm } = contextOf(command, deps);
+      await confirm(`Unlink ${subject} at ${identityProvider} from ${user}?`);
+      const answer = await api.call('unlinkIdentity', { params: { user }, query: { identityProvider, subject } });
+      const { rolesGiven } = answer.identity;
+      const roles = rolesGiven.length > 0 ? `, and ${rolesGiven.join(' ')} went with it` : '';
+      out.done(`${subject} at ${identityProvider} is nobody here any more${roles}.`, answer);
+    });
+}
+
+type IdentityOptions = { identityProvider: string; subject: string };
 
 type User = AdminAnswer<'enableUser'>['user'];
 

@@ -9,6 +9,7 @@ import {
 } from '@portcullis/persistence';
 import type { Clock, Logger } from '@portcullis/platform';
 import type { Middleware } from 'koa';
+import type { IdentityProviders } from '../enterprise/identity-provider.ts';
 import type { SigningKeyPolicy } from '../keys/key-policy.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
@@ -16,10 +17,12 @@ import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
+import type { SignInProviders } from '../upstream/sign-in-flow.ts';
 import { createAdminGuard } from './admin-guard.ts';
 import { type AuditTrail, auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
 import { grantHandlers } from './grants.ts';
+import { identityHandlers } from './identities.ts';
 import { keyHandlers } from './keys.ts';
 import { personalAccessTokenHandlers } from './personal-access-tokens.ts';
 import { registrationTokenHandlers } from './registration-tokens.ts';
@@ -35,6 +38,8 @@ export type AdminApiOptions = {
   database: Database;
   fixedResources: FixedResources;
   roles: RolePermissions;
+  signInProviders: SignInProviders;
+  identityProviders: IdentityProviders;
   clientCertificates: ClientCertificates | undefined;
   keyRing: KeyRing;
   envelope: Envelope;
@@ -58,6 +63,7 @@ export function adminApi(options: AdminApiOptions): { metadata: Middleware; rout
     handlers: {
       ...statusHandler(options.site),
       ...userHandlers(options),
+      ...identityHandlers(options),
       ...clientHandlers(options),
       ...resourceHandlers(options),
       ...grantHandlers(database),

@@ -31,7 +31,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
       const after = cursor === undefined ? undefined : placeOf(cursor, z.string());
       if (cursor !== undefined && after === undefined) return refuse(FOREIGN_CURSOR);
       const users = await createUserStore(database).list({ after, limit: limit + 1 });
-      return { ok: true, answer: pageOf(users, { limit, place: ({ email }) => email, item: shown }) };
+      return { ok: true, answer: pageOf(users, { limit, place: ({ email }) => email, item: shownUser }) };
     },
     async addUser(call) {
       const { email, roles, password } = call.body;
@@ -49,7 +49,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
           ok: true,
           event: { type: 'user.created', detail: { user: user.id, roles: user.roles } },
           answer: {
-            user: shown({ ...user, passwordHash: passwordHash ?? null }),
+            user: shownUser({ ...user, passwordHash: passwordHash ?? null }),
             ...(passwordLink !== undefined && { passwordLink }),
           },
         };
@@ -76,7 +76,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
         return {
           ok: true,
           event: { type: 'user.password_reset', detail: { user: user.id } },
-          answer: { user: shown(user), passwordLink: await linkFor(user, { within, deps, call }) },
+          answer: { user: shownUser(user), passwordLink: await linkFor(user, { within, deps, call }) },
         };
       }),
     disableUser: (call) =>
@@ -93,9 +93,11 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
   };
 }
 
-const UNKNOWN_USER: AdminRefusal = { reason: 'not_found', what: 'such user' };
+/** Nobody has that id or address. */
+export const UNKNOWN_USER: AdminRefusal = { reason: 'not_found', what: 'such user' };
 const EMAIL_TAKEN: AdminRefusal = { reason: 'conflict', detail: 'Another user has this e-mail address.' };
-const LAST_ADMINISTRATOR: AdminRefusal = {
+/** Nobody would be left who can administer. */
+export const LAST_ADMINISTRATOR: AdminRefusal = {
   reason: 'conflict',
   detail: 'This is the last administrator who can sign in. Give somebody else the role admin first.',
 };
@@ -116,7 +118,7 @@ function changeUser(
     if (!result.ok) return result;
     if (isActiveAdministrator(before) && (await users.countActive('admin')) === 0) return refuse(LAST_ADMINISTRATOR);
     const { id, roles } = result.user;
-    return { ok: true, answer: { user: shown(result.user) }, event: { type, detail: { user: id, roles } } };
+    return { ok: true, answer: { user: shownUser(result.user) }, event: { type, detail: { user: id, roles } } };
   });
 }
 
@@ -161,6 +163,7 @@ function weakness(password: string): AdminRefusal | undefined {
 
 type ShownUser = AdminAnswer<'disableUser'>['user'];
 
-function shown({ id, email, roles, passwordHash, disabledAt }: User): ShownUser {
+/** A user as the admin API shows one. */
+export function shownUser({ id, email, roles, passwordHash, disabledAt }: User): ShownUser {
   return { id, email, roles, hasPassword: passwordHash !== null, disabledAt: disabledAt?.toISOString() ?? null };
 }

@@ -5,7 +5,7 @@ import {
   type LinkedIdentity,
   type User,
 } from '@portcullis/persistence';
-import type { SignInProviders } from '../upstream/sign-in-flow.ts';
+import { issuersOf, type SignInProviders } from '../upstream/sign-in-flow.ts';
 import { leavesNoAdministrator } from './last-administrator.ts';
 
 /** What came of it: whose it was, and the roles that went with it; or why it stays. */
@@ -35,7 +35,9 @@ export async function unlinkIdentity(
   const identity = linked.find((one) => one.id === id);
   if (!user || !identity) return { ok: false, reason: 'absent' };
   const others = linked.filter((one) => one.id !== id);
-  const isShutOut = user.passwordHash === null && !others.some(signsInWith(signInProviders));
+  // One of a provider that only asserts, or that the configuration has no longer, lets nobody sign in.
+  const issuers = issuersOf(signInProviders);
+  const isShutOut = user.passwordHash === null && !others.some(({ issuer }) => issuers.has(issuer));
   if (isShutOut && !mayShutOut) return { ok: false, reason: 'only_way_in' };
   const roles = user.roles.filter((role) => !identity.givenRoles.includes(role));
   if (await leavesNoAdministrator(users, user, isShutOut ? [] : roles))
@@ -43,10 +45,4 @@ export async function unlinkIdentity(
   await identities.unlink({ id, userId });
   if (roles.length < user.roles.length) await users.update({ userId, roles, now });
   return { ok: true, user: { ...user, roles }, identity };
-}
-
-/** An identity of a provider that only asserts, or that the configuration has no longer, lets nobody sign in. */
-function signsInWith(providers: SignInProviders): (identity: LinkedIdentity) => boolean {
-  const issuers = new Set([...providers.values()].map(({ connector }) => connector.upstream.issuer));
-  return ({ issuer }) => issuers.has(issuer);
 }

@@ -88,6 +88,11 @@ export function namedProviders(providers: SignInProviders): { key: string; name:
   return [...providers].map(([key, { connector }]) => ({ key, name: connector.upstream.name }));
 }
 
+/** The issuers whose identities let people sign in. */
+export function issuersOf(providers: SignInProviders): ReadonlySet<string> {
+  return new Set([...providers.values()].map(({ connector }) => connector.upstream.issuer));
+}
+
 /** A provider of the configuration. @throws for a name that it does not have */
 export function providerOf(providers: SignInProviders, provider: string): SignInProvider {
   const found = providers.get(provider);

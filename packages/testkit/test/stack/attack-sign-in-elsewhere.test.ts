@@ -4,8 +4,8 @@ import { createLinkedIdentityStore, createUserStore } from '@portcullis/persiste
 import type { HttpPerson, Step } from '../../src/index.ts';
 import { asks, createHttpPerson, sendRaw } from '../../src/index.ts';
 import { act, isAccountPage, join, signInAtAccount, words } from './support/account.ts';
-import { COMMAND_LINE } from './support/administration.ts';
-import { authorizationRequest, registerClient, type TestClient } from './support/authorization.ts';
+import { COMMAND_LINE, callAdmin } from './support/administration.ts';
+import { authorizationRequest, redeem, registerClient, type TestClient, tokensOf } from './support/authorization.ts';
 import { OWNER } from './support/owner.ts';
 import { askForToken, type Holder, makeToken } from './support/personal-access-tokens.ts';
 import { sendBytes } from './support/raw-bytes.ts';
@@ -57,6 +57,18 @@ async function whoIs(person: HttpPerson): Promise<string | undefined> {
 /** Opens an authorization as far as the first page of ours. */
 async function openLogin(client: TestClient, person: HttpPerson): Promise<Step> {
   return person.open(authorizationRequest(federated.target, client).url);
+}
+
+/** Signs the owner in for administration, with their password. */
+async function administration(scope = 'admin:users'): Promise<{ access: string }> {
+  const { issuer } = federated.server;
+  const resource = `${issuer}/admin`;
+  const person = createHttpPerson();
+  await signInAtAccount(issuer, person, OWNER);
+  const { url, verifier } = authorizationRequest(federated.target, COMMAND_LINE, { resource, scope });
+  const left = await person.submit(await person.open(url), { action: 'approve', scope });
+  const code = { code: left.url.searchParams.get('code') ?? '', verifier };
+  return tokensOf(await redeem(federated.target, COMMAND_LINE, { code, changes: { resource } }));
 }
 
 describe('signing in with an account elsewhere', () => {
@@ -545,6 +557,86 @@ describe('adding and removing an account elsewhere', () => {
   });
 });
 
+describe('an administrator links an account elsewhere', () => {
+  const call = async (user: string, o: { method?: string; query?: Record<string, string>; body?: object }) => {
+    const { access: token } = await administration();
+    const query = o.query ? `?${new URLSearchParams(o.query)}` : '';
+    return callAdmin(federated.server.issuer, { token, ...o, path: `/users/${user}/identities${query}` });
+  };
+  const named = (account: string) => ({
+    identityProvider: federated.third.issuer,
+    subject: identityOf(account).subject,
+  });
+
+  test('which signs in as that user from then on, and as nobody once it is unlinked', async () => {
+    const who = await join(federated.server, `${newAccount()}@example.com`);
+    const account = newAccount();
+    await saying({ groups: ['leads'] });
+    expect(await call(who.email, { method: 'POST', body: named(account) })).toMatchObject({ status: 201 });
+    const { person } = await signInThrough(federated.server, { account });
+    expect(await whoIs(person)).toBe(who.email);
+    expect((await call(who.userId, {})).json).toMatchObject({ items: [{ ...named(account), rolesGiven: [] }] });
+    expect((await call(who.email, { method: 'DELETE', query: named(account) })).status).toBe(200);
+    expect(await whoIs((await signInThrough(federated.server, { account })).person)).toBeUndefined();
+    const events = await federated.server.database.prisma.auditEvent.findMany({
+      where: { type: { startsWith: 'user.identity' }, detail: { contains: who.userId } },
+      orderBy: { time: 'asc' },
+    });
+    const owner = await users().findByEmail(OWNER.email);
+    expect(events.map(({ type, subject }) => [type, subject])).toEqual([
+      ['user.identity_linked', owner?.id],
+      ['user.identity_unlinked', owner?.id],
+    ]);
+  });
+
+  test('but not one that is somebody else’s, nor at a provider of another name, nor may anybody else', async () => {
+    const [first, second] = [await join(federated.server, `${newAccount()}@example.com`), OWNER.email];
+    const account = newAccount();
+    await linked(account, first.userId);
+    const link = (body: object) => call(second, { method: 'POST', body });
+    expect(await link(named(account))).toMatchObject({ status: 409, text: expect.stringContaining(first.email) });
+    expect((await call(second, { method: 'DELETE', query: named(account) })).status).toBe(404);
+    const unlinked = named(newAccount());
+    for (const changed of [
+      { identityProvider: `${federated.third.issuer}/` },
+      { identityProvider: federated.third.issuer.toUpperCase() },
+      { identityProvider: 'https://stranger.example' },
+      { identityProvider: '' },
+      { subject: '' },
+      { subject: 'a\0b' },
+      { subject: 'x'.repeat(1001) },
+      { email: first.email },
+    ]) {
+      expect((await link({ ...unlinked, ...changed })).status).toBe(400);
+    }
+    const { access: token } = await administration('admin:audit');
+    const path = `/users/${second}/identities`;
+    const unscoped = { token, method: 'POST', path, body: unlinked };
+    expect((await callAdmin(federated.server.issuer, unscoped)).status).toBe(403);
+    expect((await identities().find(identityOf(account)))?.userId).toBe(first.userId);
+    const owner = await users().findByEmail(OWNER.email);
+    expect(await identities().list(owner?.id ?? '')).toEqual([]);
+  });
+
+  test('of eight who link one account to another user each, one does', async () => {
+    const eight = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const made = await users().create({ email: `${newAccount()}@example.com`, roles: [], now: new Date() });
+        if (!made.ok) throw new Error(made.refusal.reason);
+        return made.user;
+      }),
+    );
+    const { access: token } = await administration();
+    const body = named(newAccount());
+    const answers = await Promise.all(
+      eight.map(({ id }) =>
+        callAdmin(federated.server.issuer, { token, method: 'POST', path: `/users/${id}/identities`, body }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(409)]);
+  });
+});
+
 describe('the last administrator', () => {
   const GIVEN = ['admin'];
   type Administrator = { userId: string; email: string; account: string; other: string; person: HttpPerson };
@@ -599,9 +691,40 @@ describe('the last administrator', () => {
       expect(said.filter((text) => text.includes('Give somebody else the role admin first'))).toHaveLength(1);
       expect(await remaining()).toBe(1);
       const kept = eight[said.findIndex((text) => text !== 'removed')];
-      expect(await identities().find(identityOf(kept?.account ?? ''))).toMatchObject({ givenRoles: GIVEN });
+      const theirs = identityOf(kept?.account ?? '');
+      expect(await identities().find(theirs)).toMatchObject({ givenRoles: GIVEN });
     } finally {
       if (owner) await users().update({ userId: owner.id, roles: owner.roles, now: new Date() });
+    }
+  });
+
+  test('is not left without a way in by whoever administers, nor without the role that groups gave', async () => {
+    const owner = await users().findByEmail(OWNER.email);
+    const { access: token } = await administration();
+    const account = newAccount();
+    const { prisma } = federated.server.database;
+    const unlink = async () => {
+      const query = new URLSearchParams({ identityProvider: federated.third.issuer, subject: `id-of-${account}` });
+      const path = `/users/${OWNER.email}/identities?${query}`;
+      const { status, text } = await callAdmin(federated.server.issuer, { token, method: 'DELETE', path });
+      return [status, text.includes('last administrator')];
+    };
+    if (!owner) throw new Error('no owner');
+    const { id } = owner;
+    const setHash = (passwordHash: string | null) => prisma.user.update({ where: { id }, data: { passwordHash } });
+    const others = { role: 'admin', userId: { not: id } };
+    await prisma.userRole.deleteMany({ where: others });
+    await linked(account, id);
+    try {
+      await setHash(null);
+      expect(await unlink()).toEqual([409, true]);
+      await setHash(owner.passwordHash);
+      await identities().noteSignIn({ ...identityOf(account), label: account, givenRoles: GIVEN, now: new Date() });
+      expect(await unlink()).toEqual([409, true]);
+      await identities().noteSignIn({ ...identityOf(account), label: account, givenRoles: [], now: new Date() });
+      expect(await unlink()).toEqual([200, false]);
+    } finally {
+      await setHash(owner.passwordHash);
     }
   });
 });

@@ -34,6 +34,9 @@ import { type CommandEnd, type CommandLine, createCommandLine } from './support/
 import { type InProcess, MASTER_KEY, startInProcess } from './support/in-process.ts';
 import { OWNER, OWNER_ENV } from './support/owner.ts';
 
+/** Where people have accounts that are users here. */
+const PROVIDER = 'https://idp.example';
+
 let database: TestDatabase;
 let server: InProcess;
 let target: Target;
@@ -46,7 +49,8 @@ let lost: CommandLine;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
+  const configuration = { enterpriseAuthorization: { identityProviders: { [PROVIDER]: {} } } };
+  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, configuration });
   target = await targetOf(server);
   admin = createCommandLine();
   admin.signIn(server.issuer, await adminTokens(target));
@@ -72,6 +76,14 @@ async function aUser(): Promise<string> {
   const created = await createUserStore(server.database).create({ email, roles: ['agent'], now: new Date() });
   if (!created.ok) throw new Error(created.refusal.reason);
   return email;
+}
+
+/** A user with an account elsewhere, and the options that name it. */
+async function aUserWithIdentity(): Promise<[string, ...string[]]> {
+  const named = [await aUser(), '--identity-provider', PROVIDER, '--subject', unique()] as const;
+  const { code, err } = await admin.run(['users', 'link', ...named]);
+  if (code !== 0) throw new Error(err);
+  return [...named];
 }
 
 /** A client that an administrator registered, or one that waits for a review. */
@@ -200,6 +212,27 @@ const ROWS: Row[] = [
     wrong: [],
     shows: /state +has set no password yet/,
     refused: () => ['nobody'],
+  },
+  {
+    command: 'users identities',
+    right: async () => (await aUserWithIdentity()).slice(0, 1),
+    wrong: [],
+    shows: /https:\/\/idp\.example +n\d+ +- +- +not yet\n/,
+    refused: () => ['nobody@example.com'],
+  },
+  {
+    command: 'users link',
+    right: async () => [await aUser(), '--identity-provider', PROVIDER, '--subject', unique()],
+    wrong: ['somebody', '--subject', '1'],
+    shows: /n\d+ at https:\/\/idp\.example is n\d+@example\.com here now/,
+    refused: async () => [await aUser(), '--identity-provider', `${PROVIDER}/`, '--subject', '1'],
+  },
+  {
+    command: 'users unlink',
+    right: async () => [...(await aUserWithIdentity()), '--yes'],
+    wrong: ['somebody'],
+    shows: /n\d+ at https:\/\/idp\.example is nobody here any more/,
+    refused: async () => [await aUser(), ...(await aUserWithIdentity()).slice(1), '--yes'],
   },
   {
     command: 'clients list',
