@@ -269,7 +269,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   });
   const confirmations = createConfirmations({
     ...{ database, grants, envelope, clock },
-    handles: createFormTokens(deriveKey(masterKey, 'confirmations')),
+    handles: [
+      createFormTokens(deriveKey(masterKey, 'confirmations')),
+      ...(previousMasterKey ? [createFormTokens(deriveKey(previousMasterKey, 'confirmations'))] : []),
+    ],
   });
   const sessions = createAccountSessions({ provider, site, signIns, clock });
   const account = accountRouter({

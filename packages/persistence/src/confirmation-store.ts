@@ -29,6 +29,8 @@ type NewConfirmation = ConfirmationSubject & {
   sealedCall: string;
   now: Date;
   expiresAt: Date;
+  /** The question about the same call that this one takes the place of, though nobody has decided it. */
+  inPlaceOf?: string | undefined;
 };
 
 export type ConfirmationStore = {
@@ -59,10 +61,11 @@ export function createConfirmationStore({ prisma }: Database): ConfirmationStore
       const row = await prisma.confirmation.findFirst({ where: { callHash, usedAt: null, ...live(now) } });
       return row ? described(row) : undefined;
     },
-    async open({ handle, now, ...confirmation }) {
+    async open({ handle, now, inPlaceOf, ...confirmation }) {
       const { callHash } = confirmation;
+      const replaced = inPlaceOf === undefined ? [] : [{ id: inPlaceOf }];
       await prisma.confirmation.deleteMany({
-        where: { callHash, OR: [{ usedAt: { not: null } }, { expiresAt: { lte: now } }] },
+        where: { callHash, OR: [{ usedAt: { not: null } }, { expiresAt: { lte: now } }, ...replaced] },
       });
       try {
         await prisma.confirmation.create({ data: { ...confirmation, id: hashToken(handle), createdAt: now } });
@@ -84,6 +87,11 @@ export function createConfirmationStore({ prisma }: Database): ConfirmationStore
       return count === 1;
     },
   };
+}
+
+/** Where the call of a confirmation belongs. */
+export function confirmationPlace(id: string): string {
+  return `confirmation ${id}`;
 }
 
 type Row = NonNullable<Awaited<ReturnType<Database['prisma']['confirmation']['findFirst']>>>;

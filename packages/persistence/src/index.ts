@@ -28,7 +28,12 @@ export {
   type NewClient,
   type RegisteredClient,
 } from './client-store.ts';
-export { type Confirmation, type ConfirmationStore, createConfirmationStore } from './confirmation-store.ts';
+export {
+  type Confirmation,
+  type ConfirmationStore,
+  confirmationPlace,
+  createConfirmationStore,
+} from './confirmation-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
 export { type Database, type DatabaseOptions, isUnavailable, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';

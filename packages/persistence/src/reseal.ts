@@ -1,3 +1,4 @@
+import { confirmationPlace } from './confirmation-store.ts';
 import type { Database } from './database.ts';
 import { engineRecordPlace } from './engine-adapter/engine-records.ts';
 import { createEnvelope, sealedPrefix } from './envelope.ts';
@@ -102,6 +103,15 @@ function sealedColumns(prisma: Prisma): SealedColumn[] {
         sealed: before,
         place: upstreamFlowPlace(id),
         replace: (sealed) => prisma.upstreamFlow.updateMany({ where: { id, sealed: before }, data: { sealed } }),
+      }));
+    },
+    async (startsWith) => {
+      const rows = await prisma.confirmation.findMany({ where: { sealedCall: { startsWith } }, take });
+      return rows.map(({ id, sealedCall }) => ({
+        sealed: sealedCall ?? '',
+        place: confirmationPlace(id),
+        replace: (sealed) =>
+          prisma.confirmation.updateMany({ where: { id, sealedCall }, data: { sealedCall: sealed } }),
       }));
     },
     async (startsWith) => {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { StartupError } from '@portcullis/platform';
 import { rounds } from '@portcullis/test-database';
 import { errors } from 'oidc-provider';
+import { confirmationPlace, createConfirmationStore } from '../src/confirmation-store.ts';
 import type { Database } from '../src/database.ts';
 import { dumpTables } from '../src/dump.ts';
 import { createEngineAdapter } from '../src/engine-adapter/engine-adapter.ts';
@@ -9,6 +10,7 @@ import { createEnvelope, deriveKey, type Envelope, sealedPrefix, UnknownMasterKe
 import { bindMasterKey, createMasterKey, formatMasterKey, masterKeyState, parseMasterKey } from '../src/master-key.ts';
 import { resealUnderMasterKey } from '../src/reseal.ts';
 import { createSigningKeyStore } from '../src/signing-key-store.ts';
+import { hashToken } from '../src/token-hash.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
@@ -107,6 +109,17 @@ describe('a new master key', () => {
     const session = engine(envelope)('Session');
     for (let i = 0; i < sessions; i += 1)
       await session.upsert(`session-${i}`, { uid: `uid-${i}`, accountId: `user-${i}` }, 3600);
+    const question = {
+      userId: 'ada',
+      clientId: 'app',
+      grantId: 'grant',
+      resource: 'https://desk.example',
+      tool: 'export',
+    };
+    const sealedCall = envelope.seal('a call', confirmationPlace(hashToken('handle')));
+    const expiresAt = new Date(now.getTime() + 600_000);
+    const asked = { ...question, handle: 'handle', nonce: 'nonce', callHash: 'call', sealedCall, now, expiresAt };
+    await createConfirmationStore(db).open(asked);
     const times = { activatesAt: now, overlapSeconds: 10, now };
     await createSigningKeyStore(db, envelope).add({ jwk: keyOf('first'), sequence: 1, ...times });
   }
@@ -115,7 +128,7 @@ describe('a new master key', () => {
     await fill(first, 201);
     expect(await dumpTables(db)).toContain(sealedPrefix(first));
     await bindMasterKey(db, { current: second, previous: first }, now);
-    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(203);
+    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(204);
     expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(0);
     expect(await dumpTables(db)).not.toContain(sealedPrefix(first));
     await bindMasterKey(db, { current: second }, now);
@@ -123,6 +136,8 @@ describe('a new master key', () => {
     const envelope = createEnvelope(second);
     expect(await engine(envelope)('Session').find('session-200')).toMatchObject({ accountId: 'user-200' });
     expect((await createSigningKeyStore(db, envelope).load()).keys).toMatchObject([{ jwk: keyOf('first') }]);
+    const { id, sealedCall } = (await createConfirmationStore(db).find({ handle: 'handle', now })) ?? {};
+    expect(envelope.open(sealedCall ?? '', confirmationPlace(id ?? '')).toString()).toBe('a call');
   });
 
   test('until it is done both keys are needed, and neither a stranger nor half of them will do', async () => {
@@ -141,7 +156,7 @@ describe('a new master key', () => {
     await bindMasterKey(db, { current: second, previous: first }, now);
     expect((await createSigningKeyStore(db, both).load()).keys).toHaveLength(1);
     expect(await engine(both)('Session').find('session-1')).toMatchObject({ accountId: 'user-1' });
-    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(4);
+    expect(await resealUnderMasterKey(db, { current: second, previous: first })).toBe(5);
   });
 
   test('what another server changes between reading and writing is not overwritten', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Confirmation,
+  confirmationPlace,
   createAuditLog,
   createConfirmationStore,
   type Database,
@@ -30,12 +31,15 @@ type ShownCall = Pick<ConfirmableCall, 'tool' | 'arguments'>;
 /** A question as its page shows it; without `call` it was decided. */
 export type Question = Confirmation & { call: ShownCall | undefined; party: AskingParty };
 
-/** What they are made with. `handles` makes the handles of pages out of what the database has. */
+/**
+ * What they are made with. `handles` make the handles of pages out of what the database has: one for each master key, the
+ * current one first.
+ */
 export type ConfirmationsDeps = {
   database: Database;
   grants: GrantStore;
   envelope: Envelope;
-  handles: FormTokens;
+  handles: readonly [FormTokens, ...FormTokens[]];
   clock: Clock;
 };
 
@@ -67,7 +71,8 @@ export function createConfirmations(deps: ConfirmationsDeps): Confirmations {
       if (!party) return { status: 'nobody-to-ask' };
       if (await useUp(database, asked)) return { status: 'approved' };
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const answer = (await presentAnswer(deps, asked)) ?? (await ask(deps, asked));
+        const present = await presentAnswer(deps, asked);
+        const answer = present?.answer ?? (await ask(deps, { ...asked, inPlaceOf: present?.id }));
         if (answer) return answer;
       }
       throw new Error('a confirmation could neither be found nor asked for');
@@ -104,30 +109,35 @@ async function useUp(database: Database, asked: Asked): Promise<boolean> {
   });
 }
 
-/** What was asked or answered before; undefined where nothing was, or the handle cannot be made any more. */
+/**
+ * What was asked or answered before; undefined where nothing was. It has no answer where the page's handle cannot be made
+ * any more, because the master key that it was made with is gone.
+ */
 async function presentAnswer(
   { database, handles }: ConfirmationsDeps,
   asked: Asked,
-): Promise<ConfirmationAnswer | undefined> {
+): Promise<{ id: string; answer: ConfirmationAnswer | undefined } | undefined> {
   const present = await createConfirmationStore(database).findByCall(asked);
   if (!present) return undefined;
-  if (present.state === 'denied') return { status: 'denied' };
-  return { status: 'pending', handle: handles.issue(present.nonce), expiresAt: present.expiresAt };
+  const { id, nonce, expiresAt } = present;
+  if (present.state === 'denied') return { id, answer: { status: 'denied' } };
+  const handle = handles.map((made) => made.issue(nonce)).find((made) => hashToken(made) === id);
+  return { id, answer: handle === undefined ? undefined : { status: 'pending', handle, expiresAt } };
 }
 
 async function ask(
-  { database, envelope, handles }: ConfirmationsDeps,
-  asked: Asked,
+  { database, envelope, handles: [current] }: ConfirmationsDeps,
+  asked: Asked & { inPlaceOf: string | undefined },
 ): Promise<ConfirmationAnswer | undefined> {
-  const { call, callHash, now } = asked;
+  const { call, callHash, now, inPlaceOf } = asked;
   const nonce = randomBytes(32).toString('base64url');
-  const handle = handles.issue(nonce);
+  const handle = current.issue(nonce);
   const expiresAt = after(now, ASKED_SECONDS);
   const shown: ShownCall = { tool: call.tool, arguments: call.arguments };
-  const sealedCall = envelope.seal(JSON.stringify(shown), placeOf(hashToken(handle)));
+  const sealedCall = envelope.seal(JSON.stringify(shown), confirmationPlace(hashToken(handle)));
   const isFirst = await inTransaction(database, async (within) => {
     const subject = subjectOf(asked);
-    const question = { ...subject, handle, nonce, callHash, sealedCall, now, expiresAt };
+    const question = { ...subject, handle, nonce, callHash, sealedCall, now, expiresAt, inPlaceOf };
     const isOpened = await createConfirmationStore(within).open(question);
     if (isOpened) await createAuditLog(within).record(eventOf('confirmation.asked', subject, asked));
     return isOpened;
@@ -136,11 +146,7 @@ async function ask(
 }
 
 function opened(envelope: Envelope, { id, sealedCall }: { id: string; sealedCall: string }): ShownCall {
-  return JSON.parse(envelope.open(sealedCall, placeOf(id)).toString('utf8'));
-}
-
-function placeOf(id: string): string {
-  return `confirmation ${id}`;
+  return JSON.parse(envelope.open(sealedCall, confirmationPlace(id)).toString('utf8'));
 }
 
 function after(now: Date, seconds: number): Date {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { createGrantStore, dumpTables } from '@portcullis/persistence';
+import { createGrantStore, dumpTables, hashToken, resealUnderMasterKey } from '@portcullis/persistence';
 import { rounds } from '@portcullis/test-database';
 import { createHttpPerson, type HttpPerson, pollUntil, type Step, sendJson } from '../../src/index.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from './support/account.ts';
 import { registerClient, type Target, type TestClient, targetOf } from './support/authorization.ts';
 import { type ServersWithDesk, startServersWithDesk } from './support/desk-beside.ts';
-import type { InProcess } from './support/in-process.ts';
+import { type InProcess, MASTER_KEY } from './support/in-process.ts';
 import { basicAuthorization } from './support/listening-guard.ts';
 import { type McpAnswer, postMcp } from './support/mcp-message.ts';
 import { makeToken, newHolder } from './support/personal-access-tokens.ts';
@@ -307,6 +307,34 @@ describe('only the server of the resource asks, and only those whom it concerns'
       body: json,
       headers: { 'content-type': 'application/json', ...headers },
     });
+
+  test('SP-4 a question outlives a new master key, and is asked anew where its page cannot be found any more', async () => {
+    const { grantId } = await connectedAnew();
+    const key = Buffer.alloc(32, 8);
+    const both = await servers.anotherServer({ masterKeys: [key, MASTER_KEY] });
+    const headers = basicAuthorization({ clientId: 'mcp-server', clientSecret: SECRET });
+    const askAt = async ({ port }: { port: number }) => {
+      const { host } = new URL(server.issuer);
+      const answer = await sendJson(`http://localhost:${port}/internal/confirmations`, {
+        body: body({ grantId }),
+        headers: { host, 'content-type': 'application/json', ...headers },
+      });
+      return answer.json ?? {};
+    };
+    const { prisma } = server.database;
+    const rowOf = (url: unknown) =>
+      prisma.confirmation.findUnique({ where: { id: hashToken(String(url).split('/').at(-1) ?? '') } });
+    const first = await askAt(server);
+    expect(await askAt(both)).toEqual(first);
+    expect(await rowOf(first.url)).toMatchObject({ grantId, approvedAt: null });
+    await resealUnderMasterKey(server.database, { current: key, previous: MASTER_KEY });
+    const anew = await askAt(await servers.anotherServer({ masterKeys: [key] }));
+    await resealUnderMasterKey(server.database, { current: MASTER_KEY, previous: key });
+    expect(anew).toMatchObject({ status: 'pending', url: expect.not.stringMatching(String(first.url)) });
+    expect(await askAt(both)).toEqual(anew);
+    expect(await rowOf(anew.url)).toMatchObject({ grantId });
+    expect(await rowOf(first.url)).toBeNull();
+  });
 
   test('nobody else is answered', async () => {
     const { grantId, token } = await connectedAnew();

@@ -13,6 +13,8 @@ export type ServersWithDesk = {
   server: InProcess;
   /** Starts one more MCP server for the same resource, on a port and with a database of its own. */
   anotherDesk(): Promise<{ port: number }>;
+  /** Starts one more authorization server on the same database, for the same issuer. */
+  anotherServer(o: Pick<InProcessOptions, 'masterKeys'>): Promise<InProcess>;
   close(): Promise<void>;
 };
 
@@ -51,6 +53,12 @@ export async function startServersWithDesk({
       const port = await findFreePort();
       await startDesk(port);
       return { port };
+    },
+    async anotherServer(o) {
+      const { issuer } = server;
+      const another = await startInProcess({ ...options, ...o, configuration, databaseUrl: database.url, env, issuer });
+      opened.defer(() => another.close());
+      return another;
     },
     close,
   };

@@ -45,6 +45,8 @@ export type InProcessOptions = {
   issuer?: string;
   /** How it reaches other servers, where that is not the internet. */
   network?: Partial<EgressNetwork>;
+  /** The master key, and the one before it; {@link MASTER_KEY} by default. */
+  masterKeys?: readonly [Buffer, Buffer?];
   /** Stands between the server and each of its transactions. */
   aroundTransaction?: AroundTransaction;
   /** Comes before each query outside of transactions. */
@@ -63,6 +65,7 @@ export type BeforeQuery = (query: string) => Promise<void> | undefined;
 /** Starts one on a free port, over a connection of its own to the database. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
   const { databaseUrl, env = {}, configuration = {}, issuer: given, network } = options;
+  const [masterKey, previousMasterKey] = options.masterKeys ?? [MASTER_KEY];
   const port = await findFreePort();
   const issuer = given ?? `http://localhost:${port}`;
   const config = await withConfigurationFile(configuration, (file) =>
@@ -75,7 +78,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   const log = createLogger({ name: 'in-process', level: 'silent' });
   const server = await createAuthorizationServer(config, {
     database,
-    masterKey: MASTER_KEY,
+    masterKey,
+    ...(previousMasterKey && { previousMasterKey }),
     clock,
     log,
     ...(network && { network }),
