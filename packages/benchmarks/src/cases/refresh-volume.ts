@@ -48,7 +48,7 @@ export const refreshVolume: BenchmarkCase = {
 export type Volume = { url: string; families: number; refreshes: number };
 
 /** What was in the tables after a cleaning, `share` (0 to 1) of the way. */
-export type VolumeSample = { share: number; refreshes: number; refreshTokens: number; rows: number; seconds: number };
+type VolumeSample = { share: number; refreshes: number; refreshTokens: number; rows: number; seconds: number };
 
 /** Plays it, and looks at the tables at each tenth of the way; `most` is the most refresh tokens after any cleaning. */
 export async function playRefreshes({ url, families, refreshes }: Volume) {
