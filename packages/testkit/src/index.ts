@@ -25,6 +25,8 @@ export type { RawAnswer, RawRequest } from './raw-request.ts';
 export { sendRaw } from './raw-request.ts';
 export { recordedClients } from './recorded-clients/all.ts';
 export type { RecordedClient, RecordedShape, WayIn } from './recorded-clients/recorded-client.ts';
+export type { ServerProcess } from './server-process.ts';
+export { startServerProcess, untilReady } from './server-process.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export { startStack } from './stack.ts';
 export type { TcpRelay } from './tcp-relay.ts';

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startStack } from '@portcullis/testkit';
+import { findFreePort, startServerProcess, startStack, untilReady } from '@portcullis/testkit';
 import { profilingOptions } from '../child-program.ts';
 
 /** Who signs in at the servers that are measured. */
@@ -17,8 +18,15 @@ export type Portcullis = {
   pids: { authorizationServer: number; mcpServer: number };
   /** Its authorization server's database. */
   databaseUrl: string;
+  /** Starts another authorization server on the same database, which must be PostgreSQL's. */
+  startReplica(): Promise<Replica>;
   stop(): Promise<void>;
 };
+
+/** One more authorization server. */
+export type Replica = { pid: number; port: number; stop(): Promise<void> };
+
+const AUTHORIZATION_SERVER = new URL('../../../../apps/authorization-server/dist/main.js', import.meta.url);
 
 /** As high as limits go: what is measured is the work, and limits are there to end it. */
 const LIMITS = {
@@ -48,6 +56,8 @@ export async function startPortcullis(databases?: {
       ...(profilingOptions().length > 0 && { NODE_OPTIONS: profilingOptions().join(' ') }),
     },
     authorizationServer: {
+      // Replicas have no data folder in common, in which one would be made for them.
+      PORTCULLIS_MASTER_KEY: randomBytes(32).toString('base64url'),
       PORTCULLIS_ADMIN_EMAIL: PERSON.email,
       PORTCULLIS_ADMIN_PASSWORD: PERSON.password,
       ...(databases && { DATABASE_URL: databases.authorizationServer }),
@@ -65,6 +75,16 @@ export async function startPortcullis(databases?: {
     },
     pids: { authorizationServer: authorizationServer.pid, mcpServer: mcpServer.pid },
     databaseUrl: databases?.authorizationServer ?? stack.databases.authorizationServer,
+    async startReplica() {
+      const port = await findFreePort();
+      const server = startServerProcess(AUTHORIZATION_SERVER, {
+        ...stack.env.authorizationServer,
+        PORTCULLIS_PORT: String(port),
+        PORTCULLIS_DATA_DIR: join(folder, `replica-${port}`),
+      });
+      await untilReady(server, port);
+      return { pid: server.pid, port, stop: async () => void (await server.stop()) };
+    },
     async stop() {
       await stack.stop();
       await rm(folder, { recursive: true, force: true });

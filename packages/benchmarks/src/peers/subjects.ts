@@ -51,7 +51,8 @@ export async function startSubjects({ few }: { few: boolean }): Promise<Subjects
   return { all, leftOut, stop: () => kept.disposeAsync() };
 }
 
-async function createDatabase(clusterUrl: string, name: string): Promise<string> {
+/** Makes an empty database on a PostgreSQL server. @returns its URL */
+export async function createDatabase(clusterUrl: string, name: string): Promise<string> {
   const client = new pg.Client({ connectionString: clusterUrl });
   await client.connect();
   await client.query(`CREATE DATABASE ${name}`);

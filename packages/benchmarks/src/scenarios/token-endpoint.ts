@@ -7,11 +7,19 @@ import type { Scenario } from './scenario.ts';
 type RefreshChain = { clientId: string; refreshToken: string };
 
 /** Refreshing with rotation; each worker has a token of its own, and goes on with what it gets for it. */
-export type Refreshes = { tokenEndpoint: string; resource: string; chains: readonly RefreshChain[] };
+export type Refreshes = {
+  tokenEndpoint: string;
+  /** Which replica is asked; by default the one at the endpoint's own port. */
+  port?: number;
+  resource: string;
+  chains: readonly RefreshChain[];
+};
 
 /** Refreshes over and over. */
-export function refreshes({ tokenEndpoint, resource, chains: given }: Refreshes): Scenario {
+export function refreshes({ tokenEndpoint, port, resource, chains: given }: Refreshes): Scenario {
   const url = new URL(tokenEndpoint);
+  const { host } = url;
+  if (port !== undefined) url.port = String(port);
   const chains = given.map((chain) => ({ ...chain }));
   return {
     async step(_nth, worker) {
@@ -19,7 +27,7 @@ export function refreshes({ tokenEndpoint, resource, chains: given }: Refreshes)
       if (chain === undefined) throw new Error(`there is no refresh token for worker ${worker}`);
       const { clientId, refreshToken } = chain;
       const form = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken, resource };
-      const { access_token: access, refresh_token: next } = await exchangeForm(url, form);
+      const { access_token: access, refresh_token: next } = await exchangeForm(url, form, { host });
       if (typeof access !== 'string' || typeof next !== 'string') throw new Error('no tokens came');
       if (next === refreshToken) throw new Error('the refresh token was not replaced');
       chain.refreshToken = next;
