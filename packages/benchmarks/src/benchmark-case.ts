@@ -10,6 +10,15 @@ export type ResultTable = {
 /** A chart of a report: one bar for each thing that was measured, with the range of the middle half. */
 export type BarChart = { title: string; unit: string; bars: readonly (Spread & { name: string })[] };
 
+/** A chart of a report: how something went over time; `y` from zero on, each line with a point for each moment. */
+export type LineChart = {
+  title: string;
+  unit: string;
+  /** What the moments are counted in. */
+  time: string;
+  lines: readonly { name: string; points: readonly (readonly [moment: number, value: number])[] }[];
+};
+
 /** What is to be reached, and what was measured. */
 export type Goal = {
   what: string;
@@ -24,6 +33,7 @@ export type CaseResult = {
   name: string;
   tables: readonly ResultTable[];
   charts?: readonly BarChart[];
+  courses?: readonly LineChart[];
   goals?: readonly Goal[];
   notes: readonly string[];
 };

@@ -1,15 +1,26 @@
 import { parseArgs } from 'node:util';
 import type { BenchmarkCase, CaseResult } from './benchmark-case.ts';
+import { coldStart } from './cases/cold-start.ts';
 import { guardOverhead } from './cases/guard-overhead.ts';
 import { journey } from './cases/journey.ts';
 import { machineLimits } from './cases/machine-limits.ts';
 import { refreshVolume } from './cases/refresh-volume.ts';
 import { scale } from './cases/scale.ts';
+import { soak } from './cases/soak.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
 import { profileInto } from './child-program.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
 
-const CASES: readonly BenchmarkCase[] = [machineLimits, guardOverhead, tokenEndpoint, journey, scale, refreshVolume];
+const CASES: readonly BenchmarkCase[] = [
+  machineLimits,
+  guardOverhead,
+  tokenEndpoint,
+  journey,
+  coldStart,
+  scale,
+  soak,
+  refreshVolume,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, platform, release } from 'node:os';
 import { join } from 'node:path';
-import type { BarChart, CaseResult, Goal, ResultTable } from './benchmark-case.ts';
+import type { CaseResult, Goal, ResultTable } from './benchmark-case.ts';
 import { svgOf } from './chart.ts';
+import { lineSvgOf } from './line-chart.ts';
 
 /** A run of some cases, and on what machine; the load is the average of its last minute at the end. */
 export type Report = { date: string; machine: string; node: string; load: number; results: readonly CaseResult[] };
@@ -22,7 +23,7 @@ export function markdownOf({ date, machine, node, load, results }: Report, { cha
       `## ${result.name}`,
       ...(result.goals?.length ? [goalsOf(result.goals)] : []),
       ...result.tables.map(tableOf),
-      ...(charts ? chartsOf(result).map(({ chart, file }) => `![${chart.title}](${file})`) : []),
+      ...(charts ? chartsOf(result).map(({ title, file }) => `![${title}](${file})`) : []),
       ...result.notes.map((note) => `- ${note}`),
     ].join('\n\n'),
   );
@@ -35,11 +36,15 @@ export async function writeReport(report: Report, folder: string): Promise<void>
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(join(folder, 'report.md'), markdownOf(report, { charts: true }));
-  for (const { chart, file } of report.results.flatMap(chartsOf)) await writeFile(join(folder, file), svgOf(chart));
+  for (const { svg, file } of report.results.flatMap(chartsOf)) await writeFile(join(folder, file), svg);
 }
 
-function chartsOf({ name, charts = [] }: CaseResult): { chart: BarChart; file: string }[] {
-  return charts.map((chart, index) => ({ chart, file: `${name}-${index + 1}.svg` }));
+function chartsOf({ name, charts = [], courses = [] }: CaseResult): { title: string; svg: string; file: string }[] {
+  const all = [
+    ...charts.map((chart) => ({ title: chart.title, svg: svgOf(chart) })),
+    ...courses.map((chart) => ({ title: chart.title, svg: lineSvgOf(chart) })),
+  ];
+  return all.map((chart, index) => ({ ...chart, file: `${name}-${index + 1}.svg` }));
 }
 
 function goalsOf(goals: readonly Goal[]): string {
