@@ -24,7 +24,7 @@ export type Portcullis = {
 };
 
 /** One more authorization server. */
-export type Replica = { pid: number; port: number; stop(): Promise<void> };
+type Replica = { pid: number; port: number; stop(): Promise<void> };
 
 const AUTHORIZATION_SERVER = new URL('../../../../apps/authorization-server/dist/main.js', import.meta.url);
 
