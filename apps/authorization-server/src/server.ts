@@ -67,6 +67,7 @@ import { createKnownDevices } from './interactions/known-device.ts';
 import { findRequestingClient } from './interactions/requesting-client.ts';
 import { interactionRouter } from './interactions/router.ts';
 import { createSignInLimits } from './interactions/sign-in-limits.ts';
+import { SIGN_IN_STARTS } from './interactions/upstream-sign-in.ts';
 import { createCookieKeys } from './keys/cookie-keys.ts';
 import { openKeyRing, perKeySet } from './keys/key-ring.ts';
 import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
@@ -244,6 +245,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     clock,
     verifyPassword: await createPasswordVerifier(),
     limits: createSignInLimits(database),
+    signInStarts: createFailureLimit(database, SIGN_IN_STARTS),
     devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
   };
   const interactions = interactionRouter({

@@ -31,7 +31,9 @@ export async function submitPasswordChange(
   const origin = originOf(ctx);
   if (!check.ok) {
     const { reason } = check.refusal;
-    await deps.audit.record({
+    // The limits bound how many passwords are tried; how many tries they turn away nothing does.
+    const sink = reason === 'no_match' ? deps.audit : deps.refusals;
+    await sink.record({
       time: deps.clock(),
       type: 'user.password_set',
       outcome: 'denied',

@@ -191,9 +191,11 @@ function issue(
 function recordRefusal(
   ctx: Context,
   { user, resource, reason }: { user: User; resource: Resource; reason: string },
-  { audit, clock }: TokenIssueDeps,
+  { audit, refusals, clock }: TokenIssueDeps,
 ): Promise<void> {
-  return audit.record({
+  // How many passwords are tried is bounded, and the rest is not.
+  const sink = reason === PASSWORD_REFUSALS.no_match ? audit : refusals;
+  return sink.record({
     time: clock(),
     type: 'personal_access_token.issued',
     outcome: 'denied',

@@ -11,6 +11,7 @@ import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
+import { startUpstreamSignIn } from '../interactions/upstream-sign-in.ts';
 import { signedOutPage } from '../pages/account-sign-in.ts';
 import { newTokenPage } from '../pages/account-tokens.ts';
 import { pageUrl } from '../site.ts';
@@ -23,13 +24,7 @@ import { type OverviewDeps, showOverview } from './overview.ts';
 import { type PasswordChangeDeps, submitPasswordChange } from './password.ts';
 import { revokeToken, showTokenForm, submitToken, type TokenIssueDeps } from './personal-access-tokens.ts';
 import type { AccountSession } from './session.ts';
-import {
-  type AccountSignInDeps,
-  confirmationQuery,
-  goToProvider,
-  showAccountSignIn,
-  submitAccountSignIn,
-} from './sign-in.ts';
+import { type AccountSignInDeps, confirmationQuery, showAccountSignIn, submitAccountSignIn } from './sign-in.ts';
 import { removeSignInMethod } from './sign-in-methods.ts';
 import { endSignIn } from './sign-ins.ts';
 import { disconnectUpstream } from './upstreams.ts';
@@ -293,7 +288,7 @@ async function submitMethod(ctx: Context, session: AccountSession, deps: Account
     return;
   }
   const purpose = { kind: 'link', userId: session.userId, signInId: session.id } as const;
-  const begun = await goToProvider(ctx, { provider, purpose }, deps);
+  const begun = await startUpstreamSignIn(ctx, { provider, purpose }, deps);
   if (begun.ok) return;
   const { text, status } = begun.problem;
   await showOverview(ctx, { session, problem: { form: 'methods', text, status } }, deps);

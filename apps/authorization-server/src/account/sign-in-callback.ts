@@ -2,7 +2,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
-import { failureProblem, finishUpstreamSignIn, isFresh } from '../interactions/upstream-sign-in.ts';
+import { arrived, failureProblem, finishUpstreamSignIn, isFresh } from '../interactions/upstream-sign-in.ts';
 import { pageUrl } from '../site.ts';
 import { finishSignIn, providerOf, receiveSignIn, type SignInPurpose } from '../upstream/sign-in-flow.ts';
 import { leaveNotice } from './notice.ts';
@@ -102,6 +102,7 @@ async function link(
     origin: { address, correlationId },
   });
   if (added === 'foreign') throw new PageProblem(TAKEN);
+  await arrived(ctx, deps);
   leaveNotice(ctx, added === 'added' ? 'method-added' : 'method-own', deps.site);
   redirect(ctx, deps, '/account');
 }

@@ -6,10 +6,10 @@ import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
 import type { FormTokens } from '../interactions/form-token.ts';
 import { attemptSignIn, type PasswordCheckDeps } from '../interactions/password-check.ts';
-import { failureProblem, type UpstreamSignInDeps } from '../interactions/upstream-sign-in.ts';
+import { startUpstreamSignIn, type UpstreamSignInDeps } from '../interactions/upstream-sign-in.ts';
 import { accountSignInPage } from '../pages/account-sign-in.ts';
 import { pageUrl, type Site } from '../site.ts';
-import { beginSignIn, namedProviders, providerOf, type SignInPurpose } from '../upstream/sign-in-flow.ts';
+import { namedProviders } from '../upstream/sign-in-flow.ts';
 import { accountCookie } from './cookie.ts';
 import type { AccountSessions } from './session.ts';
 
@@ -60,7 +60,7 @@ export async function submitAccountSignIn(ctx: Context, deps: AccountSignInDeps)
     // Who is signed in already was shown this form for want of a fresh sign-in.
     const maxAgeSeconds = (await deps.sessions.find(ctx)) && FRESH_SIGN_IN_SECONDS;
     const purpose = { kind: 'account', confirmation: confirmationOf(ctx) } as const;
-    const begun = await goToProvider(ctx, { provider, purpose, maxAgeSeconds }, deps);
+    const begun = await startUpstreamSignIn(ctx, { provider, purpose, maxAgeSeconds }, deps);
     if (!begun.ok) showAccountSignIn(ctx, deps, begun.problem);
     return;
   }
@@ -90,21 +90,6 @@ export function confirmationQuery(confirmation: string | undefined): string {
 function confirmationOf(ctx: Context): string | undefined {
   const { confirmation } = ctx.query;
   return typeof confirmation === 'string' && HANDLE.test(confirmation) ? confirmation : undefined;
-}
-
-/** Sends the browser to a provider; a problem where it cannot be reached. */
-export async function goToProvider(
-  ctx: Context,
-  way: { provider: string; purpose: SignInPurpose; maxAgeSeconds?: number | undefined },
-  deps: UpstreamSignInDeps,
-): Promise<{ ok: true } | { ok: false; problem: { text: string; status: number } }> {
-  const begun = await beginSignIn(ctx, way, { ...deps, now: deps.clock() });
-  const { name } = providerOf(deps.signInProviders, way.provider).connector.upstream;
-  if (!begun.ok) return { ok: false, problem: failureProblem(begun.failure, name) };
-  ctx.set('Cache-Control', 'no-store');
-  ctx.status = 303;
-  ctx.redirect(begun.value.href);
-  return { ok: true };
 }
 
 function browserValue(ctx: Context, site: Site): string {

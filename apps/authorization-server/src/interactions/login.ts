@@ -4,14 +4,14 @@ import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import { sendPage } from '../http/send-page.ts';
 import { loginPage } from '../pages/login.ts';
 import { FEDERATED } from '../provider/session-cookie.ts';
-import { beginSignIn, namedProviders, placeOfInteraction, providerOf } from '../upstream/sign-in-flow.ts';
+import { namedProviders, placeOfInteraction } from '../upstream/sign-in-flow.ts';
 import { formOf } from './form.ts';
 import { attemptSignIn, type PasswordCheckDeps } from './password-check.ts';
 import type { Step } from './step.ts';
 import {
-  failureProblem,
   finishUpstreamSignIn,
   isFresh,
+  startUpstreamSignIn,
   type UpstreamSignIn,
   type UpstreamSignInDeps,
 } from './upstream-sign-in.ts';
@@ -69,17 +69,10 @@ async function goToProvider(
   step: Step,
   { provider, deps }: { provider: string; deps: LoginDeps },
 ): Promise<undefined> {
-  const { name } = providerOf(deps.signInProviders, provider).connector.upstream;
   const maxAgeSeconds = step.resource.reserved ? FRESH_SIGN_IN_SECONDS : undefined;
   const purpose = { kind: 'interaction', uid: step.uid } as const;
-  const begun = await beginSignIn(ctx, { provider, purpose, maxAgeSeconds }, { ...deps, now: deps.clock() });
-  if (!begun.ok) {
-    showForm(ctx, step, { deps, problem: failureProblem(begun.failure, name) });
-    return;
-  }
-  ctx.set('Cache-Control', 'no-store');
-  ctx.status = 303;
-  ctx.redirect(begun.value.href);
+  const begun = await startUpstreamSignIn(ctx, { provider, purpose, maxAgeSeconds }, deps);
+  if (!begun.ok) showForm(ctx, step, { deps, problem: begun.problem });
 }
 
 function upstreamResult(

@@ -2,19 +2,62 @@ import type { Database, User } from '@portcullis/persistence';
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
+import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { type IdentitySignIn, signInByIdentity } from '../identities/identity-sign-in.ts';
 import type { TokenMetrics } from '../metrics.ts';
+import type { TokenRefusals } from '../provider/token-refusals.ts';
 import type { UpstreamFailure } from '../upstream/connector.ts';
-import { finishSignIn, type Identified, providerOf, type SignInFlowDeps } from '../upstream/sign-in-flow.ts';
+import {
+  beginSignIn,
+  finishSignIn,
+  type Identified,
+  providerOf,
+  type SignInFlowDeps,
+  type SignInPurpose,
+} from '../upstream/sign-in-flow.ts';
 
 /** What signing in through an upstream needs. */
 export type UpstreamSignInDeps = Omit<SignInFlowDeps, 'now'> & {
   database: Database;
   audit: AuditSink;
+  /** Takes what anybody can cause without end. */
+  refusals: TokenRefusals;
+  /** How many ways to upstreams that lead to no sign-in may begin in one network. */
+  signInStarts: FailureLimit;
   metrics: TokenMetrics;
   clock: Clock;
 };
+
+/** Each leaves a row for ten minutes: {@link UpstreamSignInDeps.signInStarts}. */
+export const SIGN_IN_STARTS = { name: 'upstream-sign-in-starts', failures: 200, windowSeconds: 600 } as const;
+
+const TOO_MANY = 'Too many sign-ins were begun from your network and not finished. Wait ten minutes, then try again.';
+
+/** Sends the browser to a provider; a problem where it cannot be reached, or too many have gone and not come back. */
+export async function startUpstreamSignIn(
+  ctx: Context,
+  way: { provider: string; purpose: SignInPurpose; maxAgeSeconds?: number | undefined },
+  deps: UpstreamSignInDeps,
+): Promise<{ ok: true } | { ok: false; problem: { text: string; status: 400 | 429 | 502 } }> {
+  const allowance = await deps.signInStarts.take(networkOf(requestContext(ctx).address));
+  if (!allowance.allowed) {
+    ctx.set('Retry-After', String(allowance.retryAfterSeconds));
+    return { ok: false, problem: { text: TOO_MANY, status: 429 } };
+  }
+  const begun = await beginSignIn(ctx, way, { ...deps, now: deps.clock() });
+  const { name } = providerOf(deps.signInProviders, way.provider).connector.upstream;
+  if (!begun.ok) return { ok: false, problem: failureProblem(begun.failure, name) };
+  ctx.set('Cache-Control', 'no-store');
+  ctx.status = 303;
+  ctx.redirect(begun.value.href);
+  return { ok: true };
+}
+
+/** Notes that a way which {@link startUpstreamSignIn} began led somewhere. */
+export async function arrived(ctx: Context, { signInStarts }: UpstreamSignInDeps): Promise<void> {
+  await signInStarts.giveBack(networkOf(requestContext(ctx).address));
+}
 
 /** What came of it: who signed in and since when, or what the page says. */
 export type UpstreamSignIn =
@@ -38,6 +81,7 @@ export async function finishUpstreamSignIn(
   const signIn = await signInFor(ctx, result.value, deps);
   await record(ctx, { ...what, ...recordOf(signIn, result.value) }, deps);
   if (!signIn.ok) return { ok: false, problem: { text: refusalText(signIn.reason, name), status: 400 } };
+  await arrived(ctx, deps);
   return { ok: true, user: signIn.user, authenticatedAt: result.value.person.authenticatedAt };
 }
 
@@ -97,8 +141,9 @@ function recordOf(signIn: IdentitySignIn, { provider, issuer, subject }: Identif
 async function record(
   ctx: Context,
   event: Omit<AuditEvent, 'time' | 'type'>,
-  { audit, clock }: UpstreamSignInDeps,
+  { audit, refusals, clock }: UpstreamSignInDeps,
 ): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
-  await audit.record({ time: clock(), type: 'user.signed_in', address, correlationId, ...event });
+  const sink = event.outcome === 'denied' ? refusals : audit;
+  await sink.record({ time: clock(), type: 'user.signed_in', address, correlationId, ...event });
 }

@@ -69,7 +69,12 @@ export function recordEngineEvents(
   });
   const refusedElsewhere = (ctx: KoaContextWithOIDC, error: Error) => {
     if (error.message !== 'invalid_client') return;
-    record(ctx, { type: 'client.authentication_failed', outcome: 'denied', detail: { error: error.message } });
+    const failure = {
+      type: 'client.authentication_failed',
+      outcome: 'denied',
+      detail: { error: error.message },
+    } as const;
+    record(ctx, failure, refusals);
     defer(ctx, onClientAuthenticationFailed(ctx));
   };
   provider.on('introspection.error', refusedElsewhere);

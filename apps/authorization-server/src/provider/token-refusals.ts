@@ -3,7 +3,7 @@ import type { AuditEvent, AuditSink } from '@portcullis/platform';
 import { z } from 'zod';
 import { createFailureLimit, networkOf } from '../http/failure-limit.ts';
 
-/** Refusals in the audit trail: at the token endpoint, and of sign-ins after too many that failed. */
+/** Refusals in the audit trail that anybody can cause without end: of clients, of sign-ins, of proofs of oneself. */
 export type TokenRefusals = {
   /** Records a refusal, or counts it where many of its kind were recorded already. */
   record(event: AuditEvent): Promise<void>;
@@ -11,7 +11,7 @@ export type TokenRefusals = {
 
 const WINDOW_SECONDS = 15 * 60;
 
-/** How many refusals of one kind, for one client from one network, are recorded one by one in a window. */
+/** How many refusals of one kind, for one client (or user, where there is none) from one network, are recorded one by one in a window. */
 const PER_CLIENT = { name: 'token-refusals', failures: 20, windowSeconds: WINDOW_SECONDS } as const;
 
 /** The same for one network, whatever clients it names. */
@@ -19,12 +19,21 @@ const PER_NETWORK = { name: 'token-refusals-network', failures: 200, windowSecon
 
 const BATCH = 100;
 
-/** What is counted together: the beginning of the window, the network, and the kind and client unless it is all of them. */
+/** What is counted together: the beginning of the window, the network, and the kind and whose, unless it is all of them. */
 const counterSchema = z.object({
   window: z.number(),
   network: z.string(),
-  type: z.enum(['token.refused', 'client.authentication_failed', 'user.signed_in']).optional(),
+  type: z
+    .enum([
+      'token.refused',
+      'client.authentication_failed',
+      'user.signed_in',
+      'user.password_set',
+      'personal_access_token.issued',
+    ])
+    .optional(),
   client: z.string().optional(),
+  subject: z.string().optional(),
 });
 
 type Counter = z.infer<typeof counterSchema>;
@@ -42,7 +51,8 @@ export function createTokenRefusals(database: Database, audit: AuditSink): Token
       // Each window has counters of its own: one that began anew before it was summed up would lose what it held.
       const window = Math.floor(time.getTime() / 1000 / WINDOW_SECONDS) * WINDOW_SECONDS;
       const network = networkOf(address);
-      if (!(await perClient.take(JSON.stringify({ window, network, type, client }))).allowed) return;
+      const whose = client === undefined ? { subject: event.subject } : { client };
+      if (!(await perClient.take(JSON.stringify({ window, network, type, ...whose }))).allowed) return;
       if (!(await perNetwork.take(JSON.stringify({ window, network }))).allowed) return;
       await audit.record(event);
     },
@@ -73,7 +83,7 @@ function sumUp(database: Database, { limit, now }: { limit: Limit; now: Date }):
 }
 
 function eventOf(
-  { window, network, type = 'token.refused', client }: Counter,
+  { window, network, type = 'token.refused', client, subject }: Counter,
   { notRecorded, now }: { notRecorded: number; now: Date },
 ): AuditEvent {
   return {
@@ -82,6 +92,7 @@ function eventOf(
     outcome: 'denied',
     address: network.includes(':') ? `${network}::/64` : network,
     ...(client !== undefined && { client }),
+    ...(subject !== undefined && { subject }),
     detail: { notRecorded, since: new Date(window * 1000).toISOString(), windowSeconds: WINDOW_SECONDS },
   };
 }

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAuditLog, type RecordedAuditEvent } from '@portcullis/persistence';
 import { createTestDatabase, rounds, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, requestToken } from '../../src/index.ts';
+import { createHttpPerson, requestToken, sendJson } from '../../src/index.ts';
+import { act } from './support/account.ts';
 import {
   codeExchange,
   obtainCode,
@@ -15,6 +16,7 @@ import {
 } from './support/authorization.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
+import { askForToken, newHolder } from './support/personal-access-tokens.ts';
 
 const WINDOW_SECONDS = 900;
 /** In a window; the tests may run into a second one. */
@@ -167,4 +169,59 @@ test('SP-37: sign-ins that are turned away after too many failures cannot fill i
   await endWindow();
   const counted = (await trail({ since: begin, type: 'user.signed_in' })).filter(({ detail }) => detail?.notRecorded);
   expect(sum(counted)).toBe(throttled - PER_CLIENT);
+});
+
+/** Does something 40 times, eight at a time. */
+async function fortyTimes<T>(once: (nth: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let done = 0; done < 40; done += 8)
+    results.push(...(await Promise.all(Array.from({ length: 8 }, (_, i) => once(done + i)))));
+  return results;
+}
+
+describe('nor can what is refused at other doors (SP-37)', () => {
+  const denied = async (type: string, from: string, begin: Date) =>
+    (await trail({ since: begin, type })).filter(({ address, outcome }) => address === from && outcome === 'denied');
+
+  test.each([
+    ['introspect', '127.0.0.78'],
+    ['revoke', '127.0.0.79'],
+  ])('/%s: clients that nobody knows', async (path, from) => {
+    const begin = server.now();
+    const answers = await fortyTimes((nth) =>
+      sendJson(`${server.issuer}/${path}`, {
+        body: new URLSearchParams({ client_id: `nobody-${nth}`, client_secret: 'x', token: 'x' }),
+        fromAddress: from,
+      }),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
+    const recorded = await denied('client.authentication_failed', from, begin);
+    expect(recorded.length).toBeGreaterThanOrEqual(PER_CLIENT);
+    expect(recorded.length).toBeLessThan(40);
+    await endWindow();
+    const all = await denied('client.authentication_failed', from, begin);
+    expect(recorded.length + sum(all)).toBe(40);
+  });
+
+  test('the forms at which somebody who is signed in shows that they know their password', async () => {
+    const holder = await newHolder(server);
+    const { person, who } = holder;
+    const account = await person.open(`${server.issuer}/account`);
+    const begin = server.now();
+    const wrong = { current_password: 'guessed', password: 'a new password of somebody' };
+    await fortyTimes((nth) =>
+      nth % 2 ? askForToken(holder, wrong) : act(person, account, { path: '/password', ...wrong }),
+    );
+    await fortyTimes((nth) =>
+      nth % 2 ? askForToken(holder, wrong) : act(person, account, { path: '/password', ...wrong }),
+    );
+    const own = async (type: string) => trail({ since: begin, type, subject: who.userId });
+    const types = ['user.password_set', 'personal_access_token.issued'];
+    const recorded = (await Promise.all(types.map(own))).flat();
+    // Each password that was tried is recorded, and of what was turned away so much for each form.
+    expect(recorded).toHaveLength(10 + 2 * PER_CLIENT);
+    await endWindow();
+    const all = (await Promise.all(types.map(own))).flat();
+    expect(recorded.length + sum(all)).toBe(80);
+  });
 });

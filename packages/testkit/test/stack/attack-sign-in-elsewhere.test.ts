@@ -351,6 +351,52 @@ describe('the way there and back (PX-11)', () => {
   });
 });
 
+describe('sign-ins that nobody finishes (SP-37)', () => {
+  const from = '127.0.0.81';
+  const start = async (person: HttpPerson) =>
+    choose(person, await person.open(`${federated.server.issuer}/account/sign-in`), 'elsewhere');
+  const denied = () =>
+    federated.server.database.prisma.auditEvent.count({
+      where: { type: 'user.signed_in', outcome: 'denied', address: from },
+    });
+
+  test('fill no audit trail: some are recorded, and the rest is counted', async () => {
+    const person = createHttpPerson({ fromAddress: from });
+    for (let nth = 0; nth < 50; nth++) {
+      const { url } = await start(person);
+      const back = new URL(`${federated.server.issuer}/upstream/elsewhere/sign-in?error=x`);
+      back.searchParams.set('state', url.searchParams.get('state') ?? '');
+      back.searchParams.set('iss', federated.third.issuer);
+      expect((await person.open(back)).answer.status).toBe(400);
+    }
+    const count = await denied();
+    expect(count).toBeGreaterThanOrEqual(20);
+    expect(count).toBeLessThanOrEqual(40);
+  });
+
+  test('are begun a bounded number of times from one network; those that are finished do not count', async () => {
+    const { prisma } = federated.server.database;
+    const key = `upstream-sign-in-starts:${from}`;
+    const begun = async () => (await prisma.rateLimit.findUnique({ where: { key } }))?.points;
+    const before = await begun();
+    const account = newAccount();
+    await verified(`${account}@acme.example`);
+    const person = createHttpPerson({ fromAddress: from });
+    expect(isAccountPage((await signInThrough(federated.server, { account, person })).page)).toBe(true);
+    expect(await begun()).toBe(before);
+    await prisma.rateLimit.updateMany({ where: { key }, data: { points: 199 } });
+    const flows = await prisma.upstreamFlow.count();
+    const stranger = createHttpPerson({ fromAddress: from });
+    const last = await start(stranger);
+    expect(last.url.href).toContain(federated.third.issuer);
+    const refused = await start(stranger);
+    expect(refused.answer.status).toBe(429);
+    expect(words(refused)).toContain('Too many sign-ins were begun from your network');
+    expect(await prisma.upstreamFlow.count()).toBe(flows + 1);
+    expect((await start(createHttpPerson({ fromAddress: '127.0.0.82' }))).url.href).toContain(federated.third.issuer);
+  });
+});
+
 describe('administration takes a fresh sign-in (SP-12)', () => {
   /** Goes to the admin API's consent as the command line would, with an account elsewhere. */
   async function toAdministration(account: string, person = createHttpPerson()): Promise<Step> {

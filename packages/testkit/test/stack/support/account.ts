@@ -10,11 +10,11 @@ export type Member = { email: string; password: string; userId: string };
 
 /** Makes a link with which a user sets a password. */
 export async function passwordLink(
-  { issuer, database }: { issuer: string; database: Database },
+  { issuer, database, now = () => new Date() }: { issuer: string; database: Database; now?: () => Date },
   userId: string,
 ): Promise<string> {
   const links = createOneTimeLinkStore(database);
-  const token = await links.issue({ purpose: 'password', userId, now: new Date(), ttlSeconds: 3600 });
+  const token = await links.issue({ purpose: 'password', userId, now: now(), ttlSeconds: 3600 });
   return `${issuer}/password?token=${token}`;
 }
 
