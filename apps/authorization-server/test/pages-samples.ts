@@ -202,7 +202,11 @@ export function samplePages(text?: string): Record<string, Page> {
     'set-up-done': setupDonePage({ email: or('ada@example.com'), mcpUrl: or('http://localhost:4001/mcp') }),
     password: passwordPage({ formToken: or('t'), email: or('grace@example.com') }),
     'password-problem': passwordPage({ formToken: or('t'), email: or('grace@example.com'), problem: or('Too short.') }),
-    'password-done': passwordDonePage({ email: or('grace@example.com') }),
+    'password-done': passwordDonePage({ email: or('grace@example.com'), removed: [] }),
+    'password-done-accounts-removed': passwordDonePage({
+      email: or('grace@example.com'),
+      removed: [or('mallory@example.com at https://accounts.example')],
+    }),
     login: loginPage(plainLogin),
     'login-problem': loginPage({
       action: or('/interaction/abc'),

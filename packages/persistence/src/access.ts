@@ -1,7 +1,9 @@
 import type { AuditEvent } from '@portcullis/platform';
+import { endAddedIdentities } from './added-identity-ending.ts';
 import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { createGrantStore } from './grant-store.ts';
+import type { LinkedIdentity } from './linked-identity-store.ts';
 import { createOneTimeLinkStore } from './one-time-link-store.ts';
 import { endPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { inTransaction } from './transaction.ts';
@@ -39,6 +41,9 @@ export async function endAccess(
   return { signIns, grants: grants.length, personalAccessTokens, links, accessEpoch: user?.accessEpoch ?? 0 };
 }
 
+/** What ended with a password; `identities` are the accounts elsewhere with which nobody signs in here any more. */
+export type EndedByPassword = EndedAccess & { identities: LinkedIdentity[] };
+
 /** A new password, and what proves that it may be set. */
 export type PasswordChange = {
   userId: string;
@@ -51,12 +56,12 @@ export type PasswordChange = {
 };
 
 /**
- * Sets a password in place of another one, and ends all that was opened with the old one; recorded in the same
- * transaction. Of several at once on one proof, one succeeds.
+ * Sets a password in place of another one, and ends all that was opened with the old one, accounts elsewhere that were
+ * added with it too; recorded in the same transaction. Of several at once on one proof, one succeeds.
  *
  * @returns what was ended; undefined when the proof is worth nothing any more, and nothing was changed
  */
-export async function changePassword(database: Database, change: PasswordChange): Promise<EndedAccess | undefined> {
+export async function changePassword(database: Database, change: PasswordChange): Promise<EndedByPassword | undefined> {
   const { userId, passwordHash, proof, now, origin } = change;
   return inTransaction(database, async (within) => {
     if ('linkToken' in proof) {
@@ -64,6 +69,7 @@ export async function changePassword(database: Database, change: PasswordChange)
       if (!(await createOneTimeLinkStore(within).redeem(link))) return undefined;
     }
     const present = 'presentHash' in proof ? { passwordHash: proof.presentHash, disabledAt: null } : {};
+    const before = await within.prisma.user.findUnique({ where: { id: userId }, select: { passwordHash: true } });
     const { count } = await within.prisma.user.updateMany({
       where: { id: userId, ...present },
       data: { passwordHash, updatedAt: now },
@@ -71,14 +77,36 @@ export async function changePassword(database: Database, change: PasswordChange)
     if (count === 0) return undefined;
     const ended = await endAccess(within, { userId, now });
     const { accessEpoch, ...counts } = ended;
+    // Nobody added anything with a password that was not there.
+    const identities = before?.passwordHash == null ? [] : await removeAdded(within, change);
     await createAuditLog(within).record({
       time: now,
       type: 'user.password_set',
       outcome: 'success',
       subject: userId,
       ...origin,
-      detail: { by: 'linkToken' in proof ? 'one-time link' : 'account page', ...counts },
+      detail: { by: 'linkToken' in proof ? 'one-time link' : 'account page', ...counts, identities: identities.length },
     });
-    return ended;
+    return { ...ended, identities };
   });
+}
+
+async function removeAdded(within: Database, { userId, now, origin }: PasswordChange): Promise<LinkedIdentity[]> {
+  const { identities, rolesTaken } = await endAddedIdentities(within, { userId, now });
+  for (const { issuer, subject } of identities) {
+    await createAuditLog(within).record({
+      time: now,
+      type: 'user.identity_unlinked',
+      outcome: 'success',
+      subject: userId,
+      ...origin,
+      detail: {
+        by: 'new password',
+        identityProvider: issuer,
+        upstreamSubject: subject,
+        ...(rolesTaken.length > 0 && { rolesTaken }),
+      },
+    });
+  }
+  return identities;
 }

@@ -1,4 +1,4 @@
-export { changePassword, type EndedAccess, endAccess } from './access.ts';
+export { changePassword, type EndedAccess, type EndedByPassword, endAccess } from './access.ts';
 export { type AssertedGrant, grantForAssertion, isAsJudged } from './asserted-grant.ts';
 export { type AuditChain, type AuditSegment, createAuditChain } from './audit-chain.ts';
 export {

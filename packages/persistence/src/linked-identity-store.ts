@@ -14,6 +14,8 @@ export type LinkedIdentity = Identity & {
   label: string | undefined;
   /** Roles that the user has by groups at the provider: the next sign-in may take them. */
   givenRoles: string[];
+  /** Whether it was added at the account page, by whoever was signed in there. */
+  addedByUser: boolean;
   createdAt: Date;
   /** When it last let the user in, give or take a minute. */
   lastUsedAt: Date | undefined;
@@ -24,7 +26,9 @@ export type LinkedIdentityStore = {
   /** What is linked to a user, the oldest first. */
   list(userId: string): Promise<LinkedIdentity[]>;
   /** Links an identity to a user. False when it is linked already, to this user or another. */
-  link(o: Identity & { userId: string; label?: string | undefined; now: Date }): Promise<boolean>;
+  link(
+    o: Identity & { userId: string; label?: string | undefined; addedByUser?: boolean; now: Date },
+  ): Promise<boolean>;
   /** Takes a link of a user away; undefined when the user has none by that id. */
   unlink(o: { id: string; userId: string }): Promise<LinkedIdentity | undefined>;
   /** Notes a sign-in: what the provider calls the person now, and which roles its groups give. */
@@ -44,12 +48,12 @@ export function createLinkedIdentityStore({ prisma }: Database): LinkedIdentityS
     },
     list: async (userId) =>
       (await prisma.linkedIdentity.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })).map(toIdentity),
-    link: async ({ issuer, subject, userId, label, now }) => {
+    link: async ({ issuer, subject, userId, label, addedByUser = false, now }) => {
       const id = idOf({ issuer, subject });
       // In a transaction the second of two that link at once fails at the key, and is done over.
       if (await prisma.linkedIdentity.findUnique({ where: { id } })) return false;
       await prisma.linkedIdentity.create({
-        data: { id, issuer, subject, userId, label: label ?? null, createdAt: now },
+        data: { id, issuer, subject, userId, label: label ?? null, addedByUser, createdAt: now },
       });
       return true;
     },

@@ -4,6 +4,7 @@ import { changePassword, endAccess } from '../src/access.ts';
 import { createAuditLog } from '../src/audit-log.ts';
 import type { Database } from '../src/database.ts';
 import { createGrantStore } from '../src/grant-store.ts';
+import { createLinkedIdentityStore } from '../src/linked-identity-store.ts';
 import { createOneTimeLinkStore } from '../src/one-time-link-store.ts';
 import { createSignInStore } from '../src/sign-in-store.ts';
 import { inTransaction } from '../src/transaction.ts';
@@ -118,6 +119,28 @@ describe('changing a password', () => {
       expect(results.filter((result) => result.status === 'fulfilled' && result.value)).toHaveLength(1);
       expect(await createAuditLog(db).list({ subject: user.id, type: 'user.password_set' })).toHaveLength(1);
     }
+  });
+
+  test('takes away the accounts elsewhere that were added with the old one, but never the last administrator', async () => {
+    const [{ user }, bystander] = [await someone(), await someone()];
+    const store = createLinkedIdentityStore(db);
+    const issuer = 'https://elsewhere.example';
+    const link = (subject: string, addedByUser: boolean, userId = user.id) =>
+      store.link({ issuer, subject: `${subject} of ${user.id}`, userId, addedByUser, now });
+    for (const subject of ['first', 'second']) await link(subject, true);
+    await link('by an administrator', false);
+    await link('theirs', true, bystander.user.id);
+    const roles = ['admin', 'agent', 'lead'];
+    await createUserStore(db).update({ userId: user.id, roles, now });
+    const given = { label: undefined, givenRoles: ['admin', 'lead'], now };
+    await store.noteSignIn({ issuer, subject: `second of ${user.id}`, ...given });
+    const change = { userId: user.id, passwordHash: 'new', proof: { presentHash: 'old' }, now, origin };
+    const ended = await changePassword(db, change);
+    expect(ended?.identities.map(({ subject }) => subject)).toEqual([`first of ${user.id}`, `second of ${user.id}`]);
+    expect((await store.list(user.id)).map(({ subject }) => subject)).toEqual([`by an administrator of ${user.id}`]);
+    expect(await store.list(bystander.user.id)).toHaveLength(1);
+    expect((await createUserStore(db).findById(user.id))?.roles).toEqual(['admin', 'agent']);
+    expect(await createAuditLog(db).list({ subject: user.id, type: 'user.identity_unlinked' })).toHaveLength(2);
   });
 
   test('by a dead link, a stale password or for a disabled user changes nothing and records nothing', async () => {

@@ -1,4 +1,4 @@
-import { changePassword, type Database } from '@portcullis/persistence';
+import { changePassword, type Database, type LinkedIdentity } from '@portcullis/persistence';
 import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import { formOf } from '../interactions/form.ts';
@@ -10,7 +10,9 @@ import type { AccountSession, AccountSessions } from './session.ts';
 export type PasswordChangeDeps = PasswordCheckDeps & { database: Database; sessions: AccountSessions };
 
 /** What came of a posted form: done, or what the page says when it is shown again. */
-export type PasswordChangeOutcome = { ok: true } | { ok: false; status: 400 | 429; problem: string };
+export type PasswordChangeOutcome =
+  | { ok: true; removed: readonly LinkedIdentity[] }
+  | { ok: false; status: 400 | 429; problem: string };
 
 const WRONG = 'That is not your present password. After many failed tries, wait 15 minutes.';
 
@@ -53,7 +55,7 @@ export async function submitPasswordChange(
   });
   if (!ended) return { ok: false, status: 400, problem: WRONG };
   await deps.sessions.begin(ctx, { id: userId, accessEpoch: ended.accessEpoch });
-  return { ok: true };
+  return { ok: true, removed: ended.identities };
 }
 
 function originOf(ctx: Context): { address: string; correlationId: string } {

@@ -12,6 +12,7 @@ import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
 import { startUpstreamSignIn } from '../interactions/upstream-sign-in.ts';
+import { accountElsewhere } from '../pages/account-elsewhere.ts';
 import { signedOutPage } from '../pages/account-sign-in.ts';
 import { newTokenPage } from '../pages/account-tokens.ts';
 import { pageUrl } from '../site.ts';
@@ -322,7 +323,9 @@ async function submitPassword(ctx: Context, session: AccountSession, deps: Accou
   const { email } = await userOf(session, deps);
   const outcome = await submitPasswordChange(ctx, { session, email }, deps);
   if (outcome.ok) {
-    done(ctx, deps, 'password-changed');
+    const removed = outcome.removed.map(accountElsewhere);
+    leaveNotice(ctx, removed.length > 0 ? 'password-changed-accounts-removed' : 'password-changed', deps.site, removed);
+    redirect(ctx, deps, '/account');
     return;
   }
   const { status, problem: text } = outcome;

@@ -98,9 +98,11 @@ async function link(
   const added = await addSignInMethod(result.value, {
     database,
     userId,
+    signInId: session.id,
     now: clock(),
     origin: { address, correlationId },
   });
+  if (added === 'signed_out') throw new PageProblem(SOMEBODY_ELSE);
   if (added === 'foreign') throw new PageProblem(TAKEN);
   await arrived(ctx, deps);
   leaveNotice(ctx, added === 'added' ? 'method-added' : 'method-own', deps.site);

@@ -1,6 +1,7 @@
 import {
   createAuditLog,
   createLinkedIdentityStore,
+  createSignInStore,
   type Database,
   inTransaction,
   type LinkedIdentityStore,
@@ -46,19 +47,23 @@ export type SignInMethodChange = {
   origin: Pick<AuditEvent, 'address' | 'correlationId'>;
 };
 
-/** What came of adding an account elsewhere: done, there already, or somebody else's here. */
-export type AddedMethod = 'added' | 'own' | 'foreign';
+/** What came of adding an account elsewhere: done, there already, somebody else's here, or signed out meanwhile. */
+export type AddedMethod = 'added' | 'own' | 'foreign' | 'signed_out';
 
-/** Links an account elsewhere to a user. One that is somebody else's here stays theirs. */
+/**
+ * Links an account elsewhere to a user whose sign-in is open to the end: a password that is changed meanwhile ends it,
+ * and what was to be added with the old one. One that is somebody else's here stays theirs.
+ */
 export function addSignInMethod(
   { issuer, subject, person, provider }: Identified,
-  { database, userId, now, origin }: SignInMethodChange,
+  { database, userId, signInId, now, origin }: SignInMethodChange & { signInId: string },
 ): Promise<AddedMethod> {
   return inTransaction(database, async (within) => {
+    if (!(await createSignInStore(within).isOpen({ id: signInId, userId, now }))) return 'signed_out';
     const identities = createLinkedIdentityStore(within);
     const present = await identities.find({ issuer, subject });
     if (present) return present.userId === userId ? 'own' : 'foreign';
-    await identities.link({ issuer, subject, userId, label: person.label, now });
+    await identities.link({ issuer, subject, userId, label: person.label, addedByUser: true, now });
     await createAuditLog(within).record({
       time: now,
       type: 'user.identity_linked',

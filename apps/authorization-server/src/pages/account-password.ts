@@ -15,7 +15,7 @@ export function passwordSection({ action, formToken, email, problem }: PasswordS
 <h2 id="password-heading">Password</h2>
 <details${problem !== undefined && html` open`}>
 <summary>Change your password</summary>
-<p>That disconnects every app and signs you out of every other browser, so that whoever knew the old password is out.</p>
+<p>That disconnects every app and signs you out of every other browser, so that whoever knew the old password is out. Accounts elsewhere that were added on this page go too: add yours again.</p>
 <form method="post" action="${action}">
 ${formTokenField(formToken)}
 <input type="email" value="${email}" autocomplete="username" aria-label="E-mail" readonly hidden>

@@ -22,11 +22,16 @@ ${passwordField('new-password', problem)}
 }
 
 /** Says that the password is set, and that signing in begins at the client. */
-export function passwordDonePage({ email }: Readonly<{ email: string }>): Page {
+export function passwordDonePage({ email, removed }: Readonly<{ email: string; removed: readonly string[] }>): Page {
   const title = 'Your password is set';
   const body = html`<h1>${title}</h1>
 <p>From now on you sign in as <strong>${foreignText(email)}</strong> with the password you have just chosen.</p>
 <p>Whatever was opened with an earlier password is closed: every browser is signed out, and every app is disconnected.</p>
+${
+  removed.length > 0 &&
+  html`<p>Nobody signs in here any more with what was added by somebody who knew it; add what is yours again on your account page:</p>
+<ul>${removed.map((name) => html`<li>${foreignText(name)}</li>`)}</ul>`
+}
 <p>Go back to your app and connect it: it brings you to the sign-in page. You can close this page.</p>`;
   return { title, body };
 }

@@ -7,6 +7,7 @@ import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import { formOf } from '../interactions/form.ts';
 import type { FormTokens } from '../interactions/form-token.ts';
+import { accountElsewhere } from '../pages/account-elsewhere.ts';
 import { passwordDonePage, passwordPage } from '../pages/password.ts';
 import { setupDonePage, setupPage } from '../pages/set-up.ts';
 import { hashPassword, passwordProblem } from '../passwords.ts';
@@ -101,7 +102,7 @@ async function submitPassword(ctx: Context, deps: SetupDeps): Promise<void> {
     return;
   }
   forgetToken(ctx, 'password', deps);
-  sendPage(ctx, passwordDonePage({ email: target.email }));
+  sendPage(ctx, passwordDonePage({ email: target.email, removed: ended.identities.map(accountElsewhere) }));
 }
 
 async function passwordTarget(

@@ -12,6 +12,9 @@ export type ThirdPartySettings = {
 };
 
 const SLOW_MS = 20_000;
+
+/** Time to do something meanwhile. */
+const LATE_MS = 2000;
 /** Every service has a few hundred of these; one does here. */
 const REPOSITORIES = [
   { full_name: 'alice/notes', private: false, html_url: 'https://third-party.example/alice/notes', description: null },
@@ -160,6 +163,7 @@ async function token(exchange: Exchange, { settings, memory, signIdToken }: Deps
   const params = new URLSearchParams(body);
   const { token: fault } = memory.faults;
   if (fault === 'down') return void response.destroy();
+  if (fault === 'late') await new Promise((resolve) => setTimeout(resolve, LATE_MS));
   if (fault === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
   if (fault === 'error') return json(response, 500, { error: 'server_error' });
   if (!isOurClient(exchange, settings)) return json(response, 401, { error: 'invalid_client' });

@@ -4,8 +4,8 @@ import { createHash, randomBytes } from 'node:crypto';
 export type Faults = {
   /** What the authorization endpoint does with an answer. */
   authorize?: 'error' | 'wrong_iss' | 'no_iss' | undefined;
-  /** What the token endpoint does instead of answering. */
-  token?: 'down' | 'slow' | 'error' | undefined;
+  /** What the token endpoint does instead of answering, or before it does: `late` is soon enough. */
+  token?: 'down' | 'slow' | 'late' | 'error' | undefined;
   /** The status and the `error` that refreshes are answered with. */
   refresh?: { status: number; error: string } | undefined;
   /** Whether it gives no refresh tokens. */

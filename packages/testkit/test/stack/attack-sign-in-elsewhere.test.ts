@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createLinkedIdentityStore, createUserStore } from '@portcullis/persistence';
 import type { HttpPerson, Step } from '../../src/index.ts';
-import { asks, createHttpPerson, sendRaw } from '../../src/index.ts';
-import { act, isAccountPage, join, signInAtAccount, words } from './support/account.ts';
+import { asks, createHttpPerson, pollUntil, sendRaw } from '../../src/index.ts';
+import { act, isAccountPage, join, passwordLink, setPassword, signInAtAccount, words } from './support/account.ts';
 import { COMMAND_LINE, callAdmin } from './support/administration.ts';
 import { authorizationRequest, redeem, registerClient, type TestClient, tokensOf } from './support/authorization.ts';
 import { OWNER } from './support/owner.ts';
@@ -587,6 +587,60 @@ describe('adding and removing an account elsewhere', () => {
     const kept = await act(person, page, { path, action: 'remove' });
     expect(words(kept)).toContain('the only way in which you can sign in');
     expect(await identities().find(identityOf(account))).toBeDefined();
+  });
+
+  test.each(['the account page', 'a link'])(
+    'SP-12: a new password, by %s, takes away what a thief added who knew the old one, and nothing else',
+    async (way) => {
+      const { who, person, page } = await owner();
+      const [thief, byAdministrator] = [newAccount(), newAccount()];
+      await linked(byAdministrator, who.userId);
+      await person.open(await goThere(person, page, { provider: 'known', account: thief }));
+      await saying({ groups: ['admins'] });
+      await signInThrough(federated.server, { account: thief });
+      expect((await users().findByEmail(who.email))?.roles).toEqual(['admin', 'lead']);
+      await saying({});
+      const victim = createHttpPerson();
+      const mine = await signInAtAccount(federated.server.issuer, victim, who);
+      const password = 'a new password of the victim';
+      const after =
+        way === 'a link'
+          ? await setPassword(await passwordLink(federated.server, who.userId), password)
+          : await act(victim, mine, { path: '/password', current_password: who.password, password });
+      expect(after.answer.status).toBe(200);
+      expect(words(after)).toContain('add what is yours again');
+      expect(words(after)).toContain(` at ${federated.third.issuer}`);
+      const { person: again } = await signInThrough(federated.server, { provider: 'known', account: thief });
+      expect(await whoIs(again)).toBeUndefined();
+      expect((await users().findByEmail(who.email))?.roles).toEqual(['lead']);
+      const { person: still } = await signInThrough(federated.server, { provider: 'known', account: byAdministrator });
+      expect(await whoIs(still)).toBe(who.email);
+      const { prisma } = federated.server.database;
+      const unlinked = await prisma.auditEvent.findMany({
+        where: { subject: who.userId, type: 'user.identity_unlinked' },
+      });
+      expect(unlinked.map(({ detail }) => JSON.parse(detail ?? '{}'))).toEqual([
+        expect.objectContaining({ by: 'new password', upstreamSubject: `id-of-${thief}` }),
+      ]);
+    },
+  );
+
+  test('SP-12: what a thief was about to add when the password was changed is not added', async () => {
+    const { who, person, page } = await owner();
+    const account = newAccount();
+    const back = await goThere(person, page, { provider: 'known', account });
+    const victim = createHttpPerson();
+    const mine = await signInAtAccount(federated.server.issuer, victim, who);
+    // The thief is back already, and the service is asked who it was, when the password changes.
+    await federated.third.misbehave({ token: 'late' });
+    const asked = async () =>
+      (await federated.third.requests()).filter(({ url }) => new URL(url, back).pathname.endsWith('/token')).length;
+    const before = await asked();
+    const adding = person.open(back);
+    await pollUntil(async () => (await asked()) > before, { what: 'the question at the service', intervalMs: 50 });
+    await act(victim, mine, { path: '/password', current_password: who.password, password: 'a new password of them' });
+    await adding;
+    expect(await identities().find(identityOf(account))).toBeUndefined();
   });
 
   test('with an account elsewhere go the roles that its groups gave', async () => {

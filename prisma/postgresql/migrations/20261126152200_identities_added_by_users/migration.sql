@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "LinkedIdentity" ADD COLUMN     "addedByUser" BOOLEAN NOT NULL DEFAULT false;
