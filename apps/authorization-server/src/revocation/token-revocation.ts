@@ -1,6 +1,7 @@
 import {
   createAuditLog,
   createGrantStore,
+  createRevocationLog,
   type Database,
   inTransaction,
   recordRevocations,
@@ -51,7 +52,10 @@ export function createTokenRevocation({ tokens, database, clock }: TokenRevocati
 
 async function end(within: Database, { grantId, audience, ...claims }: AccessTokenClaims, now: Date): Promise<boolean> {
   if (claims.subject !== claims.clientId) return createGrantStore(within).revoke({ id: grantId, now });
-  const revocation = { grantId, resource: audience, issuedUntil: claims.issuedAt };
+  const { issuedAt } = claims;
+  // Once is enough: otherwise one token would fill the tables, the trail and every guard's memory.
+  if (await createRevocationLog(within).covers({ grantId, resource: audience, issuedAt, now })) return false;
+  const revocation = { grantId, resource: audience, issuedUntil: issuedAt };
   await recordRevocations(within, { revocations: [revocation], now });
   return true;
 }
