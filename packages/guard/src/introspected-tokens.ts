@@ -50,11 +50,15 @@ export const WITHOUT_INTROSPECTION: IntrospectedTokens = {
   forget: () => undefined,
 };
 
-/** Answers that were good are kept, of at most 10,000 tokens; a refusal never is. */
+/**
+ * Answers that were good are kept, of at most 10,000 tokens; a refusal never is. Of as many tokens it is remembered that
+ * they were good at some time: these are asked about though strings that only look like tokens keep the issuer busy.
+ */
 export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
   const { rules, now } = deps;
   const kept = new Map<string, { principal: Principal; since: number }>();
   const asking = new Map<string, Asking>();
+  const known = new Set<string>();
 
   function recall(key: string): Principal | undefined {
     const entry = kept.get(key);
@@ -69,6 +73,15 @@ export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
     const oldest = kept.keys().next();
     if (kept.size >= CACHE_ENTRIES && !oldest.done) kept.delete(oldest.value);
     kept.set(key, { principal, since: now().getTime() });
+    noteStanding(key, true);
+  }
+
+  function noteStanding(key: string, isGood: boolean): void {
+    known.delete(key);
+    if (!isGood) return;
+    const oldest = known.values().next();
+    if (known.size >= CACHE_ENTRIES && !oldest.done) known.delete(oldest.value);
+    known.add(key);
   }
 
   /** What was said before a revocation came in may be from before it was made, so it is asked for again. */
@@ -78,10 +91,11 @@ export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
   ): Promise<TokenVerdict> {
     try {
       for (let questions = 0; questions < MAX_QUESTIONS; questions += 1) {
-        const judged = await introspected(token, deps);
+        const judged = await introspected(token, known.has(key) ? 'known' : 'unknown', deps);
         if (judged.ok && revoked.delete(judged.principal.grantId ?? '')) continue;
         // In the same turn as it was looked whether a revocation came, so that none comes in between.
         if (judged.ok) keep(key, judged.principal);
+        else if (judged.refusal.reason === 'inactive') noteStanding(key, false);
         return judged;
       }
     } finally {
@@ -108,7 +122,7 @@ export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
     },
     async confirm(token, principal) {
       if (!rules.accessTokens) return { ok: true, principal };
-      const verdict = await introspected(token, deps);
+      const verdict = await introspected(token, 'known', deps);
       if (!verdict.ok) return verdict;
       if (verdict.principal.tokenId !== principal.tokenId) return refuse({ reason: 'malformed_claims' });
       const scopes = principal.scopes.filter((scope) => verdict.principal.scopes.includes(scope));
@@ -125,10 +139,14 @@ export function createIntrospectedTokens(deps: Deps): IntrospectedTokens {
 /** A question that is under way, and the grants of which a revocation has come meanwhile. */
 type Asking = { verdict: Promise<TokenVerdict>; revoked: Set<string> };
 
-async function introspected(token: string, { introspect, rules, now }: Deps): Promise<TokenVerdict> {
+async function introspected(
+  token: string,
+  standing: 'known' | 'unknown',
+  { introspect, rules, now }: Deps,
+): Promise<TokenVerdict> {
   let claims: Record<string, unknown> | undefined;
   try {
-    claims = await introspect(token);
+    claims = await introspect(token, standing);
   } catch (cause) {
     return refuse({ reason: 'introspection_unavailable', retryAfterSeconds: RETRY_SECONDS, cause });
   }

@@ -18,10 +18,17 @@ export type IntrospectionSettings = Readonly<{
  * @returns what it says of a token that is active for this resource server; undefined for every other token
  * @throws Error when the issuer cannot be asked, or does not know this resource server
  */
-export type Introspect = (token: string) => Promise<Record<string, unknown> | undefined>;
+export type Introspect = (
+  token: string,
+  /** Whether there is reason to believe that there is such a token. */
+  standing: 'known' | 'unknown',
+) => Promise<Record<string, unknown> | undefined>;
 
 /** Beyond this many at once nobody is asked: strings that only look like tokens must not exhaust the issuer. */
 const SIMULTANEOUS = 64;
+
+/** So many of them are kept for known tokens, whose users a flood of such strings must not shut out. */
+const FOR_KNOWN = 32;
 
 /** @see RFC 7662 section 2 */
 export function createIntrospect(settings: IntrospectionSettings): Introspect {
@@ -44,8 +51,9 @@ export function createIntrospect(settings: IntrospectionSettings): Introspect {
     return answer.active ? answer : undefined;
   }
 
-  return async (token) => {
-    if (underWay >= SIMULTANEOUS) throw new Error('too many tokens are being asked about');
+  return async (token, standing) => {
+    if (underWay >= (standing === 'known' ? SIMULTANEOUS : SIMULTANEOUS - FOR_KNOWN))
+      throw new Error('too many tokens are being asked about');
     underWay += 1;
     try {
       return await ask(token);

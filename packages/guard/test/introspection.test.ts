@@ -256,6 +256,28 @@ describe('what the issuer said of a personal access token', () => {
     expect(endpoint.asked.length).toBeGreaterThanOrEqual(3);
   });
 
+  test('is asked for again though made-up tokens keep the issuer busy, and answers to these are slow', async () => {
+    answer();
+    const { judge, clock } = await asking({ introspection: { cacheSeconds: 30 } });
+    const token = await newToken();
+    expect(await judge(token)).toBe('taken');
+    clock.now = later(NOON, 30_000);
+    const held = Promise.withResolvers<void>();
+    endpoint.answerWith(async (asked) => {
+      if (asked === token) return { status: 200, body: goodAnswer(issuer.url) };
+      await held.promise;
+      return { status: 200, body: { active: false } };
+    });
+    const flood = Promise.all((await Promise.all(Array.from({ length: 100 }, newToken))).map(judge));
+    await until(() => endpoint.asked.length === 1 + 32);
+    expect(await judge(await newToken())).toBe('introspection_unavailable');
+    expect(await judge(token)).toBe('taken');
+    held.resolve();
+    const verdicts = await flood;
+    expect(verdicts.filter((verdict) => verdict === 'inactive')).toHaveLength(32);
+    expect(verdicts.filter((verdict) => verdict === 'introspection_unavailable')).toHaveLength(68);
+  });
+
   test('does not outlive the token', async () => {
     answer({ exp: NOON.getTime() / 1000 + 60 });
     const { judge, clock } = await asking();
