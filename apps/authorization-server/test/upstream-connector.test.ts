@@ -58,6 +58,31 @@ describe('a service that is asked whether it still knows a token', () => {
   });
 });
 
+describe('a service that says whose tokens it gave: two accounts are never taken for one', () => {
+  const long = 'x'.repeat(255);
+  test.each([
+    ['a number', '583231', '583231'],
+    ['the longest name there may be', `"${long}"`, long],
+    ['a longer one', `"${long}y"`, undefined],
+    ['a number that JSON rounds', '9007199254740993', undefined],
+    ['a number with a fraction', '1.5', undefined],
+    ['neither a text nor a number', '["U1"]', undefined],
+  ])('%s', async (_what, id, subject) => {
+    const given = '"access_token":"an access token","token_type":"bearer","scope":"read"';
+    answer = { status: 200, body: `{${given},"user_id":${id}}` };
+    const finished = await connector().finish({
+      answer: new URLSearchParams({ code: 'a code', state: 'a state', iss: origin }),
+      secrets: { state: 'a state', nonce: undefined, codeVerifier: 'v'.repeat(43) },
+      scopes: ['read'],
+      redirectUri: 'https://login.example/upstream/callback',
+      now,
+    });
+    if (subject !== undefined) expect(finished).toMatchObject({ ok: true, value: { subject } });
+    // The tokens are to be revoked.
+    else expect(finished).toMatchObject({ ok: false, failure: 'bad_answer', unkept: { tokens } });
+  });
+});
+
 describe('a service that is asked to refresh', () => {
   test.each([
     [400, 'invalid_grant', 'over'],

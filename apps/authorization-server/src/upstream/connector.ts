@@ -140,6 +140,7 @@ export function createConnector(upstream: Upstream, { egress, now }: { egress: E
       explained(async () => {
         const claims = oauth.getValidatedIdTokenClaims(await redeem(returned));
         if (!claims) throw new Refused('bad_answer');
+        exactly(claims.sub);
         return claims;
       }),
     knows: async ({ accessToken }) => {
@@ -312,7 +313,7 @@ async function userOf(
 ): Promise<{ subject: string; label: string | undefined }> {
   const claims = oauth.getValidatedIdTokenClaims(given);
   if (!user && claims)
-    return { subject: claims.sub, label: text(claims.preferred_username ?? claims.email ?? claims.name) };
+    return { subject: exactly(claims.sub), label: text(claims.preferred_username ?? claims.email ?? claims.name) };
   if (!user) throw new Refused('bad_answer');
   return profileOf(given.access_token, { user, egress });
 }
@@ -327,15 +328,26 @@ async function profileOf(
   const { status, body } = result.answer;
   if (status !== 200) throw new Refused(status === 401 ? 'over' : 'bad_answer');
   const profile: unknown = JSON.parse(body.toString('utf8'));
-  const subject = text(memberOf(profile, user.id));
-  if (subject === undefined || subject === '') throw new Refused('over');
-  return { subject, label: user.label === undefined ? undefined : text(memberOf(profile, user.label)) };
+  const id = memberOf(profile, user.id);
+  if (id === undefined || id === null || id === '') throw new Refused('over');
+  return { subject: exactly(id), label: user.label === undefined ? undefined : text(memberOf(profile, user.label)) };
 }
 
 function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? Reflect.get(value, name)
     : undefined;
+}
+
+/** OpenID Connect Core, section 2. */
+const SUBJECT_CHARACTERS = 255;
+
+/** Who somebody is there. What cannot be kept as it is, is refused: cut or rounded, two accounts would become one. */
+function exactly(id: unknown): string {
+  const subject = Number.isSafeInteger(id) ? String(id) : id;
+  if (typeof subject !== 'string' || subject === '' || subject.length > SUBJECT_CHARACTERS)
+    throw new Refused('bad_answer');
+  return subject;
 }
 
 const LABEL_CHARACTERS = 100;
