@@ -1,3 +1,5 @@
+import type { AuditEvent } from '@portcullis/platform';
+import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import type { Envelope } from './envelope.ts';
 import type { UpstreamConnection as ConnectionRow } from './generated/postgresql/client.ts';
@@ -46,6 +48,7 @@ export type UpstreamConnectionStore = {
   /**
    * Stores an account with its tokens, and lets a grant use it. Tokens that it had before are to be revoked then, unless
    * they are still among its own. `waiting` is what the tokens are known by that wait to be revoked: they do so no longer.
+   * What is done and `event`, which says so, are one write.
    *
    * @returns false when nothing was agreed to for the grant, or the tokens do not wait any more
    */
@@ -55,6 +58,7 @@ export type UpstreamConnectionStore = {
     tokens: UpstreamTokens;
     grantId: string;
     waiting?: string;
+    event?: AuditEvent;
     now: Date;
   }): Promise<boolean>;
   /** Lets a grant use a connection of the same user. False when there is no such connection or agreement. */
@@ -108,7 +112,7 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
       const agreed = { grantId, upstream: row.upstream, scopes: split(row.scopes) };
       return { agreed, connection: row.connection && !row.connection.endedAt ? described(row.connection) : undefined };
     },
-    connect: ({ account, label, tokens, grantId, waiting, now }) =>
+    connect: ({ account, label, tokens, grantId, waiting, event, now }) =>
       inTransaction(database, async (within) => {
         if (waiting !== undefined && !(await forgetRevocation(within, waiting))) return false;
         const id = connectionId(account);
@@ -132,7 +136,9 @@ export function createUpstreamConnectionStore(database: Database, envelope: Enve
           update: columns,
         });
         await forgetShared(within, { owner: account, tokens, now }, envelope);
-        return linked(within, { grantId, connectionId: id, userId, upstream });
+        const isLinked = await linked(within, { grantId, connectionId: id, userId, upstream });
+        if (isLinked && event) await createAuditLog(within).record(event);
+        return isLinked;
       }),
     use: ({ grantId, connectionId: id, userId }) =>
       inTransaction(database, async (within) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rounds } from '@portcullis/test-database';
+import { createAuditLog } from '../src/audit-log.ts';
 import { createEnvelope } from '../src/envelope.ts';
 import { createMasterKey } from '../src/master-key.ts';
 import { resealUnderMasterKey } from '../src/reseal.ts';
@@ -75,6 +76,19 @@ describe('the vault', () => {
     expect(await vault().use({ grantId: foreign, connectionId, userId: 'user-2' })).toBe(false);
     const account = { userId: 'user-2', upstream: 'gitlab', subject: 'octocat', scopes: ['repo'] };
     expect(await vault().connect({ account, label: undefined, tokens, grantId: foreign, now })).toBe(false);
+  });
+
+  test('an account is connected and recorded in one write, or neither (SP-37)', async () => {
+    const grantId = await agreed('user-8', ['repo']);
+    const account = { userId: 'user-8', upstream: 'github', subject: 'octocat of user-8', scopes: ['repo'] };
+    const event = { type: 'upstream.connected', outcome: 'success', subject: 'user-8' } as const;
+    const connecting = (time: Date) =>
+      vault().connect({ account, label: undefined, tokens, grantId, event: { ...event, time }, now });
+    // A time that no database takes stands for a record that cannot be written.
+    await expect(connecting(new Date(Number.NaN))).rejects.toThrow();
+    expect(await vault().list({ userId: 'user-8' })).toEqual([]);
+    expect(await connecting(now)).toBe(true);
+    expect(await createAuditLog(database.db).list({ subject: 'user-8', type: event.type })).toHaveLength(1);
   });
 
   test('a connection is unused once its last grant is gone or over, and only then forgotten', async () => {

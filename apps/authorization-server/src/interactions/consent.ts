@@ -1,5 +1,13 @@
-import type { ConsentStore, UpstreamConnectionStore, UserStore } from '@portcullis/persistence';
-import type { AuditSink, Clock } from '@portcullis/platform';
+import {
+  type ConsentStore,
+  createAuditLog,
+  createConsentStore,
+  type Database,
+  inTransaction,
+  type UpstreamConnectionStore,
+  type UserStore,
+} from '@portcullis/persistence';
+import type { AuditEvent, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import type { InteractionResults, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
@@ -34,7 +42,7 @@ export type ConsentDeps = {
   connections: UpstreamConnectionStore;
   connectors: ReadonlyMap<string, Connector>;
   roles: RolePermissions;
-  audit: AuditSink;
+  database: Database;
   clock: Clock;
 };
 
@@ -75,9 +83,13 @@ export async function submitConsent(
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
-    // What was allowed before must not answer for somebody who has just said no.
-    await deps.consents.forget({ userId: decision.userId, clientId: step.clientId, resource: step.resource.url });
-    await recordDecision(ctx, step, { deps, decision, granted: [] });
+    const event = decisionEvent(ctx, step, { deps, decision, granted: [] });
+    await inTransaction(deps.database, async (within) => {
+      const { userId } = decision;
+      // What was allowed before must not answer for somebody who has just said no.
+      await createConsentStore(within).forget({ userId, clientId: step.clientId, resource: step.resource.url });
+      await createAuditLog(within).record(event);
+    });
     return { error: 'access_denied', error_description: 'the user refused' };
   }
   const ticked = form.all('scope');
@@ -90,8 +102,13 @@ export async function submitConsent(
     });
     return undefined;
   }
+  // The grant gives nothing yet: only the engine makes a code of it, with what is answered here.
   const grantId = await storeGrant(step, { deps, decision, granted });
-  await recordDecision(ctx, step, { deps, decision, granted, grantId });
+  const event = decisionEvent(ctx, step, { deps, decision, granted, grantId });
+  await inTransaction(deps.database, async (within) => {
+    await remember(createConsentStore(within), step, { deps, decision, granted });
+    await createAuditLog(within).record(event);
+  });
   return { consent: { grantId } };
 }
 
@@ -168,24 +185,11 @@ async function storeGrant(
   step: Step,
   { deps, decision, granted }: { deps: ConsentDeps; decision: Decision; granted: string[] },
 ): Promise<string> {
-  const { provider, documents, consents, clock } = deps;
+  const { provider, documents } = deps;
   const grant = new provider.Grant({ accountId: decision.userId, clientId: step.clientId });
   grant.addResourceScope(step.resource.url, granted.join(' '));
   const rejected = step.requestedScopes.filter((scope) => !granted.includes(scope));
   if (rejected.length > 0) grant.rejectResourceScope(step.resource.url, rejected.join(' '));
-  if (mayRememberConsent(step.redirectUri)) {
-    await consents.remember({
-      userId: decision.userId,
-      clientId: step.clientId,
-      resource: step.resource.url,
-      redirectUri: step.redirectUri,
-      clientFingerprint: step.document?.fingerprint,
-      scopes: granted,
-      upstreamScopes: rememberedUpstreamScopes(step.resource, granted),
-      now: clock(),
-      ttlSeconds: CONSENT_TTL_SECONDS,
-    });
-  }
   const grantId = await grant.save();
   const { upstream } = step.resource;
   const upstreamScopes = upstreamScopesOf(step.resource, granted);
@@ -199,15 +203,31 @@ async function storeGrant(
   return grantId;
 }
 
+/** So that the user is not asked again, where the redirect URI says which app it was. */
+async function remember(
+  consents: ConsentStore,
+  step: Step,
+  { deps, decision, granted }: DecisionRecord,
+): Promise<void> {
+  if (!mayRememberConsent(step.redirectUri)) return;
+  await consents.remember({
+    userId: decision.userId,
+    clientId: step.clientId,
+    resource: step.resource.url,
+    redirectUri: step.redirectUri,
+    clientFingerprint: step.document?.fingerprint,
+    scopes: granted,
+    upstreamScopes: rememberedUpstreamScopes(step.resource, granted),
+    now: deps.clock(),
+    ttlSeconds: CONSENT_TTL_SECONDS,
+  });
+}
+
 type DecisionRecord = { deps: ConsentDeps; decision: Decision; granted: string[]; grantId?: string };
 
-async function recordDecision(
-  ctx: Context,
-  step: Step,
-  { deps, decision, granted, grantId }: DecisionRecord,
-): Promise<void> {
+function decisionEvent(ctx: Context, step: Step, { deps, decision, granted, grantId }: DecisionRecord): AuditEvent {
   const { address, correlationId } = requestContext(ctx);
-  await deps.audit.record({
+  return {
     time: deps.clock(),
     type: 'consent.decided',
     outcome: granted.length > 0 ? 'success' : 'denied',
@@ -223,5 +243,5 @@ async function recordDecision(
       ...(step.resource.upstream && { upstreamScopes: rememberedUpstreamScopes(step.resource, granted).join(' ') }),
       ...(step.document && { documentVersion: step.document.version }),
     },
-  });
+  };
 }

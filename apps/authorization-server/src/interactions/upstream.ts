@@ -139,10 +139,18 @@ async function connect(
   const { grant, waiting } = received;
   const { subject, label, scopes, tokens } = grant;
   const account = { userId, upstream, subject, scopes };
-  const connected = await deps.connections.connect({ account, label, tokens, grantId, waiting, now: deps.clock() });
-  if (!connected) throw new PageProblem(EXPIRED);
   const detail = { upstreamSubject: subject, upstreamScopes: scopes.join(' ') };
-  await record(ctx, { consent, deps, type: 'upstream.connected', outcome: 'success', detail });
+  const event = eventOf(ctx, { consent, deps, type: 'upstream.connected', outcome: 'success', detail });
+  const connected = await deps.connections.connect({
+    account,
+    label,
+    tokens,
+    grantId,
+    waiting,
+    event,
+    now: event.time,
+  });
+  if (!connected) throw new PageProblem(EXPIRED);
   return agreedBy(consent);
 }
 
@@ -179,12 +187,15 @@ function pageParts(step: Step, { consent, deps }: Going) {
   };
 }
 
-async function record(
-  ctx: Context,
-  { consent, deps, detail, ...event }: Going & Pick<AuditEvent, 'type' | 'outcome' | 'detail'>,
-): Promise<void> {
+type Happened = Going & Pick<AuditEvent, 'type' | 'outcome' | 'detail'>;
+
+async function record(ctx: Context, happened: Happened): Promise<void> {
+  await happened.deps.audit.record(eventOf(ctx, happened));
+}
+
+function eventOf(ctx: Context, { consent, deps, detail, ...event }: Happened): AuditEvent {
   const { address, correlationId } = requestContext(ctx);
-  await deps.audit.record({
+  return {
     ...event,
     time: deps.clock(),
     subject: consent.userId,
@@ -192,5 +203,5 @@ async function record(
     address,
     correlationId,
     detail: { grantId: consent.grantId, upstream: consent.upstream, ...detail },
-  });
+  };
 }

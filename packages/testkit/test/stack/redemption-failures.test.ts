@@ -3,7 +3,14 @@ import { createTestDatabase, type TestDatabase } from '@portcullis/test-database
 import type { HttpPerson, JsonAnswer } from '../../src/index.ts';
 import { createHttpPerson, requestToken } from '../../src/index.ts';
 import type { Target, TestClient } from './support/authorization.ts';
-import { codeExchange, obtainCode, registerClient, targetOf, tokensOf } from './support/authorization.ts';
+import {
+  authorizationRequest,
+  codeExchange,
+  obtainCode,
+  registerClient,
+  targetOf,
+  tokensOf,
+} from './support/authorization.ts';
 import { type AroundTransaction, type InProcess, startInProcess } from './support/in-process.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { beginFamily, countTokens, grantIdOf, refresh, refreshRequest, verdictOf } from './support/refreshing.ts';
@@ -158,4 +165,22 @@ test('a detected reuse ends the family even when it cannot be recorded', async (
   expect(answer.status).toBe(500);
   expect(await countTokens(server.database, grantId)).toEqual({ all: 0, heads: 0 });
   expect(verdictOf(await refresh(target, client, { token: head }))).toEqual([400, 'invalid_grant']);
+});
+
+test.each([
+  ['approve', 'allowed'],
+  ['deny', 'forgotten'],
+])('SP-37: a decision (%s) that cannot be recorded is not made: nothing is %s', async (action) => {
+  const { prisma } = server.database;
+  const remembered = () => prisma.consent.count({ where: { clientId: app.id } });
+  const app = await registerClient(target, { client_name: action, redirect_uris: ['https://app.example/callback'] });
+  await obtainCode(target, action === 'deny' ? app : client, { person });
+  const page = await person.open(authorizationRequest(target, app, { scope: 'desk:read desk:write' }).url);
+  const before = await remembered();
+  await prisma.$executeRawUnsafe('ALTER TABLE "AuditEvent" RENAME TO "AuditEventAway"');
+  const answer = await person.submit(page, { action });
+  await prisma.$executeRawUnsafe('ALTER TABLE "AuditEventAway" RENAME TO "AuditEvent"');
+  expect(answer.answer.status).toBe(500);
+  expect(before).toBe(action === 'deny' ? 1 : 0);
+  expect(await remembered()).toBe(before);
 });
