@@ -93,6 +93,8 @@ test.each([
   ['/interaction/abc', '/interaction/:uid'],
   ['/INTERACTION/abc', '/INTERACTION/:uid'],
   ['/admin/api/v1/registration-tokens/pcr_AbC-_1', '/admin/api/v1/registration-tokens/:secret'],
+  [`/register/5b2e/${'x_-1'.repeat(11)}`, '/register/5b2e/:secret'],
+  ['/eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl/x', '/:secret/x'],
   ['/admin/api/v1/clients/5b2e', '/admin/api/v1/clients/5b2e'],
 ])('SP-8: of the path %s the log has %s', (path, logged) => {
   expect(pathForLog(path)).toBe(logged);

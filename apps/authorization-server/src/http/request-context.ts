@@ -62,11 +62,12 @@ export function openRequestContext(options: RequestContextOptions): Middleware {
 
 /**
  * A path as a log may have it. Interaction ids are worth as little as the cookie beside them, but a log needs none of
- * them; and who names a token where its id belongs has put a secret into the path.
+ * them; and who names a token where its id belongs has put a secret into the path: 256 bits are 43 characters.
  */
 export function pathForLog(path: string): string {
   return path
     .replace(/\/(interaction|authorize)\/[^/]+/i, '/$1/:uid')
     .replace(/\/pc[a-z]_[^/]*/gi, '/:secret')
+    .replace(/\/[\w.-]{43,}(?=\/|$)/g, '/:secret')
     .slice(0, 200);
 }

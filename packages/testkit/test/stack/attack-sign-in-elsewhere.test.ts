@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createLinkedIdentityStore, createUserStore } from '@portcullis/persistence';
+import { createLinkedIdentityStore, createUserStore, dumpTables } from '@portcullis/persistence';
 import type { HttpPerson, Step } from '../../src/index.ts';
 import { asks, createHttpPerson, pollUntil, sendRaw } from '../../src/index.ts';
 import { act, isAccountPage, join, passwordLink, setPassword, signInAtAccount, words } from './support/account.ts';
@@ -124,6 +124,8 @@ describe('signing in with an account elsewhere', () => {
     await verified(`${account}@acme.example`);
     await signInThrough(federated.server, { account });
     expect(await federated.server.database.prisma.upstreamConnection.count()).toBe(0);
+    // SP-4, SP-8: nor is it in any other table, nor a way there in clear.
+    expect(await dumpTables(federated.server.database)).not.toMatch(/third-party-(access|refresh)-|codeVerifier/);
     const asked = (await federated.third.requests()).filter(({ url }) => url.includes('/authorize?')).at(-1);
     const query = new URL(asked?.url ?? '').searchParams;
     expect(query.get('scope')).toBe('openid email profile');

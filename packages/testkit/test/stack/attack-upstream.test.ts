@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createClientStore, createEnvelope, createUpstreamConnectionStore } from '@portcullis/persistence';
+import { createClientStore, createEnvelope, createUpstreamConnectionStore, dumpTables } from '@portcullis/persistence';
 import { rounds } from '@portcullis/test-database';
 import type { HttpPerson, Step } from '../../src/index.ts';
 import { asks, createHttpPerson, plainText, readToken, requestToken, sendRaw } from '../../src/index.ts';
@@ -730,7 +730,14 @@ describe('PX-13: no token is passed through', () => {
       };
     }
     const client = await newClient();
-    const { access, refresh } = await connectThrough(proxied, client, { person: watching, who });
+    const connected = await connectThrough(proxied, client, { person: watching, who });
+    const { access, refresh } = connected;
+    const again = { grant_type: 'refresh_token', refresh_token: refresh, client_id: client.id };
+    const refreshed = await requestToken(proxied.target.server, again);
+    for (const { json, text, headers } of [connected.answer, refreshed]) {
+      const { header, claims } = readToken(String(json?.access_token));
+      seen.push(text, JSON.stringify(headers), JSON.stringify([header, claims]));
+    }
     const answer = await exchange(proxied, access);
     const upstreamToken = String(answer.json?.access_token);
     await proxied.third.call({ method: 'GET', token: upstreamToken });
@@ -742,5 +749,9 @@ describe('PX-13: no token is passed through', () => {
     expect(here).not.toContain('third-party-refresh-');
     expect(asks(await person.open(`${proxied.server.issuer}/account`), 'disconnect')).toBe(true);
     expect(JSON.stringify(answer.json)).not.toContain('third-party-refresh-');
+    // SP-4, SP-8: nor does a table hold one in clear.
+    const tables = await dumpTables(proxied.server.database);
+    expect(tables).toContain('UpstreamConnection {');
+    expect(tables).not.toMatch(/third-party-(access|refresh)-/);
   });
 });

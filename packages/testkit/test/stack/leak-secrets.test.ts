@@ -117,6 +117,7 @@ async function driveEverything(): Promise<void> {
   await usePersonalAccessToken();
   await misplaceSecrets(client, access);
 
+  await lookAfterRegistration();
   const confidential = await confidentialClient('client_secret_post');
   await signInAs(createHttpPerson(), confidential, OWNER);
   const basic = await confidentialClient('client_secret_basic');
@@ -131,6 +132,21 @@ async function driveEverything(): Promise<void> {
 
   // A new password ends all that was allowed before it.
   await loseAnAnswer(client, await setPassword());
+}
+
+/** A client that reads, changes and removes its registration, and puts the token for that where it does not belong. */
+async function lookAfterRegistration(): Promise<void> {
+  const metadata = { client_name: 'looked after', redirect_uris: ['https://app.example/callback'] };
+  const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(metadata) };
+  const { json: made } = await sendJson(`${stack.issuer}/register`, json);
+  keep('client secret', String(made?.client_secret));
+  const token = keep('registration access token', String(made?.registration_access_token));
+  const uri = String(made?.registration_client_uri);
+  await sendRaw(`${uri}?access_token=${token}`, { headers: bearer(`${token}x`) });
+  await sendRaw(`${uri}/${token}`, { headers: bearer(token) });
+  await callMcp(stack.mcpUrl, { headers: bearer(token) });
+  expect((await sendJson(uri, { headers: bearer(token) })).status).toBe(200);
+  expect((await sendRaw(uri, { method: 'DELETE', headers: bearer(token) })).status).toBe(204);
 }
 
 async function refreshAndRevoke(client: TestClient, first: string): Promise<void> {
@@ -308,7 +324,12 @@ beforeAll(async () => {
 
 afterAll(() => stack?.stop());
 
-describe('of all secrets that were used (SP-4, SP-8)', () => {
+/*
+ * These are the ways of users, apps, the desk and its clients. Others search where they are driven: `attack-upstream` for
+ * what an upstream gave, `attack-sign-in-elsewhere`, `attack-assertions` (EX-12), `command-line` for administration, and
+ * `registration-management`.
+ */
+describe('of all secrets that were used here (SP-4, SP-8, AS-44)', () => {
   test('there are some of every kind, and the search finds what is there', () => {
     const kinds = new Set([...secrets.keys()].map((what) => what.replace(/ #\d+$/, '')));
     for (const kind of [
@@ -321,6 +342,7 @@ describe('of all secrets that were used (SP-4, SP-8)', () => {
       'client secret',
       'password link',
       'personal access token',
+      'registration access token',
       'form token',
       'cookie portcullis',
       'cookie portcullis.sig',

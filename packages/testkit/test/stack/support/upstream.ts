@@ -117,7 +117,7 @@ export async function connectThrough(
   proxied: Pick<Proxied, 'target' | 'third'>,
   client: TestClient,
   o: { person: HttpPerson; scope?: string; account?: string; who?: typeof OWNER },
-): Promise<{ access: string; refresh: string; scope: string; back: URL }> {
+): Promise<{ access: string; refresh: string; scope: string; back: URL; answer: JsonAnswer }> {
   const { person, scope = 'repos:read', account = 'alice' } = o;
   const { step: first, verifier } = await openConsent(proxied, client, o);
   let step = asks(first, 'approve') ? await approve(person, first, scope) : first;
@@ -127,7 +127,7 @@ export async function connectThrough(
   const code = step.url.searchParams.get('code');
   if (code === null) throw new Error(`no code: ${step.url.search}`);
   const answer = await redeem(proxied.target, client, { code: { code, verifier } });
-  return { ...tokensOf(answer), scope: String(answer.json?.scope), back: step.url };
+  return { ...tokensOf(answer), scope: String(answer.json?.scope), back: step.url, answer };
 }
 
 /** Trades a user's token for one of the third party, as the MCP server; `changes` spoil the request. */
