@@ -14,7 +14,7 @@ const servers = { 'authorization-server': 'authorization-server', 'mcp-server': 
 const OF_NODE = ['NODE_EXTRA_CA_CERTS'];
 
 describe('docker-compose.yml', () => {
-  test.each(services)('%s runs with what it needs and no more', (_, service) => {
+  test.each(services)('SP-42: %s runs with what it needs and no more', (_, service) => {
     expect(service.read_only).toBe(true);
     expect(service.cap_drop).toEqual(['ALL']);
     expect(service.security_opt).toContain('no-new-privileges:true');

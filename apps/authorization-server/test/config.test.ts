@@ -114,13 +114,13 @@ describe('the environment', () => {
   });
 
   test.each([
-    ['SP-6: plain http on a public host', { PORTCULLIS_ISSUER: 'http://login.example.com' }, /https/],
+    ['AS-6, SP-6: plain http on a public host', { PORTCULLIS_ISSUER: 'http://login.example.com' }, /https/],
     ['a trailing slash', { PORTCULLIS_ISSUER: 'http://localhost:4000/' }, /canonical/],
     ['upper case', { PORTCULLIS_ISSUER: 'http://LOCALHOST:4000' }, /canonical/],
     ['a query', { PORTCULLIS_ISSUER: 'http://localhost:4000?x=1' }, /query/],
     ['no URL', { PORTCULLIS_ISSUER: 'localhost' }, /URL/],
     ['a grace of more than ten minutes', { PORTCULLIS_REFRESH_GRACE: '601' }, /PORTCULLIS_REFRESH_GRACE.*600/],
-    ['SP-2: tokens that live too long', { PORTCULLIS_ACCESS_TOKEN_TTL: '3601' }, /3600/],
+    ['AS-16, SP-2: tokens that live too long', { PORTCULLIS_ACCESS_TOKEN_TTL: '3601' }, /3600/],
     [
       'a master key beside the data of a public issuer',
       { PORTCULLIS_ISSUER: 'https://login.example.com', PORTCULLIS_MCP_URL: 'https://mcp.example.com' },

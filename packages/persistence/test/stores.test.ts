@@ -142,7 +142,7 @@ describe('consents', () => {
     redirectUri: 'https://client.example/callback',
   };
 
-  test('are remembered per user, client, resource and exact redirect URI (SP-16)', async () => {
+  test('are remembered per user, client, resource and exact redirect URI (SP-16, PX-3)', async () => {
     const consents = createConsentStore(database.db);
     const upstreamScopes = ['github:repo'];
     await consents.remember({ ...subject, scopes: ['desk:read'], upstreamScopes, now, ttlSeconds: day });

@@ -93,3 +93,23 @@ export const requirements: readonly Requirement[] = [
   { id: 'TR-27', of: 'guard', says: 'Batches, of 2025-03-26 alone, are refused whole.' },
   { id: 'TR-28', of: 'server', says: 'The transport of 2024-11-05 is not adopted.' },
 ];
+
+/** Every other rule that the tests are numbered by; in our words each stands where it is shown. */
+export const RULES: readonly string[] = [
+  ...numbered('AS', 45),
+  ...numbered('PX', 16),
+  ...numbered('EX', 13),
+  ...numbered('SP', 42),
+  'SP-39a',
+];
+
+/** Rules that no test shows, because there is nothing of ours that they are about. */
+export const NOT_OURS: Readonly<Record<string, string>> = {
+  'PX-16': 'Nothing here starts MCP servers for somebody, over stdio or otherwise.',
+  'SP-36':
+    'There is no gateway: the MCP server offers its own tools, and passes on the definitions of no other server.',
+};
+
+function numbered(prefix: string, last: number): string[] {
+  return Array.from({ length: last }, (_, index) => `${prefix}-${index + 1}`);
+}

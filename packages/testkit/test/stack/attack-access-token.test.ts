@@ -62,8 +62,8 @@ describe('a token (RS-10, RS-23)', () => {
     expect((await callMcp(stack.mcpUrl, { headers: bearer(genuine) })).status).toBe(200);
   });
 
-  test('SP-3: a genuine one is refused when it has expired', async () => {
-    expect(readToken(genuine).claims).toMatchObject({ aud: stack.mcpUrl, iss: stack.issuer });
+  test('SP-3, AS-17: a genuine one has one audience and what was asked for, and is refused when it has expired', async () => {
+    expect(readToken(genuine).claims).toMatchObject({ aud: stack.mcpUrl, iss: stack.issuer, scope: 'desk:read' });
     // It lives 5 s, and the guard forgives clocks 5 s more.
     await pollUntil(async () => (await callMcp(stack.mcpUrl, { headers: bearer(genuine) })).status === 401, {
       what: 'the end of the token',
@@ -353,7 +353,7 @@ describe('a tool without its scope (SP-25)', () => {
     expect(text).not.toContain('smuggled words');
   });
 
-  test('RS-26: what one token was told counts nothing for the next', async () => {
+  test('RS-26, SP-34: what one token was told counts nothing for the next, whatever session that names', async () => {
     const rich = await forge({ scope: 'desk:read desk:write', roles: ['lead'] });
     const first = await callMcp(stack.mcpUrl, { headers: bearer(rich) });
     const session = String(first.headers['mcp-session-id'] ?? 'made-up');

@@ -97,7 +97,7 @@ describe('the authorization request', () => {
     ['a host that begins alike', 'http://localhost.attacker.example/callback'],
     ['dot segments', 'http://localhost:9/x/../callback'],
   ])(
-    'AS-40, AS-42: with %s in the redirect URI it goes nowhere, and says so on a page',
+    'AS-40, AS-42, SP-17, PX-10: with %s in the redirect URI it goes nowhere, and says so on a page',
     async (_what, redirect_uri) => {
       const { url } = authorizationRequest(target, client, { redirect_uri });
       const answer = await sendRaw(url);
@@ -220,6 +220,15 @@ describe('the token request', () => {
     expect(foreign.headers['cache-control']).toContain('no-store');
     expect(foreign.json?.access_token).toBeUndefined();
   });
+});
+
+test('AS-8, AS-38: the metadata promises that answers name the issuer, and no id that is made here looks like a URL', async () => {
+  const { text } = await sendRaw(`${stack.issuer}/.well-known/oauth-authorization-server`);
+  expect(JSON.parse(text)).toMatchObject({
+    issuer: stack.issuer,
+    authorization_response_iss_parameter_supported: true,
+  });
+  expect((await registerClient(target)).id).toMatch(/^[\w-]+$/);
 });
 
 describe('the Host of a request (SP-31)', () => {

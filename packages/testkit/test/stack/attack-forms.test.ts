@@ -206,7 +206,18 @@ describe('a consent form (SP-18)', () => {
     expect(answer.json?.scope).toBe('desk:read');
   });
 
-  test('AS-12: no page of the way can be framed, scripted or kept', async () => {
+  test('PX-3, PX-9: no cookie says what was allowed, so that none can be taken for a decision', async () => {
+    const waiting = await atConsent();
+    const names = () => new Set(waiting.person.cookies.entries().map(({ name }) => name));
+    const before = names();
+    const values = waiting.person.cookies.entries().map(({ value }) => value);
+    await waiting.person.submit(waiting.page, { action: 'approve' });
+    expect([...names()].filter((name) => !before.has(name))).toEqual([]);
+    expect([...names()].filter((name) => /consent|approve|grant/.test(name))).toEqual([]);
+    expect(values.join()).not.toContain(client.id);
+  });
+
+  test('AS-12, PX-8: no page of the way can be framed, scripted or kept', async () => {
     for (const { page } of [await atLogin(), await atConsent()]) {
       const { headers } = page.answer;
       expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");

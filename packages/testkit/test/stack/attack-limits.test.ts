@@ -202,7 +202,7 @@ describe('client authentication at the token endpoint (SP-39a)', () => {
   }
 
   test.each<Method>(['client_secret_post', 'client_secret_basic'])(
-    '%s: after twenty failures 429 with Retry-After; another client, and this one elsewhere, are unaffected',
+    'SP-39a: %s: after twenty failures 429 with Retry-After; another client, and this one elsewhere, are unaffected',
     async (method) => {
       const [victim, other] = [
         await registerClient(target, { token_endpoint_auth_method: method }),

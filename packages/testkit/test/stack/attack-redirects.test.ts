@@ -23,7 +23,7 @@ const SPOILT: [string, Record<string, string | undefined>][] = [
   ['a request object', { request: 'x' }],
 ];
 
-describe('AS-42: nobody is sent to a client that came by itself before they have signed in', () => {
+describe('AS-42, AS-43: nobody is sent to a client that came by itself before they have signed in', () => {
   let testDatabase: TestDatabase;
   let origin: DocumentOrigin;
   let server: InProcess;

@@ -212,7 +212,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-describe('a flood of registrations from one network', () => {
+describe('a flood of registrations from one network (SP-15)', () => {
   test('leaves as many rows as the quota says, people able to sign in, and others able to register', async () => {
     const flood = 5000 * (rounds(10) / 10);
     // The default, or a tenth of it for a tenth of the flood.

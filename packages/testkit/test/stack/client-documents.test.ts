@@ -106,7 +106,7 @@ async function refresh(clientId: string, refreshToken: string, extra: Record<str
 }
 
 describe('a client that names itself by a URL (AS-22)', () => {
-  test('AS-22: is let in, and the metadata says so', async () => {
+  test('AS-22, AS-23: is let in, and the metadata says so', async () => {
     expect((await sendRaw(`${server.issuer}/.well-known/oauth-authorization-server`)).text).toContain(
       '"client_id_metadata_document_supported":true',
     );

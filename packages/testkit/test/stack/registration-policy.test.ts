@@ -101,7 +101,7 @@ const tokenError = async ({ target }: Served, clientId: string) => {
 const events = async ({ database }: Served, type: string) =>
   (await createAuditLog(database).list({ type })).map(({ outcome, client, detail }) => ({ outcome, client, detail }));
 
-describe('policy', () => {
+describe('the registration policy (SP-15)', () => {
   test('off: nobody registers, the metadata names no endpoint, and the refusal is recorded', async () => {
     const served = await serve({ policy: 'off' });
     const metadata = await sendJson(`${served.issuer}/.well-known/oauth-authorization-server`, {});

@@ -71,7 +71,7 @@ async function revoke(holder: Holder): Promise<void> {
 
 const REPLY = { ticketId: 'T-1001', body: 'Hello' };
 
-describe('stdio mode takes its credentials from the environment (SP-35)', () => {
+describe('stdio mode takes its credentials from the environment (SP-35, PX-15)', () => {
   test.each([
     ['no token', {}],
     ['an empty one', withToken('')],
