@@ -9,18 +9,10 @@ import { signingKeysSchema } from './keys/key-policy.ts';
 import { refreshTokensSchema } from './refresh-tokens.ts';
 import { registrationSchema } from './registration/policy.ts';
 import { resourceIdentifier, resourceUrlProblem } from './resource-url.ts';
-import {
-  accumulatesScopes,
-  isSameClient,
-  knownScopes,
-  upstreamsSchema,
-  upstreamUseSchema,
-} from './upstream/upstream.ts';
+import { upstreamOf, upstreamsSchema } from './upstream/upstream.ts';
+import { accumulationProblems, upstreamUseProblems } from './upstream/upstream-use.ts';
 
-const resource = z
-  .strictObject({ ...resourceFields, upstream: upstreamUseSchema.optional() })
-  .superRefine(checkScopeNames)
-  .describe('A protected MCP server.');
+const resource = z.strictObject(resourceFields).superRefine(checkScopeNames).describe('A protected MCP server.');
 
 const resourceUrl = z.string().superRefine((text, context) => {
   const message = resourceUrlProblem(text);
@@ -129,58 +121,17 @@ const configurationFileSchema = z
     audit: auditSchema.prefault({}),
     upstreams: upstreamsSchema.default({}),
   })
-  .superRefine(({ resources, upstreams }, context) => {
-    for (const [url, { upstream, scopes }] of Object.entries(resources)) {
+  .superRefine((file, context) => {
+    const upstreams = Object.entries(file.upstreams).map(([key, given]) => upstreamOf(key, given, undefined));
+    for (const [url, { upstream, scopes }] of Object.entries(file.resources)) {
       for (const [path, message] of upstream ? upstreamUseProblems(upstream, { scopes, upstreams }) : [])
         context.addIssue({ code: 'custom', path: ['resources', url, 'upstream', ...path], message });
     }
-    const uses = Object.values(resources).flatMap(({ upstream }) => upstream ?? []);
-    for (const [key, message] of accumulationProblems(upstreams, uses))
+    const uses = Object.values(file.resources).flatMap(({ upstream }) => upstream ?? []);
+    for (const { key, message } of accumulationProblems(upstreams, uses))
       context.addIssue({ code: 'custom', path: ['upstreams', key], message });
   })
   .describe('Configuration of Portcullis');
-
-type Upstreams = z.infer<typeof upstreamsSchema>;
-
-/** A page can only ask for what there are words for. */
-function upstreamUseProblems(
-  use: z.infer<typeof upstreamUseSchema>,
-  { scopes, upstreams }: { scopes: object; upstreams: Upstreams },
-): [string[], string][] {
-  const upstream = Object.hasOwn(upstreams, use.name) ? upstreams[use.name] : undefined;
-  if (!upstream) return [[['name'], `is none of upstreams: ${Object.keys(upstreams).join(', ') || 'there are none'}`]];
-  const known = knownScopes(upstream);
-  return Object.entries(use.scopes).flatMap(([scope, needed]): [string[], string][] => {
-    const problem = (message: string): [string[], string] => [['scopes', scope], message];
-    const foreign = Object.hasOwn(scopes, scope) ? [] : [problem('is no scope of this resource')];
-    const wordless = needed.filter((name) => !known.includes(name));
-    if (wordless.length === 0) return foreign;
-    const words = `needs ${wordless.join(', ')}: say what that means in upstreams → ${use.name} → scopes`;
-    return [...foreign, problem(words)];
-  });
-}
-
-/** Where tokens have all that was ever agreed to, two sets of scopes would be one: whoever has one has both. */
-function accumulationProblems(
-  upstreams: Upstreams,
-  uses: readonly z.infer<typeof upstreamUseSchema>[],
-): [string, string][] {
-  const accumulating = Object.entries(upstreams).filter(([, upstream]) => accumulatesScopes(upstream));
-  return accumulating.flatMap(([key, upstream]): [string, string][] => {
-    // Two names for one client there do not keep its tokens apart.
-    const names = accumulating.filter(([, other]) => isSameClient(upstream, other)).map(([name]) => name);
-    const needed = uses.filter(({ name }) => names.includes(name)).flatMap(({ scopes }) => Object.values(scopes));
-    const sets = [...new Set(needed.map((scopes) => [...new Set(scopes)].sort().join(' ')))];
-    if (sets.length < 2) return [];
-    const union = [...new Set(needed.flat())].sort().join(' ');
-    return [
-      [
-        key,
-        `gives each token all that its user ever agreed to for one client there, so all scopes of all resources must need the same scopes of it, not ${sets.map((set) => `[${set}]`).join(' and ')}. Let each of them need [${union}]; or register a client there for each set, and give each an upstream of its own here, with its own clientId`,
-      ],
-    ];
-  });
-}
 
 /** The content of a configuration file after its defaults are filled in. */
 export type ConfigurationFile = z.infer<typeof configurationFileSchema>;

@@ -1,6 +1,6 @@
+import type { UpstreamUse } from '@portcullis/platform';
 import { resourceIdentifier } from './resource-url.ts';
 import type { RolePermissions } from './roles.ts';
-import type { UpstreamUse } from './upstream/upstream.ts';
 
 /** A scope in the words that the consent page shows. */
 type ScopeDescription = { description: string; sensitive: boolean };

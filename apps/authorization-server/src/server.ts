@@ -84,7 +84,7 @@ import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts
 import { createFamilyMarks } from './redemption/family-mark.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
-import { createResourceCatalogue } from './resource-catalogue.ts';
+import { createResourceCatalogue, unfittingResources } from './resource-catalogue.ts';
 import { createIntrospection } from './revocation/introspection.ts';
 import { createRevocationFeed } from './revocation/revocation-feed.ts';
 import { revocationRouter } from './revocation/router.ts';
@@ -143,7 +143,12 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds, refreshTokens, refreshGraceSeconds } = config;
   const fixedResources = [...config.resources, adminResource(site)] as const;
-  const catalogue = createResourceCatalogue(fixedResources, database);
+  const catalogue = createResourceCatalogue(fixedResources, database, config.upstreams);
+  for (const { url, problems } of await unfittingResources(fixedResources, database, config.upstreams))
+    log.warn(
+      { resource: url, problems },
+      'a resource that was added works without its upstream: the configuration does not fit it any more',
+    );
   const envelope = createEnvelope(...masterKeys);
   const users = createUserStore(database);
   const grants = createGrantStore(database);
@@ -340,6 +345,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     roles,
     signInProviders,
     identityProviders: config.identityProviders,
+    upstreams: config.upstreams,
     clientCertificates: config.clientCertificates,
     permissionsOf,
     audit,

@@ -15,6 +15,8 @@ export type AddedResource = {
   roles: Readonly<Record<string, readonly string[]>>;
   /** What every token for it must be bound to. */
   proofOfPossession?: 'dpop' | 'certificate' | undefined;
+  /** The third-party service that its server works with, and what each of its scopes needs there. */
+  upstream?: { name: string; scopes: Readonly<Record<string, string[]>> } | undefined;
   createdAt: Date;
 };
 
@@ -40,7 +42,7 @@ export type ResourceStore = {
 export function createResourceStore(database: Database): ResourceStore {
   const { prisma } = database;
   return {
-    add: async ({ url, identifier, scopes, defaultScopes, roles, proofOfPossession, ...columns }) => {
+    add: async ({ url, identifier, scopes, defaultScopes, roles, proofOfPossession, upstream, ...columns }) => {
       if (await prisma.resource.findUnique({ where: { identifier }, select: { url: true } })) return false;
       await endGrantsAt(database, { resource: url, now: columns.createdAt });
       await prisma.resource.create({
@@ -51,6 +53,7 @@ export function createResourceStore(database: Database): ResourceStore {
           defaultScopes: JSON.stringify(defaultScopes),
           roles: JSON.stringify(roles),
           proofOfPossession: proofOfPossession ?? null,
+          upstream: upstream ? JSON.stringify(upstream) : null,
           ...columns,
         },
       });
@@ -76,7 +79,14 @@ export function createResourceStore(database: Database): ResourceStore {
   };
 }
 
-function toResource({ scopes, defaultScopes, roles, proofOfPossession, ...columns }: ResourceRow): AddedResource {
+function toResource({
+  scopes,
+  defaultScopes,
+  roles,
+  proofOfPossession,
+  upstream,
+  ...columns
+}: ResourceRow): AddedResource {
   return {
     ...columns,
     proofOfPossession:
@@ -84,5 +94,6 @@ function toResource({ scopes, defaultScopes, roles, proofOfPossession, ...column
     scopes: JSON.parse(scopes),
     defaultScopes: JSON.parse(defaultScopes),
     roles: JSON.parse(roles),
+    upstream: upstream === null ? undefined : JSON.parse(upstream),
   };
 }

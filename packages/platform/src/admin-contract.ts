@@ -181,6 +181,10 @@ const resource = z.object({
   defaultScopes: z.array(z.string()),
   roles: z.record(z.string(), z.array(z.string())).describe('What each role lets its holder grant.'),
   proofOfPossession: z.enum(['dpop', 'certificate']).nullable().describe('What all tokens for it are bound to.'),
+  upstream: z
+    .object({ name: z.string(), scopes: z.record(z.string(), z.array(z.string())) })
+    .nullable()
+    .describe('The service that its server works with in its users’ names, and what each scope needs there.'),
   clientId: z.string().nullable().describe('The client that its server is here; null while it has none.'),
   createdAt: moment.nullable().describe('When it was added; null for one of the configuration.'),
 });

@@ -48,6 +48,14 @@ export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './log
 export { metricsListener } from './metrics-listener.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';
 export { timeOrderedIds } from './record-id.ts';
-export { checkScopeNames, resourceFields, roleName, scopeName } from './resource-definition.ts';
+export {
+  checkScopeNames,
+  resourceFields,
+  roleName,
+  scopeName,
+  type UpstreamUse,
+  upstreamName,
+  upstreamScope,
+} from './resource-definition.ts';
 export { Secret } from './secret.ts';
 export { StartupError } from './startup-error.ts';

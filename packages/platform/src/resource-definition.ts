@@ -30,6 +30,26 @@ const scope = z
   })
   .describe('One capability that a user can grant.');
 
+/** What this server calls a third-party service: it stands in the URL of a callback and in the name of a variable. */
+export const upstreamName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,29}$/, 'is no name for an upstream: lower-case letters, digits and hyphens, at most 30');
+
+/** A scope of a third-party service. */
+export const upstreamScope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, 'is no scope (RFC 6749 §3.3)');
+
+const upstreamUse = z
+  .strictObject({
+    name: upstreamName.describe('One of `upstreams` in the configuration file.'),
+    scopes: z
+      .record(z.string(), z.array(upstreamScope).min(1).max(100))
+      .describe('Which scopes of the upstream each scope of this resource needs.'),
+  })
+  .describe('The upstream that the server of this resource works with in the name of its users.');
+
+/** Which scopes of an upstream the scopes of a resource need. */
+export type UpstreamUse = z.infer<typeof upstreamUse>;
+
 /** A protected resource as the configuration file and the admin API describe it; its URL stands beside. */
 export const resourceFields = {
   name: readable.min(1).max(80).describe('The name that the consent page shows.'),
@@ -46,6 +66,7 @@ export const resourceFields = {
     .record(roleName, z.array(scopeName).max(100))
     .optional()
     .describe('Which of these scopes each role lets its holder grant, beside what `roles` of the configuration says.'),
+  upstream: upstreamUse.optional(),
 };
 
 type Named = {

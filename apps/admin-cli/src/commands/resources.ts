@@ -88,6 +88,8 @@ type AddOptions = AuthenticationOptions & {
   sensitive?: string[];
   default?: string[];
   role?: string[];
+  upstream?: string;
+  upstreamScope?: string[];
   proofOfPossession?: 'dpop' | 'certificate';
 };
 
@@ -109,6 +111,15 @@ function addAdd(resources: Command, deps: CliDeps): void {
       'who may grant its scopes, or only those that are named, separated by commas (default: lead)',
       collected,
     )
+    .option(
+      '--upstream <name>',
+      'the service that it works with in its users’ names: one of `upstreams` in the configuration',
+    )
+    .option(
+      '--upstream-scope <scope=scopes>',
+      'what one of its scopes needs there, separated by commas; can be given several times',
+      collected,
+    )
     .addOption(
       new Option(
         '--proof-of-possession <what>',
@@ -123,7 +134,9 @@ function addAdd(resources: Command, deps: CliDeps): void {
 It holds at once, on every replica. Examples:
   portcullis resources add https://notes.example/mcp --name Notes --scope "notes:read=Read your notes"
   portcullis resources add https://notes.example/mcp --name Notes --scope "notes:read=Read your notes" \\
-    --scope "notes:delete=Delete notes" --sensitive notes:delete --role agent=notes:read --role lead`,
+    --scope "notes:delete=Delete notes" --sensitive notes:delete --role agent=notes:read --role lead
+  portcullis resources add https://repos.example/mcp --name Repositories --scope "repos:read=List your repositories" \\
+    --upstream github --upstream-scope repos:read=repo`,
     )
     .action(async (url: string, options: AddOptions, command: Command) => {
       const context = contextOf(command, deps);
@@ -148,6 +161,7 @@ function definitionOf(options: AddOptions): Definition {
     defaultScopes: options.default ?? names.slice(0, 1),
     roles: Object.fromEntries((options.role ?? ['lead']).map((role) => roleOf(role, names))),
     ...(options.proofOfPossession && { proofOfPossession: options.proofOfPossession }),
+    ...upstreamOf(options),
     ...authenticationOf(options),
   };
 }
@@ -158,6 +172,23 @@ function describedScope(text: string): { name: string; description: string } {
     throw new CommandFailure('usage', 'Write a scope with what it allows: --scope "notes:read=Read your notes".');
   }
   return { name, description };
+}
+
+function upstreamOf({ upstream, upstreamScope }: AddOptions): Pick<Definition, 'upstream'> {
+  if (upstream === undefined && upstreamScope === undefined) return {};
+  if (upstream === undefined || upstreamScope === undefined) {
+    const text = 'Give --upstream and --upstream-scope together: --upstream github --upstream-scope repos:read=repo.';
+    throw new CommandFailure('usage', text);
+  }
+  return { upstream: { name: upstream, scopes: Object.fromEntries(upstreamScope.map(neededThere)) } };
+}
+
+function neededThere(text: string): [string, string[]] {
+  const [, scope, needed] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (scope === undefined || needed === undefined) {
+    throw new CommandFailure('usage', 'Write a scope with what it needs there: --upstream-scope repos:read=repo.');
+  }
+  return [scope, needed.split(',').filter(Boolean)];
 }
 
 /** `agent` for all scopes, `agent=notes:read,notes:write` for those alone. */
@@ -187,6 +218,7 @@ function showResource({ out, terminal, issuer }: CommandContext, answer: Answer)
         .map(([role, scopes]) => `${role} (${scopes.join(' ')})`)
         .join(', '),
       'tokens bound to': resource.proofOfPossession,
+      upstream: resource.upstream && upstreamWords(resource.upstream),
       added: resource.createdAt && shortTime(resource.createdAt),
       client_id: resource.clientId,
       client_secret: clientSecret,
@@ -195,6 +227,11 @@ function showResource({ out, terminal, issuer }: CommandContext, answer: Answer)
     answer,
   );
   if (!out.json) terminal.write(guardSnippet(issuer, resource));
+}
+
+function upstreamWords({ name, scopes }: NonNullable<Resource['upstream']>): string {
+  const needs = Object.entries(scopes).map(([scope, needed]) => `${scope} needs ${needed.join(' ')}`);
+  return `${name} (${needs.join(', ')})`;
 }
 
 /** What to write in the server; see the guide of the guard for the whole. */

@@ -18,6 +18,7 @@ import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
 import type { SignInProviders } from '../upstream/sign-in-flow.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { createAdminGuard } from './admin-guard.ts';
 import { type AuditTrail, auditHandlers } from './audit.ts';
 import { clientHandlers } from './clients.ts';
@@ -40,6 +41,7 @@ export type AdminApiOptions = {
   roles: RolePermissions;
   signInProviders: SignInProviders;
   identityProviders: IdentityProviders;
+  upstreams: readonly Upstream[];
   clientCertificates: ClientCertificates | undefined;
   keyRing: KeyRing;
   envelope: Envelope;

@@ -8,12 +8,13 @@ import {
 import type { AdminAnswer, AdminRequest } from '@portcullis/platform';
 import { z } from 'zod';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
-import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
+import { addedUpstreamProblems, createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import { type ResourceServerAuthentication, resourceServerClient } from '../resource-server-client.ts';
 import { isOwnUrl, resourceIdentifier, resourceUrlProblem } from '../resource-url.ts';
 import { findResource, type Resource } from '../resources.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { NO_CERTIFICATES } from './client-possession.ts';
 import { keyProblems } from './client-registration.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
@@ -27,6 +28,7 @@ export type ResourceAdministration = {
   site: Site;
   fixedResources: FixedResources;
   roles: RolePermissions;
+  upstreams: readonly Upstream[];
   /** Undefined where no client certificates come in. */
   clientCertificates: ClientCertificates | undefined;
 };
@@ -112,10 +114,13 @@ async function addResource(
   { body, now }: AdminCall<'addResource'>,
   { within, deps }: Within,
 ): Promise<ChangeOutcome<AdminAnswer<'addResource'>>> {
-  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession } = body;
+  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession, upstream } = body;
+  const others = [...deps.fixedResources, ...(await createResourceStore(within).list())];
+  const errors = addedUpstreamProblems(body, { fixed: others, upstreams: deps.upstreams });
+  if (errors.length > 0) return refuse({ reason: 'invalid_request', errors });
   if (await createResourceCatalogue(deps.fixedResources, within).find(url)) return refuse(EXISTS);
   const identifier = resourceIdentifier(url) ?? url;
-  const resource = { url, identifier, name, scopes, defaultScopes, roles, proofOfPossession, createdAt: now };
+  const resource = { url, identifier, name, scopes, defaultScopes, roles, proofOfPossession, upstream, createdAt: now };
   if (!(await createResourceStore(within).add(resource))) return refuse(EXISTS);
   const clients = createClientStore(within);
   const before = await clients.findResourceServer({ url, now });
@@ -129,7 +134,7 @@ async function addResource(
       type: 'resource.added',
       resource: url,
       client: client.id,
-      detail: { name, scopes: Object.keys(scopes), roles },
+      detail: { name, scopes: Object.keys(scopes), roles, ...(upstream && { upstream }) },
     },
   };
 }
@@ -208,7 +213,7 @@ function answerOf(resource: ShownResource, clientSecret: string | undefined) {
 }
 
 function shownResource(resource: AddedResource | Resource, client: RegisteredClient | undefined): ShownResource {
-  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession = null } = resource;
+  const { url, name, scopes, defaultScopes, roles = {}, proofOfPossession = null, upstream } = resource;
   const createdAt = 'createdAt' in resource ? resource.createdAt : undefined;
   return {
     url,
@@ -218,6 +223,7 @@ function shownResource(resource: AddedResource | Resource, client: RegisteredCli
     defaultScopes: [...defaultScopes],
     roles: Object.fromEntries(Object.entries(roles).map(([role, granted]) => [role, [...granted]])),
     proofOfPossession,
+    upstream: upstream ? { name: upstream.name, scopes: { ...upstream.scopes } } : null,
     clientId: client?.id ?? null,
     createdAt: createdAt?.toISOString() ?? null,
   };

@@ -1,4 +1,4 @@
-import { isLoopbackHost, type Secret } from '@portcullis/platform';
+import { isLoopbackHost, type Secret, type UpstreamUse, upstreamName, upstreamScope } from '@portcullis/platform';
 import { z } from 'zod';
 import { type DomainClaim, type SignInPolicy, signInPolicySchema } from '../identities/sign-in-policy.ts';
 import {
@@ -25,6 +25,8 @@ export type Upstream = Readonly<{
   revocation: Revocation | undefined;
   /** Whether revoking one token ends all that its user gave this server there. */
   revokesAll: boolean;
+  /** Whether each of its tokens has all that its user ever agreed to there, so that none can be kept to fewer scopes. */
+  scopesAccumulate: boolean;
   /** Where it says who the user is; undefined where ID tokens do. */
   user: UserEndpoint | undefined;
   clientId: string;
@@ -41,14 +43,7 @@ export type Upstream = Readonly<{
   tenant: string | undefined;
 }>;
 
-/** What this server is called in the URL of a callback and in the name of a variable. */
-const upstreamKey = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,29}$/, 'is no name for an upstream: lower-case letters, digits and hyphens, at most 30');
-
 const url = z.string().refine(isProtectedUrl, 'must be an https URL (or http on loopback) without query and fragment');
-
-const upstreamScope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,200}$/, 'is no scope (RFC 6749 §3.3)');
 
 /** Parameters that the flow itself sets. */
 const OWN_PARAMETERS = [
@@ -129,21 +124,8 @@ const upstreamSchema = upstreamFields
 
 /** `upstreams` of the configuration file. */
 export const upstreamsSchema = z
-  .record(upstreamKey, upstreamSchema)
+  .record(upstreamName, upstreamSchema)
   .describe('Third-party authorization servers that this server sends users to, by the name that resources call them.');
-
-/** What a resource says about the upstream that its server works with. */
-export const upstreamUseSchema = z
-  .strictObject({
-    name: upstreamKey.describe('One of `upstreams`.'),
-    scopes: z
-      .record(z.string(), z.array(upstreamScope).min(1))
-      .describe('Which scopes of the upstream each scope of this resource needs.'),
-  })
-  .describe('The upstream that the server of this resource works with in the name of its users.');
-
-/** Which scopes of an upstream the scopes of a resource need. */
-export type UpstreamUse = z.infer<typeof upstreamUseSchema>;
 
 function problemsOf(given: Given): [string, string][] {
   const preset = presetOf(given);
@@ -176,21 +158,6 @@ function presetOf({ preset }: { preset?: keyof typeof UPSTREAM_PRESETS | undefin
   return preset && UPSTREAM_PRESETS[preset];
 }
 
-/** The scopes that there are words for. */
-export function knownScopes(given: Given): string[] {
-  return Object.keys({ ...presetOf(given)?.scopes, ...given.scopes });
-}
-
-/** Whether each of its tokens has all that its user ever agreed to there, so that none can be kept to fewer scopes. */
-export function accumulatesScopes(given: Given): boolean {
-  return presetOf(given)?.scopesAccumulate ?? false;
-}
-
-/** Whether two names of the configuration mean the same client of the same service. */
-export function isSameClient(one: Given, other: Given): boolean {
-  return (['preset', 'issuer', 'tenant', 'clientId'] as const).every((member) => one[member] === other[member]);
-}
-
 /** Fills in what a preset knows. */
 export function upstreamOf(key: string, given: Given, clientSecret: Secret | undefined): Upstream {
   const preset = presetOf(given);
@@ -210,6 +177,7 @@ export function upstreamOf(key: string, given: Given, clientSecret: Secret | und
     tokenEndpoint: given.tokenEndpoint ?? preset?.tokenEndpoint,
     revocation: revocation && { ...revocation, endpoint: revocation.endpoint.replace('{client_id}', given.clientId) },
     revokesAll: given.revokesAll ?? preset?.revokesAll ?? false,
+    scopesAccumulate: preset?.scopesAccumulate ?? false,
     user: given.user ?? preset?.user,
     clientId: given.clientId,
     clientSecret,

@@ -32,7 +32,11 @@ let admin: ReturnType<typeof resourceAdministration>;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
+  server = await startInProcess({
+    databaseUrl: database.url,
+    env: { ...OWNER_ENV, PORTCULLIS_UPSTREAM_CHAT_SECRET: 'a secret there' },
+    configuration: { upstreams: { chat: { preset: 'slack', clientId: 'x' } } },
+  });
   other = await startInProcess({ databaseUrl: database.url, issuer: server.issuer });
   target = await targetOf(server);
   admin = resourceAdministration(server.issuer, (await adminTokens(target)).access);
@@ -128,6 +132,9 @@ const scoped = (scopes: object, defaultScopes = Object.keys(scopes).slice(0, 1))
   roles: {},
 });
 
+/** What its server would use of an upstream. */
+const using = (scopes: object, name = 'chat') => ({ upstream: { name, scopes } });
+
 describe('what cannot be added', () => {
   const refusedUrls: [string, string, RegExp][] = [
     ['no URL', 'notes', /absolute URL/],
@@ -210,6 +217,14 @@ describe('what cannot be added', () => {
     ['a role that nobody can have', 'roles', { roles: { emperor: ['notes:read'] } }],
     ['a role out of the prototype', 'roles', { roles: { constructor: ['notes:read'] } }],
     ['a field that it does not know', 'request', { reserved: true }],
+    ['an upstream that is not configured', 'upstream.name', using({ 'notes:read': ['users:read'] }, 'constructor')],
+    ['an upstream for a scope of another', 'upstream.scopes.desk:read', using({ 'desk:read': ['users:read'] })],
+    ['an upstream’s scope without words', 'upstream.scopes.notes:read', using({ 'notes:read': ['admin'] })],
+    [
+      'two sets of scopes at an upstream that keeps none apart',
+      'upstream.scopes',
+      using({ 'notes:read': ['users:read'], 'notes:write': ['chat:write'] }),
+    ],
     ['keys without private_key_jwt', 'jwks', { jwks: { keys: [{ kty: 'EC' }] } }],
     ['private_key_jwt without keys', 'jwks', { authentication: 'private_key_jwt' }],
   ])('%s', async (_what, field, changes) => {
@@ -220,6 +235,14 @@ describe('what cannot be added', () => {
     expect(answer.headers['content-type']).toContain('problem+json');
     expect(await server.database.prisma.resource.count({ where: { url: request.url } })).toBe(0);
     expect(await registeredAt(request.url)).toBeUndefined();
+  });
+
+  test('another set of scopes than others need, at an upstream that keeps none apart', async () => {
+    const ask = (needed: string) => admin.add(notesAt(undefined, using({ 'notes:read': [needed] })));
+    const answers = await Promise.all(['users:read', 'chat:write'].map(ask));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 400]);
+    const refused = answers.find(({ status }) => status === 400)?.json;
+    expect(JSON.stringify(refused)).toMatch(/Let each of them need \[chat:write users:read\]/);
   });
 
   test('a name with markup is text on the consent page', async () => {

@@ -4,7 +4,9 @@ import { rounds } from '@portcullis/test-database';
 import type { HttpPerson, Step } from '../../src/index.ts';
 import { asks, createHttpPerson, plainText, readToken, requestToken, sendRaw } from '../../src/index.ts';
 import { act, join, signInAtAccount, words } from './support/account.ts';
+import { adminTokens } from './support/administration.ts';
 import { registerClient, type TestClient } from './support/authorization.ts';
+import { createCommandLine } from './support/command-line.ts';
 import { MASTER_KEY } from './support/in-process.ts';
 import { OWNER } from './support/owner.ts';
 import { makeToken, newHolder } from './support/personal-access-tokens.ts';
@@ -714,6 +716,42 @@ describe('where revoking one token ends all of an account', () => {
     await end();
     await endLeftovers();
     expect(await proxied.third.call({ method: 'GET', token })).toBe(401);
+  });
+});
+
+describe('a server that an administrator added', () => {
+  it('works with its upstream as one of the configuration does, and without once the configuration does not fit', async () => {
+    const url = 'https://added.example/mcp';
+    const admin = createCommandLine();
+    admin.signIn(proxied.server.issuer, await adminTokens(proxied.target));
+    const add = (...upstream: string[]) =>
+      admin.run([
+        ...['resources', 'add', url, '--name', 'Added', '--scope', 'repos:read=List your repositories'],
+        ...['--auth', 'client_secret_post', ...upstream],
+      ]);
+    expect((await add('--upstream', 'elsewhere')).err).toContain('Give --upstream and --upstream-scope together');
+    const { out } = await add('--upstream', 'elsewhere', '--upstream-scope', 'repos:read=repo:read');
+    admin.remove();
+    expect(out).toMatch(/upstream +elsewhere \(repos:read needs repo:read\)/);
+    const [, client_id = '', client_secret = ''] = /client_id +(\S+)\nclient_secret +(\S+)\n/.exec(out) ?? [];
+    const target = { ...proxied.target, mcpUrl: url };
+    const { person, who } = await newcomer();
+    const { step } = await openConsent({ target }, await newClient(), { person, who });
+    expect(words(step)).toContain('Read your repositories there');
+    const { access } = await connectThrough({ target, third: proxied.third }, await newClient(), { person, who });
+    const asServer = { client_id, client_secret };
+    const answer = await exchange({ target }, access, asServer);
+    expect(answer.json?.scope).toBe('repo:read');
+    expect(await proxied.third.call({ method: 'GET', token: String(answer.json?.access_token) })).toBe(200);
+    expect((await exchange({ target }, access)).json?.error).toBe('invalid_request');
+
+    const { scopes: _, ...wordless } = proxied.third.configuration;
+    const changed = await proxied.replicaWith({ upstreams: { elsewhere: wordless } });
+    const at = { ...target, server: { ...target.server, token_endpoint: `http://localhost:${changed.port}/token` } };
+    const { host } = new URL(proxied.server.issuer);
+    const refused = await exchange({ target: at }, access, asServer, { headers: { host } });
+    await changed.close();
+    expect(refused.json).toMatchObject({ error: 'invalid_target' });
   });
 });
 

@@ -17,6 +17,8 @@ export type Proxied = {
   target: Target;
   /** The same where the third party is known to end all tokens of an account with one. */
   together: Target;
+  /** Starts one more replica, with another configuration. */
+  replicaWith(configuration: Record<string, unknown>): Promise<InProcess>;
   stop(): Promise<void>;
 };
 
@@ -65,6 +67,7 @@ export async function startProxied(mode: 'openid' | 'oauth' = 'openid'): Promise
     replica,
     target: await targetOf({ issuer: server.issuer, mcpUrl: MCP_URL }),
     together: await targetOf({ issuer: server.issuer, mcpUrl: TOGETHER_URL }),
+    replicaWith: (configuration) => startInProcess({ ...options, configuration, issuer: server.issuer }),
     async stop() {
       await replica.close();
       await server.close();
