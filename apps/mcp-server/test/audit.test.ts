@@ -13,6 +13,7 @@ import { refusalWindow } from '../src/audit/refusal-window.ts';
 import { repeatedRefusals } from '../src/audit/repeated-refusals.ts';
 import { startSender } from '../src/audit/sender.ts';
 import { openSpool } from '../src/audit/spool.ts';
+import { recordToolCalls } from '../src/audit/tool-audit.ts';
 import type { ToolDecision } from '../src/audit/tool-decision.ts';
 import type { Call } from '../src/desk-server.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
@@ -367,6 +368,31 @@ test('SP-37 calls that have begun are recorded, whatever is refused meanwhile be
   const deadline = Date.now() + 20_000;
   while (slowOnes().length < running.length && Date.now() < deadline) await pause(20);
   expect(slowOnes().map(({ detail }) => detail?.decision)).toEqual(running.map(() => 'success'));
+});
+
+test('SP-37 calls that were not made for want of a place are counted, and told when there is one', () => {
+  jest.useFakeTimers();
+  let now = new Date('2026-11-20T10:00:00Z');
+  let full = true;
+  const lines: string[] = [];
+  const append = (line: string) => !full && lines.push(line) > 0;
+  const rest = { oldest: () => undefined, remove: () => {}, setAside: () => true, close: () => {} };
+  const spool = { append, isFull: () => full, ...rest };
+  const audit = recordToolCalls({ spool, sender: { wake: () => {} }, logger: silentLogger, now: () => now });
+  try {
+    const refused = { decision: 'not-recordable', tool: 'count', arguments: {}, call: CALL, durationMs: 0 } as const;
+    for (let i = 0; i < 3; i++) audit.record(refused);
+    now = new Date(now.getTime() + 120_000);
+    jest.advanceTimersByTime(10_000);
+    full = false;
+    jest.advanceTimersByTime(10_000);
+    expect(lines.map((line) => JSON.parse(line).detail)).toEqual([
+      { decision: 'not-recordable', notRecorded: 3, since: '2026-11-20T10:00:00.000Z' },
+    ]);
+  } finally {
+    audit.close();
+    jest.useRealTimers();
+  }
 });
 
 describe('what is recorded is redacted and bounded (SP-8, SP-37)', () => {
