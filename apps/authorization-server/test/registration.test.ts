@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { Provider } from 'oidc-provider';
 import { knownScopes, readRegistration as read } from '../src/provider/registration.ts';
 
 const readRegistration = (body: Record<string, unknown>) => read(body, { fetchPorts: [] });
@@ -30,6 +32,62 @@ describe('registrations as real clients send them', () => {
     });
   });
 
+  test.each([
+    ['cursor://anysphere.cursor-mcp/oauth/callback'],
+    ['vscode://vscode.github-authentication/did-authenticate'],
+    ['vscode-insiders://ms-vscode.app/cb'],
+    ['com.example.app:/cb?next=https://app.example'],
+    ['ms-app://s-1-15-2-1'],
+    ['ms-appx-web://Microsoft.AAD.BrokerPlugin/1'],
+    ['https-proxy-app://cb'],
+  ])('AS-41: %s is a scheme that an app can own', (uri) => {
+    expect(accepted({ redirect_uris: [uri] })).toMatchObject({ redirect_uris: [uri], application_type: 'native' });
+  });
+
+  test.each([
+    [['http://localhost/cb', 'https://localhost:3000/cb'], ['http://localhost/cb'], 'native'],
+    [
+      ['https://127.0.0.1/cb', 'cursor://x/cb', 'https://app.example/cb'],
+      ['cursor://x/cb', 'https://app.example/cb'],
+      'native',
+    ],
+    [['http://127.0.0.2/cb', 'https://app.example/cb'], ['https://app.example/cb'], 'web'],
+    [
+      ['https://localhost:3000/cb', 'https://app.example/cb'],
+      ['https://localhost:3000/cb', 'https://app.example/cb'],
+      'web',
+    ],
+  ])('AS-37: of %j are kept %j, of a %s app', (asked, kept, type) => {
+    expect(accepted({ redirect_uris: asked })).toMatchObject({ redirect_uris: kept, application_type: type });
+  });
+
+  test('what is kept of any two redirect URIs is what the engine takes', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { Client } = new Provider('https://login.example', {
+      adapter: () => Object.create(null),
+      jwks: { keys: [privateKey.export({ format: 'jwk' })] },
+      clientDefaults: { id_token_signed_response_alg: 'ES256' },
+      features: { devInteractions: { enabled: false } },
+    });
+    const uris = [
+      ...[
+        'localhost',
+        '127.0.0.1',
+        '[::1]',
+        '127.0.0.2',
+        'localhost.',
+        'a.localhost',
+        '0.0.0.0',
+        'app.example',
+      ].flatMap((host) => [`http://${host}/cb`, `https://${host}/cb`, `https://${host}:8443/cb`]),
+      ...['cursor://x/cb', 'com.example.app:/cb', 'javascript:x', 'about:x', 'blob:x', 'x:', 'https://app.example/#'],
+    ];
+    for (const pair of uris.flatMap((one) => uris.map((other) => [one, other]))) {
+      const read = readRegistration({ redirect_uris: pair, token_endpoint_auth_method: 'none' });
+      if (read.ok) expect(() => Reflect.construct(Client, [{ client_id: 'x', ...read.metadata }])).not.toThrow();
+    }
+  });
+
   test('CL-20: a loopback redirect without application_type makes a native app', () => {
     expect(accepted({ redirect_uris: ['http://localhost:54545/callback'] }).application_type).toBe('native');
   });
@@ -50,6 +108,16 @@ describe('registrations as real clients send them', () => {
   test.each([
     ['a script', 'javascript:alert(1)'],
     ['a handler of the system', 'ms-msdt:/id'],
+    ['another handler of Windows', 'ms-word:ofe|u|https://evil.example/x'],
+    ['what a web page may register', 'web+app://cb'],
+    ['a browser that is named', 'microsoft-edge:?url=//evil.example/cb'],
+    ['an address for Chrome', 'googlechromes://evil.example/cb'],
+    ['an address for Safari', 'x-safari-https://evil.example/cb'],
+    ['an address for Opera', 'opera-http://evil.example/cb'],
+    ['an address for Firefox', 'firefox-focus://open-url?url=https://evil.example/cb'],
+    ['an address in a scheme nobody knows', 'my-browser:https://evil.example/cb'],
+    ['the same behind slashes', 'my-browser://HTTPS%3A//evil.example/cb'],
+    ['plain http on an address of loopback whose port may not vary', 'http://127.0.0.2/cb'],
     ['an installer', 'ms-appinstaller:?source=https://evil.example/x'],
     ['a search of the system', 'search-ms:query=x'],
     ['data', 'data:text/html,x'],

@@ -43,6 +43,15 @@ describe('remembered consent (SP-16)', () => {
     ['http://localhost:1/cb', false],
     ['http://127.0.0.1/cb', false],
     ['http://[::1]:2/cb', false],
+    ['https://localhost:8443/cb', false],
+    ['https://127.0.0.1/cb', false],
+    ['https://127.8.8.8/cb', false],
+    ['https://[::1]:8443/cb', false],
+    ['https://[::ffff:127.0.0.1]/cb', false],
+    ['https://app.localhost/cb', false],
+    ['https://localhost./cb', false],
+    ['https://0.0.0.0/cb', false],
+    ['https://localhost.example/cb', true],
     ['cursor://anysphere.cursor-mcp/oauth/callback', false],
   ])('PX-14: %s may be remembered: %s', (uri, may) => {
     expect(mayRememberConsent(uri)).toBe(may);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ClientMetadata, ClientPermissions } from '@portcullis/persistence';
 import type { AdminRequest } from '@portcullis/platform';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
-import { chooseRedirectUris } from '../redirect-uri.ts';
+import { chooseRedirectUris, redirectTarget } from '../redirect-uri.ts';
 import type { Resource } from '../resources.ts';
 import { possessionMetadata, possessionProblems } from './client-possession.ts';
 import type { FieldProblem } from './problem.ts';
@@ -71,8 +71,15 @@ export function judgeRedirectUris(
   const chosen = chooseRedirectUris([...asked]);
   if (!chosen.ok) return { errors: [{ field, problem: chosen.description }] };
   const unusable = asked.filter((uri) => !chosen.uris.includes(uri));
-  if (unusable.length > 0) return { errors: [{ field, problem: `cannot be used: ${unusable.join(', ')}` }] };
+  if (unusable.length > 0)
+    return { errors: [{ field, problem: `cannot be used: ${unusable.join(', ')}${beside(unusable)}` }] };
   return { uris: chosen.uris, native: chosen.native };
+}
+
+/** Why a redirect URI that would do by itself does not do beside the others. */
+function beside(unusable: readonly string[]): string {
+  const wouldDo = unusable.some((uri) => redirectTarget(uri) !== undefined);
+  return wouldDo ? ' (https on a loopback host needs a client of its own, without http and without own schemes)' : '';
 }
 
 /** What is wrong with the limits of a client; a reserved resource is given with `admin` alone. */

@@ -10,7 +10,8 @@ export type IsPreRegistered = (clientId: string) => Promise<boolean>;
  * Shows an error to the person before it goes to the client, where nobody has signed in and the client came by itself.
  *
  * Whoever registers a client, or publishes a document for one, could otherwise make links to this server that at once
- * lead somewhere else (AS-42). The person sees where to, and decides.
+ * lead somewhere else (AS-42). The person sees where to, and decides. Nobody is led to a redirect URI that was registered
+ * before it was known to be none.
  */
 export function showErrorsFirst(provider: Provider, isPreRegistered: IsPreRegistered): void {
   const errorsOf = new WeakMap<IncomingMessage, errors.OIDCProviderError>();
@@ -19,20 +20,24 @@ export function showErrorsFirst(provider: Provider, isPreRegistered: IsPreRegist
     await next();
     const error = errorsOf.get(ctx.req);
     const clientId = ctx.oidc?.client?.clientId;
+    const redirectUri: unknown = ctx.oidc?.params?.redirect_uri;
     // Without a client, or with a redirect URI that is not its own, a page was shown anyway.
-    if (!error?.allow_redirect || clientId === undefined || ctx.oidc.session?.accountId !== undefined) return;
-    if (await isPreRegistered(clientId)) return;
-    showError(ctx, error);
+    if (!error?.allow_redirect || clientId === undefined || typeof redirectUri !== 'string') return;
+    const answer = { error, redirectUri, target: redirectTarget(redirectUri) };
+    const isTrusted = ctx.oidc.session?.accountId !== undefined || (await isPreRegistered(clientId));
+    if (!answer.target || !isTrusted) showError(ctx, answer);
+    else answerByQuery(ctx, answer);
   });
 }
 
-function showError(ctx: KoaContextWithOIDC, { error, error_description: description }: errors.OIDCProviderError): void {
-  const { redirect_uri: redirectUri, state } = ctx.oidc.params ?? {};
-  const target = typeof redirectUri === 'string' ? redirectTarget(redirectUri) : undefined;
-  if (typeof redirectUri !== 'string' || !target) return;
-  const back = new URL(redirectUri);
-  const answer = { error, error_description: description, state, iss: ctx.oidc.provider.issuer };
-  for (const [name, value] of Object.entries(answer)) if (typeof value === 'string') back.searchParams.set(name, value);
+type ErrorAnswer = {
+  error: errors.OIDCProviderError;
+  redirectUri: string;
+  target: ReturnType<typeof redirectTarget>;
+};
+
+function showError(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
+  const { error, error_description: description } = answer.error;
   const notSignedIn = error === 'access_denied' || error === 'login_required';
   ctx.remove('Location');
   sendErrorPage(ctx, {
@@ -42,6 +47,22 @@ function showError(ctx: KoaContextWithOIDC, { error, error_description: descript
       ? 'The app gets no access. You can close this page, or go back and let the app know.'
       : `The app's request was refused: ${description ?? error}.`,
     advice: ['If you did not start this in an app of yours, close this page.'],
-    continueTo: { url: back.href, target },
+    continueTo: answer.target && { url: answerUrl(ctx, answer), target: answer.target },
   });
+}
+
+/** The engine answers an error in the response mode that was asked for, also where that is the error: the one mode that there is here is `query`. */
+function answerByQuery(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
+  const mode: unknown = ctx.oidc.params?.response_mode;
+  if (mode === undefined || mode === 'query') return;
+  ctx.redirect(answerUrl(ctx, answer));
+  ctx.status = 303;
+}
+
+function answerUrl({ oidc }: KoaContextWithOIDC, { error: refusal, redirectUri }: ErrorAnswer): string {
+  const { error, error_description } = refusal;
+  const url = new URL(redirectUri);
+  const answer = { error, error_description, state: oidc.params?.state, iss: oidc.provider.issuer };
+  for (const [name, value] of Object.entries(answer)) if (typeof value === 'string') url.searchParams.set(name, value);
+  return url.href;
 }

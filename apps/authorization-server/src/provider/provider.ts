@@ -268,9 +268,10 @@ function cookies(site: Site): Configuration['cookies'] {
 function isOriginOf(origin: string, uri: string): boolean {
   if (!URL.canParse(origin)) return false;
   const target = redirectTarget(uri);
-  if (target?.kind === 'loopback')
+  if (!target || target.kind === 'private-use') return false;
+  if (new URL(uri).protocol === 'http:')
     return new URL(origin).protocol === 'http:' && new URL(origin).hostname === target.host;
-  return target?.kind === 'web' && new URL(uri).origin === origin;
+  return new URL(uri).origin === origin;
 }
 
 async function endingRedemption(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {

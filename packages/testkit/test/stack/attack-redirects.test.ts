@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import type { DocumentOrigin } from '../../src/index.ts';
+import type { DocumentOrigin, RawAnswer } from '../../src/index.ts';
 import { createHttpPerson, plainText, sendRaw, startDocumentOrigin } from '../../src/index.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import { authorizationRequest, registerClient, shownError, targetOf } from './support/authorization.ts';
@@ -88,6 +88,45 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
     expect(denied.url.searchParams.get('error')).toBe('access_denied');
     const spoilt = await person.open(authorizationRequest(target, clientOf(kind), { code_challenge: undefined }).url);
     expect([spoilt.kind, spoilt.url.origin]).toEqual(['left', 'https://lure.example']);
+  });
+
+  test.each(['fragment', 'form_post', 'jwt'])(
+    'AS-8: asked for response_mode=%s, the error comes by query, with iss',
+    async (mode) => {
+      const person = createHttpPerson();
+      const first = await person.open(authorizationRequest(target, clientOf('dynamic')).url);
+      await person.submit(first, { ...OWNER, action: 'login' });
+      const { url, state } = authorizationRequest(target, clientOf('dynamic'), { response_mode: mode });
+      const end = await person.open(url);
+      expect([end.kind, `${end.url.origin}${end.url.pathname}`, end.url.hash]).toEqual(['left', LURE, '']);
+      expect(Object.fromEntries(end.url.searchParams)).toMatchObject({
+        error: 'invalid_request',
+        state,
+        iss: server.issuer,
+      });
+    },
+  );
+
+  test('AS-31: nobody is led to a browser’s own scheme, whoever registered it before', async () => {
+    const uri = 'microsoft-edge:https://lure.example/landing';
+    const client = await registerClient(target, { client_name: 'Before', redirect_uris: [LURE] });
+    await server.database.prisma.client.update({
+      where: { id: client.id },
+      data: { applicationType: 'native', redirectUris: JSON.stringify([uri]) },
+    });
+    const person = createHttpPerson();
+    const request = (changes = {}) => authorizationRequest(target, { ...client, redirectUri: uri }, changes).url;
+    const isLedNowhere = (answer: RawAnswer) => {
+      expect({ status: answer.status, location: answer.headers.location }).toEqual({
+        status: 400,
+        location: undefined,
+      });
+      expect(answer.text).not.toMatch(/href="[^"]*lure|edge:/);
+    };
+    isLedNowhere(await sendRaw(request({ prompt: 'none' })));
+    const first = await person.open(request());
+    isLedNowhere((await person.submit(first, { ...OWNER, action: 'login' })).answer);
+    isLedNowhere((await person.open(request({ prompt: 'none' }))).answer);
   });
 
   test('a client that an administrator registered is trusted with it', async () => {

@@ -17,6 +17,7 @@ import {
 
 const webUri = 'https://app.example/callback';
 const loopbackUri = 'http://127.0.0.1:33418/callback';
+const secureLoopbackUri = 'https://localhost:8443/callback';
 const ownSchemeUri = 'com.example.app:/callback';
 const all = 'desk:read desk:write desk:admin';
 
@@ -181,14 +182,18 @@ describe('what a person allows, and for how long', () => {
     expect((await open(other.clientId, webUri)).step.kind).toBe('left');
   });
 
-  it.each([loopbackUri, ownSchemeUri])('PX-14: with %s it is asked every time', async (redirectUri) => {
-    const { clientId } = await newClient(redirectUri);
-    for (const _ of ['first', 'second']) {
-      const { step } = await open(clientId, redirectUri);
-      expect(asks(step, 'approve')).toBe(true);
-      expect((await person.submit(step, { action: 'approve' })).url.searchParams.has('code')).toBe(true);
-    }
-  });
+  it.each([loopbackUri, secureLoopbackUri, ownSchemeUri])(
+    'PX-14, AS-32: with %s it is asked every time, with the warning',
+    async (redirectUri) => {
+      const { clientId } = await newClient(redirectUri);
+      for (const _ of ['first', 'second']) {
+        const { step } = await open(clientId, redirectUri);
+        expect(asks(step, 'approve')).toBe(true);
+        expect(plainText(step.answer.text)).toContain('Did you start this yourself?');
+        expect((await person.submit(step, { action: 'approve' })).url.searchParams.has('code')).toBe(true);
+      }
+    },
+  );
 
   it('two sign-ins in two tabs, one of them loaded twice, both end well', async () => {
     const clients = [await newClient(loopbackUri), await newClient(ownSchemeUri)] as const;
