@@ -60,11 +60,18 @@ export function findResource(resources: readonly Resource[], identifier: string)
   return wanted === undefined ? undefined : resources.find((resource) => resourceIdentifier(resource.url) === wanted);
 }
 
+/** The scopes of `requested` that the resource has, in their order. */
+export function scopesOfResource(resource: Resource, requested: string | undefined): string[] {
+  return [...new Set(requested?.split(' '))].filter((scope) => Object.hasOwn(resource.scopes, scope));
+}
+
 /**
- * The scopes to ask the user for: those of `requested` that the resource has, in their order; its defaults when
- * none is left, because a request that ends up with no scope could only be answered with `access_denied` (CL-12).
+ * The scopes of a request that names none which the resource has, because one that ends up with no scope could only be
+ * answered with `access_denied` (CL-12): the defaults. Of a client that is limited to `allowed` scopes, those of the
+ * defaults that it may have; where it may have none of them, all that it may have.
  */
-export function effectiveScopes(resource: Resource, requested: string | undefined): string[] {
-  const known = [...new Set(requested?.split(' '))].filter((scope) => Object.hasOwn(resource.scopes, scope));
-  return known.length > 0 ? known : [...resource.defaultScopes];
+export function standInScopes(resource: Resource, allowed: readonly string[] | undefined): string[] {
+  if (!allowed) return [...resource.defaultScopes];
+  const defaults = resource.defaultScopes.filter((scope) => allowed.includes(scope));
+  return defaults.length > 0 ? defaults : Object.keys(resource.scopes).filter((scope) => allowed.includes(scope));
 }

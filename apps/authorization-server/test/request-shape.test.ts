@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { pathForLog } from '../src/http/request-context.ts';
 import { enginePath, isAuthorizationRequest, shapeAuthorizationQuery } from '../src/provider/request-shape.ts';
-import { supportDesk } from '../src/resources.ts';
+import { standInScopes, supportDesk } from '../src/resources.ts';
 
 const desk = supportDesk('http://localhost:4001/mcp');
 const other = {
@@ -16,8 +16,12 @@ function shaped(query: string): Record<string, string[]> {
 }
 
 describe('authorization requests as real clients send them', () => {
-  test('CL-12: a request without scope and resource gets the defaults', () => {
-    expect(shaped('client_id=a')).toEqual({ client_id: ['a'], resource: [desk.url], scope: ['desk:read'] });
+  test('CL-12: a request without resource gets the standard one, and without scope what the client may have', () => {
+    expect(shaped('client_id=a')).toEqual({ client_id: ['a'], resource: [desk.url] });
+    expect(standInScopes(desk, undefined)).toEqual(['desk:read']);
+    expect(standInScopes(desk, ['desk:write', 'desk:read'])).toEqual(['desk:read']);
+    expect(standInScopes(desk, ['desk:write', 'other:read'])).toEqual(['desk:write']);
+    expect(standInScopes(desk, ['other:read'])).toEqual([]);
   });
 
   test.each([['http://localhost:4001/mcp/'], ['HTTP://LOCALHOST:4001/mcp'], ['http://localhost:4001/mcp']])(
@@ -37,11 +41,11 @@ describe('authorization requests as real clients send them', () => {
     expect(shaped(`resource=${encodeURIComponent(resource)}`).resource).toEqual([resource]);
   });
 
-  test('scopes that the resource does not have are dropped; the defaults stand in when none is left', () => {
+  test('scopes that the resource does not have are dropped', () => {
     expect(shaped('scope=openid+desk:write+offline_access').scope).toEqual(['desk:write']);
-    expect(shaped('scope=openid+offline_access').scope).toEqual(['desk:read']);
-    expect(shaped('scope=constructor').scope).toEqual(['desk:read']);
-    expect(shaped(`scope=desk:read&resource=${encodeURIComponent(other.url)}`).scope).toEqual(['other:read']);
+    expect(shaped('scope=openid+offline_access')).not.toHaveProperty('scope');
+    expect(shaped('scope=constructor')).not.toHaveProperty('scope');
+    expect(shaped(`scope=desk:read&resource=${encodeURIComponent(other.url)}`)).not.toHaveProperty('scope');
   });
 
   test('several resources are left for the engine to refuse', () => {

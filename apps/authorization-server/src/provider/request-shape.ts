@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
-import { effectiveScopes, findResource, type Resource } from '../resources.ts';
+import { findResource, type Resource, scopesOfResource } from '../resources.ts';
 import type { Site } from '../site.ts';
 
 /** Parameters that only OpenID Connect defines. Unknown parameters are ignored (RFC 6749 §3.1), not errors. */
@@ -22,8 +22,9 @@ const PROMPTS = new Set(['login', 'consent', 'none']);
 
 /**
  * Rewrites an authorization request into what the engine can answer: the canonical resource, and scopes that
- * exist. Clients spell resources differently, ask for scopes of other servers, or for none; each would otherwise
- * end in a bare `access_denied` or `invalid_target`. What is malformed or repeated is left for the engine to refuse.
+ * exist. Clients spell resources differently, and ask for scopes of other servers; each would otherwise end in a bare
+ * `access_denied` or `invalid_target`. What stands in for no scope depends on the client, and is not decided here. What
+ * is malformed or repeated is left for the engine to refuse.
  */
 export function shapeAuthorizationQuery(
   query: URLSearchParams,
@@ -44,7 +45,9 @@ export function shapeAuthorizationQuery(
   for (const identifier of asked.length > 0 ? asked : [resources[0].url]) shaped.append('resource', identifier);
   const resource = resources.find(({ url }) => url === (asked[0] ?? resources[0].url));
   if (resource && query.getAll('scope').length <= 1) {
-    shaped.set('scope', effectiveScopes(resource, query.get('scope') ?? undefined).join(' '));
+    const scopes = scopesOfResource(resource, query.get('scope') ?? undefined);
+    if (scopes.length > 0) shaped.set('scope', scopes.join(' '));
+    else shaped.delete('scope');
   }
   return shaped;
 }

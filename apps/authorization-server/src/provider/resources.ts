@@ -2,7 +2,7 @@ import type { Clock } from '@portcullis/platform';
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { SigningAlgorithm } from '../keys/key-policy.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
-import type { Resource } from '../resources.ts';
+import { type Resource, standInScopes } from '../resources.ts';
 import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { rolesOf } from './accounts.ts';
 import { type ClientPermissions, mayNameResource, type PermissionsOf } from './client-permissions.ts';
@@ -57,7 +57,7 @@ export function resourceIndicators({
         refuseUnbound(ctx, resource);
       }
       refuseForeignScopes(ctx, permissions);
-      nameMachineScopes(ctx, permissions?.scopes ?? resource.defaultScopes);
+      nameScopes(ctx, { resource, permissions });
       return {
         scope: grantableScopes(ctx, { resource, roles, permissions }).join(' '),
         audience: resource.url,
@@ -93,9 +93,18 @@ function refuseForeignScopes(ctx: KoaContextWithOIDC, permissions: ClientPermiss
   }
 }
 
-/** A machine that names no scope gets what it was registered for: there is nobody who could be asked (RFC 6749 §3.3). */
-function nameMachineScopes({ oidc: { params } }: KoaContextWithOIDC, scopes: readonly string[]): void {
-  if (params?.grant_type === 'client_credentials') params.scope ??= scopes.join(' ');
+/**
+ * Names the scopes of a request that names none. A machine gets what it was registered for: there is nobody who could be
+ * asked (RFC 6749 §3.3).
+ */
+function nameScopes(
+  { oidc: { params, route } }: KoaContextWithOIDC,
+  { resource, permissions }: { resource: Resource; permissions: ClientPermissions | undefined },
+): void {
+  if (params?.grant_type === 'client_credentials')
+    params.scope ??= (permissions?.scopes ?? resource.defaultScopes).join(' ');
+  else if (params && route === 'authorization')
+    params.scope ??= standInScopes(resource, permissions?.scopes).join(' ') || undefined;
 }
 
 /** At the token endpoint the user is known: a role that was taken away narrows the next token. */

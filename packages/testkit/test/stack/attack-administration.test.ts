@@ -25,7 +25,8 @@ let target: Target;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const pinned = { [DOCUMENT_CLIENT.id]: documentOf(DOCUMENT_CLIENT) };
+  const mixed = { ...documentOf(MIXED_CLIENT), redirect_uris: ['http://localhost/cb', 'https://localhost:3000/cb'] };
+  const pinned = { [DOCUMENT_CLIENT.id]: documentOf(DOCUMENT_CLIENT), [MIXED_CLIENT.id]: mixed };
   const configuration = { clientMetadataDocuments: { pinned } };
   server = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, configuration });
   target = await targetOf(server);
@@ -41,6 +42,13 @@ const DOCUMENT_CLIENT: TestClient = {
   id: 'https://evil.example/client.json',
   secret: undefined,
   redirectUri: 'https://evil.example/callback',
+};
+
+/** A client whose document lists what a native app cannot have beside what it can. */
+const MIXED_CLIENT: TestClient = {
+  id: 'https://mixed.example/client.json',
+  secret: undefined,
+  redirectUri: 'http://localhost:5/cb',
 };
 
 function documentOf({ id, redirectUri }: TestClient): Record<string, unknown> {
@@ -59,6 +67,52 @@ const openAdminRequest = (person: HttpPerson, changes: Record<string, string | u
   person.open(
     authorizationRequest(target, COMMAND_LINE, { resource: adminResource(), scope: ALL_ADMIN_SCOPES, ...changes }).url,
   );
+
+describe('clients that can sign in, or are refused at once', () => {
+  const signsIn = async (client: TestClient, changes: Record<string, string | undefined> = {}) => {
+    const person = createHttpPerson();
+    const first = await person.open(authorizationRequest(target, client, changes).url);
+    return person.submit(first, { ...OWNER, action: 'login' });
+  };
+  const registerByHand = async (body: Record<string, unknown>) => {
+    const { access } = await adminTokens(target);
+    return callAdmin(server.issuer, { token: access, method: 'POST', path: '/clients', body });
+  };
+
+  test('AS-37: a document that lists https on loopback beside a native app’s own: the app signs in', async () => {
+    expect(asks(await signsIn(MIXED_CLIENT), 'approve')).toBe(true);
+  });
+
+  test('AS-37: an administrator is told which redirect URIs cannot stand together', async () => {
+    const redirectUris = ['http://localhost/cb', 'https://localhost:3000/cb', 'http://127.0.0.2/cb'];
+    const refused = await registerByHand({ name: 'Mixed', redirectUris });
+    expect(refused.status).toBe(400);
+    expect(refused.text).toContain(
+      'cannot be used: https://localhost:3000/cb, http://127.0.0.2/cb (https on a loopback',
+    );
+    for (const uri of ['https://localhost:3000/cb', 'http://localhost/cb']) {
+      const made = await registerByHand({ name: 'Alone', redirectUris: [uri] });
+      const id = String(Object(made.json?.client).id);
+      expect(asks(await signsIn({ id, secret: undefined, redirectUri: uri }), 'approve')).toBe(true);
+    }
+  });
+
+  test('CL-12: a client that is limited to scopes and asks for none gets those, and not what it never asked for', async () => {
+    const redirectUri = 'https://app.example/cb';
+    const made = await registerByHand({ name: 'Writer', redirectUris: [redirectUri], scopes: ['desk:write'] });
+    const client = { id: String(Object(made.json?.client).id), secret: undefined, redirectUri };
+    for (const scope of [undefined, 'openid offline_access']) {
+      const { answer, ...step } = await signsIn(client, { scope });
+      expect(step.kind === 'page' && step.forms.flatMap((form) => form.checkboxes.map(({ value }) => value))).toEqual([
+        'desk:write',
+      ]);
+      expect(answer.status).toBe(200);
+    }
+    const { url } = authorizationRequest(target, client, { scope: 'desk:read desk:write' });
+    const refused = await createHttpPerson().open(url);
+    expect(refused.url.searchParams.get('error')).toBe('invalid_scope');
+  });
+});
 
 describe('who may ask for administration', () => {
   test.each([
