@@ -13,6 +13,9 @@ export type AdminGuardOptions = {
   clock: Clock;
 };
 
+/** How challenges of the admin API name it. */
+export const ADMIN_REALM = 'portcullis-admin';
+
 /** The part of a guard that the admin API uses. */
 export type AdminGuard = Pick<
   Guard,
@@ -36,7 +39,7 @@ function guardWith(
     issuer: site.issuer,
     resource: adminResourceUrl(site.issuer),
     resourceName: 'Portcullis administration',
-    realm: 'portcullis-admin',
+    realm: ADMIN_REALM,
     scopes: { supported: Object.keys(ADMIN_SCOPES), baseline: [] },
     jwks: { url: `${site.issuer}/jwks` },
     fetch: async () => Response.json({ keys: keys.map(publicPart) }),

@@ -13,7 +13,7 @@ import {
 import type { Context, Middleware } from 'koa';
 import { requestContext } from '../http/request-context.ts';
 import type { Site } from '../site.ts';
-import type { AdminGuard } from './admin-guard.ts';
+import { ADMIN_REALM, type AdminGuard } from './admin-guard.ts';
 import { type Administrator, type AdministratorDeps, currentAdministrator } from './administrator.ts';
 import type { AdminCall, AdminHandlers } from './handler.ts';
 import { openApiDocument } from './open-api.ts';
@@ -104,7 +104,8 @@ async function admit(
   const by = await currentAdministrator(authentication.principal, { deps, now: deps.clock() });
   if (!by) {
     const detail = 'What this access token stands for was revoked. Sign in again.';
-    ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+    const metadata = `resource_metadata="${guard.resourceMetadataUrl}"`;
+    ctx.set('WWW-Authenticate', `Bearer realm="${ADMIN_REALM}", error="invalid_token", ${metadata}`);
     sendRefusal(ctx, { reason: 'unauthorized', status: 401, detail });
     return undefined;
   }

@@ -16,9 +16,9 @@ export type KnownDevices = {
   remember(ctx: Context, email: string): void;
 };
 
-/** Makes the device memory; `signatures` proves that a cookie is ours. */
+/** Makes the device memory; `signatures` proves that a cookie is ours. Over https it is bound to this very host (SP-21). */
 export function createKnownDevices(site: Site, signatures: FormTokens): KnownDevices {
-  const cookieName = (email: string) => `portcullis-device-${digest(email)}`;
+  const cookieName = (email: string) => `${site.secure ? '__Host-' : ''}portcullis-device-${digest(email)}`;
   return {
     recognise(ctx, email) {
       const [id = '', signature] = (ctx.cookies.get(cookieName(email)) ?? '').split('.');
@@ -29,7 +29,7 @@ export function createKnownDevices(site: Site, signatures: FormTokens): KnownDev
       ctx.cookies.set(cookieName(email), `${id}.${signatures.issue('device', email, id)}`, {
         httpOnly: true,
         sameSite: 'lax',
-        path: `${site.basePath}/`,
+        path: site.secure ? '/' : `${site.basePath}/`,
         maxAge: MAX_AGE_MS,
         secure: site.secure,
         overwrite: true,

@@ -1,8 +1,9 @@
 import type { ConsentStore, UpstreamConnectionStore } from '@portcullis/persistence';
-import type { Clock } from '@portcullis/platform';
+import type { AuditSink, Clock } from '@portcullis/platform';
 import { type Grant, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
+import { requestContext } from '../http/request-context.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { Resource } from '../resources.ts';
@@ -88,6 +89,7 @@ export type RememberedConsents = {
   connections: UpstreamConnectionStore;
   catalogue: ResourceCatalogue;
   documents?: ClientDocuments | undefined;
+  audit: AuditSink;
   clock: Clock;
 };
 
@@ -107,9 +109,10 @@ export function loadExistingGrant(options: RememberedConsents) {
 }
 
 async function grantFromMemory(
-  { oidc }: KoaContextWithOIDC,
-  { consents, connections, catalogue, documents, clock }: RememberedConsents,
+  ctx: KoaContextWithOIDC,
+  { consents, connections, catalogue, documents, audit, clock }: RememberedConsents,
 ): Promise<Grant | undefined> {
+  const { oidc } = ctx;
   const userId = oidc.session?.accountId;
   const clientId = oidc.client?.clientId;
   const { redirect_uri: redirectUri, scope } = oidc.params ?? {};
@@ -139,5 +142,10 @@ async function grantFromMemory(
   if (found.upstream && upstreamScopes.length > 0)
     await connections.agree({ grantId, upstream: found.upstream.name, scopes: upstreamScopes });
   if (document) await documents?.bindGrant({ grantId, clientId, version: document.version });
+  const { address, correlationId } = requestContext(ctx);
+  await audit.record({
+    ...{ time: clock(), type: 'consent.reused', outcome: 'success', address, correlationId },
+    ...{ subject: userId, client: clientId, resource, detail: { granted: requested.join(' '), grantId } },
+  });
   return grant;
 }

@@ -335,7 +335,25 @@ async function describeServer(
     response_modes_supported: ['query'],
     client_id_metadata_document_supported: documents !== undefined,
     revocation_events_endpoint: pageUrl(site, '/revocations'),
+    ...clientAuthenticationMetadata(ctx.body),
     ...assertionGrantMetadata({ identityProviders }),
     ...(registers && { registration_endpoint: pageUrl(site, '/register') }),
   });
+}
+
+/**
+ * How clients authenticate at the endpoints beside the token endpoint: in the same ways. What is not said there means
+ * `client_secret_basic` alone (RFC 8414 §2). Introspection is for nobody who does not authenticate.
+ */
+function clientAuthenticationMetadata(metadata: unknown): Record<string, unknown> {
+  const {
+    token_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
+  }: Record<string, unknown> = { ...Object(metadata) };
+  return {
+    revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_methods_supported: [methods ?? []].flat().filter((method) => method !== 'none'),
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+  };
 }

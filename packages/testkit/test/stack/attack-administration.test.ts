@@ -354,7 +354,7 @@ describe('tokens do not cross', () => {
     expect((await callAdmin(server.issuer, { token: holder, ...change })).status).toBe(200);
   });
 
-  test('what was revoked, disabled or taken away ends at once, not with the token', async () => {
+  test('RS-4, RS-12: what was revoked, disabled or taken away ends at once, not with the token, and says where to ask', async () => {
     const users = createUserStore(server.database);
     const owner = await users.findByEmail(OWNER.email);
     if (!owner) throw new Error('no owner');
@@ -367,7 +367,12 @@ describe('tokens do not cross', () => {
     await users.update({ userId: owner.id, roles: ['admin', 'lead'], now });
     expect(await status()).toBe(200);
     await users.setDisabled({ userId: owner.id, disabled: true, now });
-    expect(await status()).toBe(401);
+    const ended = await callAdmin(server.issuer, { token: access, path: '/users' });
+    expect(ended.status).toBe(401);
+    const metadata = `${server.issuer}/.well-known/oauth-protected-resource/admin`;
+    expect(ended.headers['www-authenticate']).toBe(
+      `Bearer realm="portcullis-admin", error="invalid_token", resource_metadata="${metadata}"`,
+    );
     await users.setDisabled({ userId: owner.id, disabled: false, now });
     const grantId = String(readToken(access).claims.gid);
     const revoked = await callAdmin(server.issuer, { token: access, method: 'DELETE', path: `/grants/${grantId}` });

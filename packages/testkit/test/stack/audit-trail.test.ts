@@ -68,6 +68,21 @@ describe('the audit trail (SP-37)', () => {
     expect(new Set(others.map((event) => event.correlationId)).size).toBe(others.length);
   });
 
+  test('SP-37: records a consent that was given before, and with which grant it is used again', async () => {
+    const client = await registerClient(target, { client_name: 'Again', redirect_uris: ['https://again.example/cb'] });
+    const person = createHttpPerson();
+    await obtainCode(target, client, { person });
+    const begin = new Date();
+    await obtainCode(target, client, { person });
+    expect(await since(begin)).toEqual([
+      { type: 'consent.reused', outcome: 'success' },
+      { type: 'code.issued', outcome: 'success' },
+    ]);
+    const [issued, reused] = await audit.list({ since: begin, client: client.id });
+    expect(reused).toMatchObject({ subject: issued?.subject, resource: server.mcpUrl, address: '127.0.0.1' });
+    expect(reused?.detail).toEqual({ granted: 'desk:read', grantId: expect.any(String) });
+  });
+
   test('records what was refused: a wrong password, a denied consent, a wrong code, a registration', async () => {
     const begin = new Date();
     const client = await registerClient(target);
