@@ -73,6 +73,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
             ? await documentClient(clientId)
             : await registeredClient(clientId);
         const client = found && tokenRequest() && takesAssertions(options) ? withAssertionGrant(found) : found;
+        await nameRedirectUri(tokenRequest(), { clientId, codes: store('AuthorizationCode') });
         const ctx = authenticatingRequest();
         if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
@@ -90,6 +91,20 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
     }
     return adapter;
   };
+}
+
+/**
+ * A client of OAuth 2.1 names no redirect URI when it redeems a code (§4.1.3), and the engine demands it: it is given the
+ * one that the client's own code was sent to. What a client does name is compared as ever (§10.2).
+ */
+async function nameRedirectUri(
+  ctx: KoaContextWithOIDC | undefined,
+  { clientId, codes }: { clientId: string; codes: Adapter },
+): Promise<void> {
+  const { params } = ctx?.oidc ?? {};
+  if (params?.grant_type !== 'authorization_code' || params.redirect_uri !== undefined) return;
+  const code = typeof params.code === 'string' ? await codes.find(params.code) : undefined;
+  if (code?.clientId === clientId) params.redirect_uri = code.redirectUri;
 }
 
 function tokenRequest(): KoaContextWithOIDC | undefined {

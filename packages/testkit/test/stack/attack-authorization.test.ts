@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { HttpPerson, Stack } from '../../src/index.ts';
-import { createHttpPerson, discover, requestToken, sendJson, sendRaw, startStack } from '../../src/index.ts';
+import { createHttpPerson, discover, readToken, requestToken, sendJson, sendRaw, startStack } from '../../src/index.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import {
   authorizationRequest,
@@ -149,13 +149,30 @@ describe('the token request', () => {
     expect([refresh.status, refresh.json?.error]).toEqual([400, 'invalid_grant']);
   });
 
-  test('AS-40: another redirect URI is refused, and so is none', async () => {
-    for (const redirect_uri of ['http://localhost:9/other', 'http://localhost:10/callback', undefined]) {
+  test('AS-40: another redirect URI is refused', async () => {
+    for (const redirect_uri of ['http://localhost:9/other', 'http://localhost:10/callback', '']) {
       const code = await obtainCode(target, client, { person });
       const answer = await redeem(target, client, { code, changes: { redirect_uri } });
-      expect([redirect_uri, answer.status]).toEqual([redirect_uri, 400]);
-      expect(answer.json?.access_token).toBeUndefined();
+      expect([redirect_uri, answer.status]).toEqual([redirect_uri, redirect_uri === '' ? 200 : 400]);
+      if (redirect_uri) expect(answer.json?.access_token).toBeUndefined();
     }
+  });
+
+  test('AS-1: it may be left out, as OAuth 2.1 does (§4.1.3), by the code’s own client with the right verifier', async () => {
+    const none = { redirect_uri: undefined };
+    const other = await registerClient(target, { client_name: 'Another', redirect_uris: [client.redirectUri] });
+    const code = await obtainCode(target, client, { person });
+    for (const spoilt of [{ client_id: other.id }, { code_verifier: 'x'.repeat(43) }, { code: 'made-up' }]) {
+      const refused = await redeem(target, client, { code, changes: { ...none, ...spoilt } });
+      expect([refused.status, refused.json?.error]).toEqual([400, expect.stringMatching(/^invalid_(grant|request)$/)]);
+      expect(refused.json?.access_token).toBeUndefined();
+    }
+    tokensOf(await redeem(target, client, { code, changes: none }));
+    const again = await redeem(target, client, { code, changes: none });
+    expect([again.status, again.json?.error]).toEqual([400, 'invalid_grant']);
+    // A loopback port that was not registered: what counts is where the code went.
+    const onPort = { ...client, redirectUri: client.redirectUri.replace(/:\d+/, ':54321') };
+    tokensOf(await redeem(target, onPort, { code: await obtainCode(target, onPort, { person }), changes: none }));
   });
 
   test("another client cannot redeem a stolen code, nor another client's refresh token", async () => {
@@ -179,8 +196,10 @@ describe('the token request', () => {
     expect((await redeem(target, client, { code })).status).toBe(200);
   });
 
-  test('AS-20: a refresh cannot widen the scope', async () => {
-    const { refresh } = tokensOf(await redeem(target, client, { code: await obtainCode(target, client, { person }) }));
+  test('AS-17, AS-20: a token is for one resource and what was allowed there, and a refresh cannot widen the scope', async () => {
+    const code = await obtainCode(target, client, { person });
+    const { access, refresh } = tokensOf(await redeem(target, client, { code }));
+    expect(readToken(access).claims).toMatchObject({ aud: stack.mcpUrl, scope: 'desk:read' });
     const answer = await requestToken(target.server, {
       grant_type: 'refresh_token',
       refresh_token: refresh,
@@ -233,6 +252,20 @@ test('AS-8, AS-38: the metadata promises that answers name the issuer, and no id
 
 describe('the Host of a request (SP-31)', () => {
   const wellKnown = '/.well-known/oauth-authorization-server';
+
+  test('AS-2: the metadata says how clients authenticate beside the token endpoint (RFC 8414 §2)', async () => {
+    const { json } = await sendJson(`${stack.issuer}/.well-known/oauth-authorization-server`, {});
+    const methods = [json?.token_endpoint_auth_methods_supported].flat();
+    const algorithms = json?.token_endpoint_auth_signing_alg_values_supported;
+    expect(algorithms).toEqual(expect.arrayContaining(['ES256']));
+    expect(methods).toContain('none');
+    expect(json).toMatchObject({
+      revocation_endpoint_auth_methods_supported: methods,
+      revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+      introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
+      introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    });
+  });
 
   test('AS-3: a foreign Host is answered by nothing but a refusal', async () => {
     for (const path of [
