@@ -74,6 +74,7 @@ import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos
 import { logoRouter } from './logos/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
+import { limitAuthorizations } from './provider/authorization-limits.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine } from './provider/provider.ts';
@@ -364,6 +365,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(pinHost(site));
   app.use(admin.metadata);
   app.use(shapeRequest(site, catalogue));
+  app.use(limitAuthorizations(database));
   app.use(assetsRouter().routes());
   app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());

@@ -107,6 +107,31 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
     },
   );
 
+  test('AS-8: iss is on every way out of somebody who has signed in', async () => {
+    const person = createHttpPerson();
+    let step = await person.open(authorizationRequest(target, clientOf('dynamic')).url);
+    step = await person.submit(step, { ...OWNER, action: 'login' });
+    const ends = [await person.submit(step, { action: 'deny' })];
+    const spoilt = [...SPOILT.map(([, changes]) => changes), { scope: 'desk:read "' }, { prompt: 'none login' }];
+    for (const changes of spoilt)
+      ends.push(await person.open(authorizationRequest(target, clientOf('dynamic'), changes).url));
+    step = await person.open(authorizationRequest(target, clientOf('dynamic')).url);
+    ends.push(await person.submit(step, { action: 'approve' }));
+    for (const { kind, url } of ends) {
+      expect([kind, `${url.origin}${url.pathname}`, url.hash]).toEqual(['left', LURE, '']);
+      expect(url.searchParams.getAll('iss')).toEqual([server.issuer]);
+    }
+    const errors = ends.map(({ url }) => url.searchParams.get('error'));
+    expect(new Set(errors)).toEqual(
+      new Set(
+        ['access_denied', 'consent_required', 'invalid_request', 'invalid_target', 'invalid_scope', null].concat([
+          'request_not_supported',
+          'unsupported_response_type',
+        ]),
+      ),
+    );
+  });
+
   test('AS-31: nobody is led to a browser’s own scheme, whoever registered it before', async () => {
     const uri = 'microsoft-edge:https://lure.example/landing';
     const client = await registerClient(target, { client_name: 'Before', redirect_uris: [LURE] });
@@ -127,6 +152,26 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
     const first = await person.open(request());
     isLedNowhere((await person.submit(first, { ...OWNER, action: 'login' })).answer);
     isLedNowhere((await person.open(request({ prompt: 'none' }))).answer);
+  });
+
+  test('AS-42: whoever only begins authorizations cannot fill the database: neither long ones nor many', async () => {
+    const { url } = authorizationRequest(target, clientOf('dynamic'));
+    const begun = () => server.database.prisma.engineRecord.count({ where: { model: 'Interaction' } });
+    const begin = (changes: Record<string, string>, fromAddress = '127.0.0.90') =>
+      sendRaw(authorizationRequest(target, clientOf('dynamic'), changes).url, { fromAddress });
+    expect((await begin({ state: 'x'.repeat(8000 - url.search.length) })).status).toBe(303);
+    const before = await begun();
+    const long = await begin({ state: 'x'.repeat(8200) });
+    expect([long.status, plainText(long.text)]).toEqual([414, expect.stringContaining('send a short state')]);
+    await server.database.prisma.rateLimit.updateMany({
+      where: { key: 'authorization:127.0.0.90' },
+      data: { points: 3000 },
+    });
+    const many = await Promise.all([1, 2, 3].map(() => begin({})));
+    expect(many.map(({ status }) => status)).toEqual([429, 429, 429]);
+    expect(Number(many[0]?.headers['retry-after'])).toBeGreaterThan(0);
+    expect(await begun()).toBe(before);
+    expect((await begin({}, '127.0.0.91')).status).toBe(303);
   });
 
   test('a client that an administrator registered is trusted with it', async () => {
