@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readConfig } from '../src/config.ts';
 
 describe('configuration', () => {
-  test('nothing needs to be set', () => {
+  test('TR-2: nothing needs to be set, and it listens on loopback', () => {
     expect(readConfig({})).toMatchObject({
       issuer: 'http://localhost:4000',
       mcpUrl: 'http://localhost:4001/mcp',

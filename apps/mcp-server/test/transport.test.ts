@@ -151,7 +151,7 @@ describe('what is no proper message gets a proper refusal', () => {
     agent.destroy();
   });
 
-  test('TR-20 GET and DELETE: 405, in every era without sessions', async () => {
+  test('TR-20, TR-23, TR-28: GET and DELETE get 405: there are no sessions, and no transport of 2024-11-05', async () => {
     for (const method of ['GET', 'DELETE']) {
       const headers = { authorization: `Bearer ${reader}`, accept: 'text/event-stream' };
       const response = await fetch(desk.url, { method, headers });

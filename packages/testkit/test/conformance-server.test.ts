@@ -96,6 +96,37 @@ const expectedEvidence = {
   },
 };
 
+/** Rules that no test of ours tries again, and the suite's checks that show them; an id stands for all that begin with it. */
+const shownBySuite: Record<Revision, [rule: string, checks: string[]][]> = {
+  '2025-11-25': [
+    ['TR-24: ids of sessions are visible ASCII', ['server-session-id-visible-ascii']],
+    ['TR-25: a session that has ended is not found', ['server-session-terminated-returns-404']],
+  ],
+  '2026-07-28': [
+    ['TR-8: what the revision has removed is no method any more', ['sep-2575-http-server-method-not-found-404']],
+    ['TR-9: every request carries its _meta, or is refused', ['sep-2575-request-meta-invalid-']],
+    ['TR-10: the version in the header is that of _meta', ['sep-2575-http-server-header-mismatch-400']],
+    ['TR-13: headers that stand for arguments are those arguments', ['sep-2243-server-reject-param-mismatch']],
+    [
+      'TR-15: a capability that the client lacks is named in a refusal',
+      ['sep-2575-missing-capability-http-400', 'sep-2575-server-rejects-undeclared-capability'],
+    ],
+    [
+      'TR-16, TR-18: the server can be discovered, and answers without a request before',
+      ['sep-2575-server-implements-discover'],
+    ],
+    ['TR-17: results say what they are', ['sep-2322-result-type-included']],
+    [
+      'TR-19: nothing stands on a stream but what belongs to its request',
+      [
+        'sep-2575-http-server-no-independent-requests-on-stream',
+        'sep-2575-server-sends-subscription-ack',
+        'sep-2575-server-tags-subscription-id',
+      ],
+    ],
+  ],
+};
+
 describe.each(revisions)('conformance with %s behind the guard', (revision: Revision) => {
   let target: ConformanceTarget;
   let required: string[];
@@ -120,6 +151,14 @@ describe.each(revisions)('conformance with %s behind the guard', (revision: Revi
     expect(required.length).toBe({ '2025-11-25': 30, '2026-07-28': 37 }[revision]);
     const discontent = required.filter((scenario) => !isContent(full.scenarios.get(scenario)));
     expect(discontent.map((scenario) => [scenario, full.scenarios.get(scenario)])).toEqual([]);
+  });
+
+  it.each(shownBySuite[revision])('%s', (_rule, ids) => {
+    const checks = [...full.scenarios.values()].flat();
+    for (const id of ids) {
+      const found = checks.filter((check) => check.id.startsWith(id)).map(({ status }) => status);
+      expect({ id, statuses: new Set(found) }).toEqual({ id, statuses: new Set(['SUCCESS']) });
+    }
   });
 
   it('finds the fixtures where the suite would take another server for one that passes', () => {
@@ -172,7 +211,7 @@ describe('what conformance means', () => {
     expect((await callMcp(target.directUrl, { headers })).status).toBe(401);
   });
 
-  it('RS-26: the id of a session opens nothing without a token', async () => {
+  it('RS-26, TR-24: the id of a session opens nothing without a token', async () => {
     const opened = await callMcp(target.url);
     const session = String(opened.headers['mcp-session-id']);
     expect(opened.status).toBe(200);

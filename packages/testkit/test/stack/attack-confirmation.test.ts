@@ -172,7 +172,7 @@ describe('SP-29 a dangerous call needs the user’s word for that very call', ()
 });
 
 describe('an approval is good for nothing else', () => {
-  test('RS-33 somebody else who opens the link sees a plain refusal, and cannot agree', async () => {
+  test('RS-29, RS-33 somebody else who opens the link sees a plain refusal, and cannot agree', async () => {
     const { token } = await connected();
     const link = linkOf(await exportCustomers(token));
     const stranger = createHttpPerson();
@@ -190,7 +190,7 @@ describe('an approval is good for nothing else', () => {
     expect(hasRun(await exportCustomers(token))).toBe(false);
   });
 
-  test('RS-33 the link alone does nothing: no visit and no post without the sign-in', async () => {
+  test('RS-29, RS-33 the link alone does nothing: no visit and no post without the sign-in', async () => {
     const { token } = await connected();
     const link = linkOf(await exportCustomers(token));
     const path = link.slice(`${server.issuer}/account`.length);

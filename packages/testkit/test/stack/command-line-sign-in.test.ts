@@ -127,9 +127,9 @@ describe('portcullis login', () => {
   });
 
   test.each([
-    ['AS-46: the state of another sign-in', (url: URL) => url.searchParams.set('state', 'another')],
-    ['AS-11: the answer of another issuer', (url: URL) => url.searchParams.set('iss', 'https://evil.example')],
-    ['an answer without an issuer', (url: URL) => url.searchParams.delete('iss')],
+    ['CL-10: the state of another sign-in', (url: URL) => url.searchParams.set('state', 'another')],
+    ['CL-11: the answer of another issuer', (url: URL) => url.searchParams.set('iss', 'https://evil.example')],
+    ['CL-11: an answer without an issuer', (url: URL) => url.searchParams.delete('iss')],
     ['a code that is not this one', (url: URL) => url.searchParams.set('code', 'made-up')],
   ])('--no-browser refuses %s', async (_what, spoil) => {
     const cli = start(['login', '--no-browser']);

@@ -26,7 +26,7 @@ describe('an issuer with a path', () => {
 
   afterAll(() => stack?.stop());
 
-  it('AS-4, AS-3: three well-known documents say the same, and each endpoint is below the path', async () => {
+  it('AS-4, AS-3, CL-3, CL-16, CL-17: three well-known documents say the same, and each endpoint is below the path', async () => {
     const paths = [
       '/.well-known/oauth-authorization-server/tenant',
       '/.well-known/openid-configuration/tenant',

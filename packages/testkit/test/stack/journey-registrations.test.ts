@@ -16,7 +16,7 @@ describe('registrations as real clients send them', () => {
 
   afterAll(() => stack?.stop());
 
-  it('CL-23: a client that registered the scopes of the resource asks for offline_access and more, with prompt=consent', async () => {
+  it('CL-13, CL-14, CL-23: a client that registered the scopes of the resource asks for offline_access and more, with prompt=consent', async () => {
     const { clientId, registration } = await registered(stack.server, {
       ...loopbackClient,
       client_name: 'Registers what the metadata lists',
@@ -106,12 +106,13 @@ describe('registrations as real clients send them', () => {
     },
   );
 
-  it('keeps the redirect URIs that can be used, and refuses a client that has none', async () => {
-    const { registration } = await registered(stack.server, {
+  it('AS-38: keeps the redirect URIs that can be used, refuses a client that has none, and gives no URL for an id', async () => {
+    const { clientId, registration } = await registered(stack.server, {
       ...loopbackClient,
       redirect_uris: [loopback, 'javascript:alert(1)', 'http://evil.example/callback', 'https://*.example/callback'],
     });
     expect(registration.redirect_uris).toEqual([loopback]);
+    expect(clientId).not.toContain(':');
     for (const uri of [
       'javascript:alert(1)',
       'data:text/html,x',
