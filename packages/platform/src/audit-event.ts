@@ -16,7 +16,6 @@ export const AUDIT_EVENT_TYPES = [
   'token.refreshed',
   'token.replayed',
   'token.reuse_detected',
-  'token.revoked',
   'grant.revoked',
   'grant.narrowed',
   'tool.called',

@@ -51,10 +51,13 @@ function showError(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
   });
 }
 
-/** The engine answers an error in the response mode that was asked for, also where that is the error: the one mode that there is here is `query`. */
+/**
+ * The engine answers an error in the response mode that was asked for, or that the response type would have, also where
+ * that is the error. The only one that there is here is `query`.
+ */
 function answerByQuery(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
-  const mode: unknown = ctx.oidc.params?.response_mode;
-  if (mode === undefined || mode === 'query') return;
+  const location = ctx.response.get('Location');
+  if (location !== '' && !location.includes('#')) return;
   ctx.redirect(answerUrl(ctx, answer));
   ctx.status = 303;
 }

@@ -100,7 +100,7 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
       const end = await person.open(url);
       expect([end.kind, `${end.url.origin}${end.url.pathname}`, end.url.hash]).toEqual(['left', LURE, '']);
       expect(Object.fromEntries(end.url.searchParams)).toMatchObject({
-        error: 'invalid_request',
+        error: mode === 'jwt' ? 'unsupported_response_mode' : 'invalid_request',
         state,
         iss: server.issuer,
       });

@@ -159,7 +159,7 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     },
   );
 
-  it('who refuses there gets back to the app with access_denied, and nothing is stored', async () => {
+  it('AS-8: who refuses there gets back to the app with access_denied and iss, and nothing is stored', async () => {
     const { person, who } = await newcomer();
     const client = await newClient();
     const { step } = await openConsent(proxied, client, { person, who });
@@ -167,6 +167,7 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     const page = await person.open(await answerThere(person, await approve(person, step), { decision: 'refuse' }));
     const left = await person.submit(page, { action: 'deny' });
     expect(left.url.searchParams.get('error')).toBe('access_denied');
+    expect(left.url.searchParams.get('iss')).toBe(proxied.server.issuer);
     expect(await stored()).toEqual(before);
   });
 

@@ -46,7 +46,7 @@ describe('client programs of other people, from the bare MCP URL', () => {
     await stack?.stop();
   });
 
-  it.each(names)('CL-1, CL-8: %s finds its way, signs in once and calls a tool', async (name) => {
+  it.each(names)('CL-1, CL-8, CL-9: %s finds its way, signs in once and calls a tool', async (name) => {
     const signIns: URL[] = [];
     const home = await makeThrowAwayHome();
     const open = openAs(createHttpPerson());
