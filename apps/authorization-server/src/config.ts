@@ -9,6 +9,7 @@ import {
   readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { readTracing, type TracingConfig } from '@portcullis/platform/watching';
 import type { AuditPolicy } from './audit-trail/retention.ts';
 import { readAuthorities } from './client-certificate/certificate-authority.ts';
 import { type ConfigurationFile, defaultConfiguration, readConfigurationFile } from './configuration-file.ts';
@@ -68,6 +69,8 @@ export type Config = Readonly<{
   drainSeconds: number;
   /** Where the metrics are listened for; undefined for nowhere. */
   metrics: { host: string; port: number } | undefined;
+  /** Where traces go; undefined for nowhere. */
+  tracing: TracingConfig | undefined;
   firstAdministrator: { email: string; password: Secret } | undefined;
   /** With what the bundled MCP server authenticates; undefined where it does not. */
   mcpServer: McpServerCredentials | undefined;
@@ -122,6 +125,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     refreshGraceSeconds: read.integer('PORTCULLIS_REFRESH_GRACE', { fallback: 120, min: 0, max: 600 }),
     drainSeconds: read.integer('PORTCULLIS_DRAIN_SECONDS', { fallback: 0, min: 0, max: 60 }),
     metrics: metricsOf(read),
+    tracing: readTracing(read, { serviceName: 'portcullis-authorization-server' }),
     firstAdministrator: firstAdministratorOf(read),
     mcpServer: mcpServerCredentials(read),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

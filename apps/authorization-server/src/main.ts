@@ -8,11 +8,11 @@ import {
   type Logger,
   listen,
   lockFolder,
-  metricsListener,
   type Running,
   runProcess,
   systemClock,
 } from '@portcullis/platform';
+import { metricsListener, startTracing } from '@portcullis/platform/watching';
 import { lookAfterAuditTrail } from './audit-trail/upkeep.ts';
 import { leavePreviousKey, loadMasterKeys } from './master-key.ts';
 import type { Metrics } from './metrics.ts';
@@ -35,6 +35,7 @@ let log: Logger | undefined;
 async function start(): Promise<Running> {
   const config = readConfig();
   log = createLogger({ name: 'authorization-server', level: config.logLevel });
+  const tracing = await startTracing(config.tracing, log);
   const lock = lockFolder(config.dataFolder, 'authorization-server');
   const database = await openDatabase({
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
@@ -88,6 +89,7 @@ async function start(): Promise<Running> {
       await metrics?.close();
       await Promise.all([endCleaning(), endForgetting(), endAuditUpkeep(), endEnding()]);
       await database.close();
+      await tracing.close();
       lock.release();
     },
   };

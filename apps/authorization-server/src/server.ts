@@ -55,12 +55,14 @@ import { createProviderKeys, PROVIDER_DOCUMENT_SIZE, type ProviderKeys } from '.
 import { noteConnections } from './http/arrivals.ts';
 import { assetsRouter } from './http/assets.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
-import { createFailureLimit, type FailureLimit } from './http/failure-limit.ts';
+import { counted, createFailureLimit, type FailureLimit, type FailureLimitOptions } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
 import { healthRouter } from './http/health.ts';
 import { pinHost } from './http/host.ts';
+import { assertReady } from './http/readiness.ts';
 import { registrationCors } from './http/registration-cors.ts';
 import { openRequestContext, type RequestLogLevel } from './http/request-context.ts';
+import { routeOf } from './http/route.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { createFormTokens } from './interactions/form-token.ts';
 import { createKnownDevices } from './interactions/known-device.ts';
@@ -72,6 +74,7 @@ import { createCookieKeys } from './keys/cookie-keys.ts';
 import { openKeyRing, perKeySet } from './keys/key-ring.ts';
 import { createLogos, LOGO_FETCH_LIMIT, LOGO_LIMITS, LOGO_SIZE_BYTES, type Logos } from './logos/logos.ts';
 import { logoRouter } from './logos/router.ts';
+import { addGauges } from './metrics/gauges.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { limitAuthorizations } from './provider/authorization-limits.ts';
@@ -140,7 +143,9 @@ export type AuthorizationServer = {
 
 /** The only wiring: dependencies, then middleware and routers in the order a request meets them. */
 export async function createAuthorizationServer(config: Config, deps: ServerDeps): Promise<AuthorizationServer> {
-  const { database, masterKey, previousMasterKey, clock, log } = deps;
+  const { masterKey, previousMasterKey, clock, log } = deps;
+  const metrics = createMetrics();
+  const database = { ...deps.database, noteRecorded: metrics.recorded };
   const masterKeys = [masterKey, ...(previousMasterKey ? [previousMasterKey] : [])] as const;
   const { site, roles, registration, accessTokenTtlSeconds, refreshTokens, refreshGraceSeconds } = config;
   const fixedResources = [...config.resources, adminResource(site)] as const;
@@ -164,17 +169,17 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const remoteKeys = createRemoteKeys(createDocumentCache(cacheDeps, KEY_LIMITS));
   const providerKeys = identityProviderKeys(config, deps);
   const documents = clientDocuments(config, deps, { cacheDeps, remoteKeys });
-  const documentFetchLimit = createFailureLimit(database, DOCUMENT_FETCH_LIMIT);
-  const logos = clientLogos(config, deps, documentFetchLimit);
+  const limit = (of: FailureLimitOptions) => counted(createFailureLimit(database, of), () => metrics.limitHit(of.name));
+  const documentFetchLimit = limit(DOCUMENT_FETCH_LIMIT);
+  const logos = clientLogos(config, deps, { networkLimit: documentFetchLimit, overallLimit: limit(LOGO_FETCH_LIMIT) });
   const formTokens = createFormTokens(...derivedKeys(masterKeys, 'form-tokens'));
   const keyRing = await openKeyRing({ database, envelope, policy: config.signingKeys, clock });
   const permissionsOf = storedPermissions(clients, clock);
   const redemptions = createRedemptionStore(database);
-  const metrics = createMetrics();
   const isAway = (cause: unknown) => isUnavailable(database, cause);
   const revocations = createRevocationLog(database);
   const tokens = { issuer: site.issuer, keys: () => keyRing.current().keys };
-  const clientAuthenticationLimit = createFailureLimit(database, CLIENT_AUTHENTICATION_LIMIT);
+  const clientAuthenticationLimit = limit(CLIENT_AUTHENTICATION_LIMIT);
   const approvals = createClientApprovalStore(database);
   const connections = createUpstreamConnectionStore(database, envelope);
   const upstreamRevocations = createUpstreamRevocationStore(database, envelope);
@@ -182,6 +187,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const connectors = createConnectors(config, clock);
   const signInProviders = createSignInProviders(config, clock);
   const identities = createLinkedIdentityStore(database);
+  const countRefresh = metrics.upstreamRefresh;
   const ending = { connections, upstreamRevocations, connectors, audit, clock, log };
   const standing = { clients, approvals, grants, users, revocations, permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
@@ -219,7 +225,10 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     connections,
     tokenExchange:
       connectors.size > 0
-        ? { clients, connections, upstreamRevocations, connectors, catalogue, tokens, standing, audit, clock }
+        ? {
+            ...{ clients, connections, upstreamRevocations, connectors, countRefresh },
+            ...{ catalogue, tokens, standing, audit, clock },
+          }
         : undefined,
     documents,
     isPreRegistered: trustedClients(database),
@@ -250,8 +259,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     refusals,
     clock,
     verifyPassword: await createPasswordVerifier(),
-    limits: createSignInLimits(database),
-    signInStarts: createFailureLimit(database, SIGN_IN_STARTS),
+    limits: createSignInLimits(database, metrics.limitHit),
+    signInStarts: limit(SIGN_IN_STARTS),
+    logins: metrics.logins,
     devices: createKnownDevices(site, createFormTokens(...derivedKeys(masterKeys, 'known-devices'))),
   };
   const interactions = interactionRouter({
@@ -271,6 +281,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     upstreamRevocations,
     connectors,
     giveBackTokens: (waiting) => giveBackTokens(waiting, ending),
+    countRefresh,
     flows,
     signInProviders,
     database,
@@ -326,11 +337,13 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     fetchPorts: config.clientMetadataDocuments.ports,
     clients,
     tokens: createRegistrationTokenStore(database),
-    quota: createRegistrationQuota(database, registration.quota),
+    quota: createRegistrationQuota(database, registration.quota, metrics.limitHit),
     audit,
+    countRegistration: metrics.registration,
     clock,
     log,
   });
+  addGauges(metrics, { database, chain, clock });
   const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
   const resourceServers = { clients, clock, audit, failures: clientAuthenticationLimit };
   const events = revocationRouter({ ...resourceServers, feed, log: revocations });
@@ -358,10 +371,11 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const app = new Koa();
   app.proxy = config.trustedProxies > 0;
   app.maxIpsCount = config.trustedProxies;
+  app.use((ctx, next) => metrics.watchRequest(ctx, () => routeOf(ctx), next));
   app.use(openRequestContext({ log, clock, basePath: site.basePath, requestLogLevel: deps.requestLogLevel }));
   app.use(securityHeaders(site));
   app.use(errorBoundary({ log, isUnavailable: isAway }));
-  app.use(healthRouter(() => database.ready(), departure).routes());
+  app.use(healthRouter(() => assertReady({ database, keyRing, clock }), departure).routes());
   app.use(pinHost(site));
   app.use(admin.metadata);
   app.use(shapeRequest(site, catalogue));
@@ -447,15 +461,14 @@ function identityProviderKeys(
 function clientLogos(
   { clientMetadataDocuments: { ports } }: Config,
   { database, clock, log, network }: ServerDeps,
-  networkLimit: FailureLimit,
+  limits: { networkLimit: FailureLimit; overallLimit: FailureLimit },
 ): Logos {
   const egress = createEgress({ ports, network, maxSizeBytes: LOGO_SIZE_BYTES, maxConcurrent: 5, accept: 'image/*' });
   const store = createRemoteDocumentStore(database);
   return createLogos({
     store,
     cache: createDocumentCache({ store, egress, clock, log }, LOGO_LIMITS),
-    networkLimit,
-    overallLimit: createFailureLimit(database, LOGO_FETCH_LIMIT),
+    ...limits,
     log,
   });
 }

@@ -6,6 +6,7 @@ import {
   readCertificateProxy,
   type Secret,
 } from '@portcullis/platform';
+import { readTracing, type TracingConfig } from '@portcullis/platform/watching';
 import { CONFIRMATION_POLICIES, type ConfirmationPolicy } from './confirmation/confirmation.ts';
 import { type Limits, readLimits } from './policy/limits.ts';
 
@@ -25,6 +26,8 @@ export type Config = {
   readonly drainSeconds: number;
   /** Where the metrics are listened for; undefined for nowhere. */
   readonly metrics: { host: string; port: number } | undefined;
+  /** Where traces go; undefined for nowhere. */
+  readonly tracing: TracingConfig | undefined;
   /** A `postgresql://` URL; without one the tables live in SQLite under `dataDir`. */
   readonly databaseUrl: Secret | undefined;
   /** The role that query_analytics runs SQL as, in the same PostgreSQL database; without one that tool is not there. */
@@ -74,6 +77,7 @@ export function readConfig(
     dataDir: reader.string('PORTCULLIS_DATA_DIR', './data'),
     drainSeconds: reader.integer('PORTCULLIS_DRAIN_SECONDS', { fallback: 0, min: 0, max: 60 }),
     metrics: metricsOf(reader),
+    tracing: readTracing(reader, { serviceName: 'portcullis-mcp-server' }),
     databaseUrl: databaseUrl(reader),
     analyticsDatabaseUrl: reader.secret('PORTCULLIS_MCP_ANALYTICS_DATABASE_URL'),
     analyticsTimeoutSeconds: reader.integer('PORTCULLIS_MCP_ANALYTICS_TIMEOUT', { fallback: 5, min: 1, max: 30 }),

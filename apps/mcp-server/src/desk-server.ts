@@ -7,8 +7,9 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { Logger } from '@portcullis/platform';
+import { inSpan, type OpenSpan } from '@portcullis/platform/watching';
 import type { ToolAudit } from './audit/tool-audit.ts';
-import type { ToolDecision } from './audit/tool-decision.ts';
+import { outcomeOf, type ToolDecision } from './audit/tool-decision.ts';
 import { type Unconfirmed, unconfirmed } from './confirmation/answer.ts';
 import type { Confirmation } from './confirmation/confirmation.ts';
 import { answerEmptyLists, EMPTY_LIST_CAPABILITIES } from './empty-lists.ts';
@@ -64,9 +65,26 @@ export function deskServer(deps: DeskDeps, call: Call, called: CalledTool | unde
     const tool = deps.tools.find(({ name }) => name === params.name);
     // The guard lets nothing through that is not declared, and the tools are the declarations.
     if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
-    return await callTool(tool, params.arguments, { deps, call, context });
+    return await inSpan({ name: `tools/call ${tool.name}`, attributes: spanOf(tool) }, (span) =>
+      callTool(tool, params.arguments, { deps: noting(deps, span), call, context }),
+    );
   });
   return server;
+}
+
+/** OpenTelemetry's own names for what is called. */
+function spanOf({ name }: Tool) {
+  return { 'mcp.method.name': 'tools/call', 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': name };
+}
+
+/** The span of a call says how it ended, and never what was asked or answered. */
+function noting(deps: DeskDeps, span: OpenSpan): DeskDeps {
+  const record: ToolAudit['record'] = (called) => {
+    span.note({ 'portcullis.decision': called.decision });
+    if (outcomeOf(called.decision) === 'error') span.fail(called.decision);
+    return deps.audit.record(called);
+  };
+  return { ...deps, audit: { ...deps.audit, record } };
 }
 
 type CallParts = { deps: DeskDeps; call: Call; context: ServerContext };

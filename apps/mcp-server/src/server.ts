@@ -10,9 +10,9 @@ import {
   type Listening,
   type Logger,
   listen,
-  metricsListener,
 } from '@portcullis/platform';
-import Koa from 'koa';
+import { metricsListener, tracedFetch } from '@portcullis/platform/watching';
+import Koa, { type Context } from 'koa';
 import { DESK_ROLE_PERMISSIONS, permittedScopes } from './access/roles.ts';
 import { toolDeclarations } from './access/tool-declarations.ts';
 import { openAnalytics } from './analytics/open-analytics.ts';
@@ -24,11 +24,13 @@ import { type Confirmation, createConfirmation } from './confirmation/confirmati
 import { confirmationPage } from './confirmation/page.ts';
 import { correlationId, type RequestState } from './http/correlation-id.ts';
 import { errorBoundary } from './http/error-boundary.ts';
-import { guardMetrics } from './http/guard-metrics.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { type McpRouteParts, mcpRoutes } from './http/mcp-routes.ts';
+import { countedAudit } from './metrics/counted-audit.ts';
+import { addGauges } from './metrics/gauges.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { type Part, partsOf } from './parts.ts';
-import { createAdmissions } from './policy/admission.ts';
+import { counted, createAdmissions } from './policy/admission.ts';
 import { createCallLimits } from './policy/call-limits.ts';
 import { type Counters, memoryCounters, sharedCounters } from './policy/counters.ts';
 import { assertPolicies } from './policy/declaration.ts';
@@ -66,7 +68,8 @@ const NO_ANALYTICS = 'query_analytics is off: with PORTCULLIS_MCP_ANALYTICS_DATA
  */
 export async function createMcpServer(config: Config, deps: McpServerDeps): Promise<McpServer> {
   const { logger, now } = deps;
-  const given = deps.tools ?? deskTools(config);
+  const fetch = tracedFetch(globalThis.fetch, { origins: [new URL(config.issuer).origin] });
+  const given = deps.tools ?? deskTools(config, fetch);
   const { limits } = config;
   // Before anything is opened: a declaration that protects nothing is no reason to touch the data.
   assertPolicies(given, limits);
@@ -81,15 +84,19 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const counters = config.databaseUrl ? sharedCounters(config.databaseUrl, logger) : memoryCounters();
     opened.defer(() => counters.close());
     const origins = new WeakMap<Request, RequestOrigin>();
-    const admissions = createAdmissions(createCallLimits(limits, counters), createSlots(limits));
+    const metrics = createMetrics(new Set(tools.map(({ name }) => name)));
+    const admissions = counted(
+      createAdmissions(createCallLimits(limits, counters), createSlots(limits)),
+      metrics.limitHit,
+    );
     const serve = (part: Part): ServedPart => {
-      const audit = openAudit({ ...config, ...part }, deps);
+      const audit = countedAudit(openAudit({ ...config, ...part }, { ...deps, fetch }), metrics);
       opened.defer(() => audit.close());
       const onRefusal: GuardDeps['onRefusal'] = (refusal, request) =>
         audit.turnedAway(refusal, request && origins.get(request));
-      const guard = deskGuard({ ...config, ...part }, { ...deps, proofs: store.proofs, onRefusal });
+      const guard = deskGuard({ ...config, ...part }, { ...deps, fetch, proofs: store.proofs, onRefusal });
       opened.defer(() => guard.close());
-      const confirmation = deskConfirmation({ ...config, ...part }, counters);
+      const confirmation = deskConfirmation({ ...config, ...part }, { counters, fetch });
       const shared = { store, limits, admissions, logger, audit, now };
       const transport = mcpTransport({ tools: part.tools, confirmation, ...shared });
       opened.defer(() => transport.close());
@@ -101,16 +108,16 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS, keepAliveTimeout: idleConnectionMs(config.trustedProxies) },
       deskApp(config, {
-        ...{ served, origins, store, logger, departure },
+        ...{ served, origins, store, logger, metrics, departure },
         clientCertificate: certificateSource(config),
       }).callback(),
     );
     departure.watch(server);
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });
     opened.defer(() => listening.close());
-    // Where the desk is split, the counts are those of the part that reads.
-    const metrics = await listenForMetrics(config, served[0].guard);
-    opened.defer(() => metrics?.close());
+    addGauges(metrics, { parts: served, store });
+    const listeningForMetrics = await listenForMetrics(config, metrics);
+    opened.defer(() => listeningForMetrics?.close());
     if (served[0].guard.metrics().revocation.mode === 'until-expiry') logger.info(WITHOUT_SECRET);
     if (config.databaseUrl && !config.analyticsDatabaseUrl) logger.info(NO_ANALYTICS);
     const running = opened.move();
@@ -121,25 +128,26 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
   }
 }
 
-async function listenForMetrics({ metrics: at }: Config, guard: Guard): Promise<Listening | undefined> {
+async function listenForMetrics({ metrics: at }: Config, metrics: Metrics): Promise<Listening | undefined> {
   if (!at) return undefined;
-  const server = createServer({ requestTimeout: RECEIVE_TIMEOUT_MS }, metricsListener(guardMetrics(guard)));
+  metrics.addProcess();
+  const server = createServer({ requestTimeout: RECEIVE_TIMEOUT_MS }, metricsListener(metrics));
   return listen(server, { ...at, variable: 'PORTCULLIS_MCP_METRICS_PORT' });
 }
 
 /** The desk's own tools, and one that works with a third-party service where there is one. */
-function deskTools({ upstream }: Config): readonly Tool[] {
-  return upstream ? [...DESK_TOOLS, listMyRepositories(upstreamService(upstream))] : DESK_TOOLS;
+function deskTools({ upstream }: Config, fetch: typeof globalThis.fetch): readonly Tool[] {
+  return upstream ? [...DESK_TOOLS, listMyRepositories(upstreamService(upstream, fetch))] : DESK_TOOLS;
 }
 
 const PART_NAMES = { whole: 'Support desk', read: 'Support desk, to read', act: 'Support desk, to act' } as const;
 
 /** What answers for one part of the desk. */
-type ServedPart = Pick<McpRouteParts, 'guard' | 'transport' | 'audit'>;
+type ServedPart = Pick<McpRouteParts, 'guard' | 'transport'> & { audit: ReturnType<typeof openAudit> };
 
-type GuardDeps = McpServerDeps & Pick<DeskStore, 'proofs'> & Required<Pick<GuardOptions, 'onRefusal'>>;
+type GuardDeps = McpServerDeps & Pick<DeskStore, 'proofs'> & Required<Pick<GuardOptions, 'onRefusal' | 'fetch'>>;
 
-function deskGuard(config: Config & Part, { logger, now, proofs, onRefusal }: GuardDeps): Guard {
+function deskGuard(config: Config & Part, { logger, now, proofs, onRefusal, fetch }: GuardDeps): Guard {
   return createGuard({
     issuer: config.issuer,
     resource: config.url,
@@ -155,6 +163,7 @@ function deskGuard(config: Config & Part, { logger, now, proofs, onRefusal }: Gu
     onRevocationFeed: revocationLog(logger),
     now,
     onRefusal,
+    fetch,
   });
 }
 
@@ -164,13 +173,16 @@ function certificateSource({ certificateProxy }: Config): CertificateSource {
 }
 
 /** Users are asked on the authorization server's page where this server can prove to it who it is. */
-function deskConfirmation(config: Config, counters: Counters): Confirmation {
+function deskConfirmation(
+  config: Config,
+  { counters, fetch }: { counters: Counters; fetch: typeof globalThis.fetch },
+): Confirmation {
   const { issuer, clientId, clientSecret, databaseUrl, confirmation: policy } = config;
   const options = { name: 'confirmation', points: 1, windowSeconds: USED_SECONDS, whenAway: 'fail' } as const;
   return createConfirmation({
     policy,
     form: clientForm(stateKey({ databaseUrl, clientSecret }), counters.counter(options)),
-    page: clientSecret && confirmationPage({ issuer, clientId, clientSecret: clientSecret.reveal() }),
+    page: clientSecret && confirmationPage({ issuer, clientId, clientSecret: clientSecret.reveal(), fetch }),
   });
 }
 
@@ -202,6 +214,7 @@ function revocationLog(logger: Logger): (change: RevocationFeedChange) => void {
 }
 
 type AppParts = Omit<McpRouteParts, keyof ServedPart> & {
+  metrics: Metrics;
   served: readonly [ServedPart, ...ServedPart[]];
   store: DeskStore;
   logger: Logger;
@@ -210,7 +223,7 @@ type AppParts = Omit<McpRouteParts, keyof ServedPart> & {
 
 function deskApp(
   { trustedProxies }: Config,
-  { served, store, logger, departure, ...shared }: AppParts,
+  { served, store, logger, metrics, departure, ...shared }: AppParts,
 ): Koa<RequestState> {
   const app = new Koa<RequestState>();
   app.proxy = trustedProxies > 0;
@@ -226,10 +239,18 @@ function deskApp(
     { name: 'database', passes: database },
     { name: 'keys', passes: () => served[0].guard.keysAvailable() },
     { name: 'not stopping', passes: async () => !departure.isNear() },
+    // Without word of revocations for too long every call is answered 503.
+    { name: 'revocations', passes: async () => served.every(({ guard }) => !guard.metrics().revocation.closed) },
   ];
   healthRoutes(router, checks, logger);
   // The first answers for both where a document has one address: the metadata at the root.
   for (const part of served) mcpRoutes(router, { ...part, ...shared });
+  app.use((context, next) => metrics.watchRequest(context, () => routeOf(context), next));
   app.use(correlationId).use(errorBoundary(logger)).use(router.routes());
   return app;
+}
+
+/** The pattern of the route that answered a request; undefined where there is none. */
+function routeOf({ _matchedRoute: matched }: Context): string | undefined {
+  return typeof matched === 'string' ? matched : undefined;
 }

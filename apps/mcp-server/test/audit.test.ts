@@ -376,8 +376,9 @@ test('SP-37 calls that were not made for want of a place are counted, and told w
   let full = true;
   const lines: string[] = [];
   const append = (line: string) => !full && lines.push(line) > 0;
+  const waiting = () => ({ bytes: 0, oldestAgeSeconds: 0 });
   const rest = { oldest: () => undefined, remove: () => {}, setAside: () => true, close: () => {} };
-  const spool = { append, isFull: () => full, ...rest };
+  const spool = { append, isFull: () => full, waiting, ...rest };
   const audit = recordToolCalls({ spool, sender: { wake: () => {} }, logger: silentLogger, now: () => now });
   try {
     const refused = { decision: 'not-recordable', tool: 'count', arguments: {}, call: CALL, durationMs: 0 } as const;

@@ -49,7 +49,7 @@ test('a query of a caller who has gone already is not begun', async () => {
 /** Waits until PostgreSQL works on so many queries of ours; SQLite's processes end with a signal and need no look. */
 async function running(count: number): Promise<void> {
   if (database.databaseUrl === undefined) return;
-  const db = new Kysely({ dialect: postgresqlDialect(database.databaseUrl, silentLogger) });
+  const db = new Kysely({ ...postgresqlDialect(database.databaseUrl, silentLogger) });
   try {
     for (const deadline = Date.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       const { rows } = await sql`select from pg_stat_activity where application_name = 'portcullis-analytics'

@@ -124,6 +124,23 @@ describe('health', () => {
       await lonely.close();
     }
   });
+
+  test('it is not ready while it takes no token, because nothing was heard of revocations for too long', async () => {
+    let now = Date.now();
+    const deaf = await startDesk({
+      config: { clientSecret: new Secret('s'.repeat(32)), failClosedAfterSeconds: 6 },
+      deps: { now: () => new Date(now) },
+    });
+    const ready = () => fetch(new URL('/readyz', deaf.url));
+    try {
+      expect((await ready()).status).toBe(200);
+      now += 7000;
+      const answer = await ready();
+      expect([answer.status, await answer.json()]).toEqual([503, { status: 'not ready', failing: ['revocations'] }]);
+    } finally {
+      await deaf.close();
+    }
+  });
 });
 
 describe('a start that cannot work says why', () => {

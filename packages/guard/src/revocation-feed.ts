@@ -25,6 +25,8 @@ export type RevocationMetrics = Readonly<{
   fresh: boolean;
   /** Seconds since the last heartbeat; undefined while there was none. */
   ageSeconds: number | undefined;
+  /** Whether every token is refused, because nothing was heard for longer than `failClosedAfterSeconds`. */
+  closed: boolean;
   /** How many grants are refused. */
   revokedGrants: number;
 }>;
@@ -61,7 +63,7 @@ export function withoutFeed({ onChange }: Pick<Deps, 'onChange'>): RevocationFee
   onChange({ state: 'until-expiry' });
   return {
     judge: async () => undefined,
-    metrics: () => ({ mode: 'until-expiry', fresh: false, ageSeconds: undefined, revokedGrants: 0 }),
+    metrics: () => ({ mode: 'until-expiry', fresh: false, ageSeconds: undefined, closed: false, revokedGrants: 0 }),
     close: () => undefined,
   };
 }
@@ -141,6 +143,7 @@ export function listenToFeed(settings: RevocationSettings, { now, onChange, onRe
         mode: 'feed',
         fresh: silentMs !== undefined && silentMs <= STALE_AFTER_MS,
         ageSeconds: silentMs === undefined ? undefined : silentMs / 1000,
+        closed: isClosed(settings.policy, heardAt ?? startedAt, now()),
         revokedGrants: revoked.size,
       };
     },

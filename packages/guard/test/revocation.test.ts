@@ -204,16 +204,17 @@ test('the README’s example listens', async () => {
 
 describe('a feed that is silent', () => {
   test('closes the guard after a minute: 503 with Retry-After and no challenge, never 401', async () => {
-    const { guard, clock, judge, ready } = listening();
+    const { guard, clock, judge, ready, metrics } = listening();
     await ready();
     const token = await issuer.sign({ claims: { exp: NOON.getTime() / 1000 + 3600 } });
     expect(await judge(token)).toBe('taken');
     clock.now = later(NOON, MINUTE_MS);
-    expect(await judge(token)).toBe('taken');
+    expect([await judge(token), metrics().closed]).toEqual(['taken', false]);
     clock.now = later(NOON, MINUTE_MS + 1);
     const answer = await guard.protect(message(token), () => new Response('handled'));
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
     expect(answer.headers.get('www-authenticate')).toBeNull();
+    expect(metrics().closed).toBe(true);
     feed.beat();
     await until(async () => (await judge(token)) === 'taken');
   });
@@ -247,6 +248,7 @@ describe('a guard without credentials', () => {
       mode: 'until-expiry',
       fresh: false,
       ageSeconds: undefined,
+      closed: false,
       revokedGrants: 0,
     });
     expect((await guard.verifyToken(await issuer.sign({ claims: { gid: undefined } }))).ok).toBe(true);

@@ -29,6 +29,8 @@ export type AuditChain = {
   list(o: { after: number; limit: number }): Promise<SealedAuditRecord[]>;
   /** How many records have no place in the chain yet. */
   unsealed(): Promise<number>;
+  /** When the first of them was recorded; undefined for none. */
+  oldestUnsealed(): Promise<Date | undefined>;
   /** The number of the last sealed record before the first one of `moment` or later; undefined for none. */
   lastBefore(moment: Date): Promise<number | undefined>;
   /** What was moved out last; undefined while all is here. */
@@ -73,6 +75,14 @@ export function createAuditChain(database: Database): AuditChain {
       return rows.map(toSealedRecord);
     },
     unsealed: () => prisma.auditEvent.count({ where: { seq: null } }),
+    oldestUnsealed: async () => {
+      const oldest = await prisma.auditEvent.findFirst({
+        where: { seq: null },
+        orderBy: { id: 'asc' },
+        select: { time: true },
+      });
+      return oldest?.time;
+    },
     lastBefore: async (moment) => {
       const { _min } = await prisma.auditEvent.aggregate({
         where: { seq: { not: null }, time: { gte: moment } },

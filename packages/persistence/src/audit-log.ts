@@ -60,6 +60,7 @@ export function createAuditLog(database: Database): AuditLog {
   return {
     record: async (event) => {
       await prisma.auditEvent.create({ data: toRow(nextId(event.time), event) });
+      database.noteRecorded(event);
     },
     recordOnce: (events) =>
       inOneCommit(database, async (within) => {

@@ -1,5 +1,6 @@
-import { StartupError } from '@portcullis/platform';
+import { type AuditEvent, StartupError } from '@portcullis/platform';
 import { Prisma, type PrismaClient } from './generated/postgresql/client.ts';
+import { newestMigration } from './migration-files.ts';
 import { openPostgresql } from './postgresql.ts';
 import { createLocalSignal, createPostgresqlSignal, type RevocationSignal } from './revocation-signal.ts';
 import { openSqlite } from './sqlite.ts';
@@ -12,11 +13,20 @@ export type Database = {
   readonly isTransaction: boolean;
   /** Tells who waits for revocations that there may be new ones. */
   readonly revocationSignal: RevocationSignal;
+  /** Told of each audit event once it is durable; put another one in place to hear of them. */
+  readonly noteRecorded: (event: AuditEvent) => void;
+  /** How its connections are used; undefined for SQLite, which has one. */
+  connections(): DatabaseConnections | undefined;
   /** Resolves when the database answers; rejects with the driver's error when it does not. */
   ready(): Promise<void>;
+  /** Whether it has had every migration of this version. Rejects with the driver's error when it does not answer. */
+  isMigrated(): Promise<boolean>;
   /** Ends all connections. The database cannot be used afterwards. */
   close(): Promise<void>;
 };
+
+/** Connections of a pool: those that are used, those that are not, and who waits for one. */
+export type DatabaseConnections = { busy: number; idle: number; waiting: number };
 
 export type DatabaseOptions = {
   /** `file:` with an absolute path, or `postgresql://`. Build the first with `pathToFileURL`. */
@@ -32,15 +42,24 @@ export type DatabaseOptions = {
  *   no message holds the URL's password
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { kind, prisma } = await connect(options);
+  const { kind, prisma, connections } = await connect(options);
+  const newest = newestMigration(kind);
   const revocationSignal = kind === 'sqlite' ? createLocalSignal() : createPostgresqlSignal(options.url);
   return {
     kind,
     prisma,
     isTransaction: false,
     revocationSignal,
+    noteRecorded: () => undefined,
+    connections,
     ready: async () => {
       await prisma.$queryRaw`SELECT 1`;
+    },
+    isMigrated: async () => {
+      const [row] = await prisma.$queryRaw<{ done: bigint }[]>`
+        SELECT count(*) AS "done" FROM "_prisma_migrations"
+        WHERE "migration_name" = ${newest} AND "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL`;
+      return Number(row?.done) > 0;
     },
     close: async () => {
       await revocationSignal.close();
@@ -49,10 +68,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Pick<Database, 'kind' | 'prisma'>> {
-  if (url.startsWith('file:')) return { kind: 'sqlite', prisma: await openSqlite(url) };
-  if (/^postgres(ql)?:\/\//.test(url))
-    return { kind: 'postgresql', prisma: await openPostgresql(url, migrateUrl ?? url) };
+type Connected = Pick<Database, 'kind' | 'prisma' | 'connections'>;
+
+async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Connected> {
+  if (url.startsWith('file:')) return { kind: 'sqlite', prisma: await openSqlite(url), connections: () => undefined };
+  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', ...(await openPostgresql(url, migrateUrl ?? url)) };
   throw new StartupError('DATABASE_URL must begin with postgresql:// (leave it out for SQLite)');
 }
 

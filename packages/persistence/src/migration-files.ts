@@ -15,15 +15,26 @@ export type AppliedMigration = { name: string; checksum: string; finished: boole
 
 /** Reads the migrations that came with this version, in the order in which they apply. */
 export function readMigrations(database: 'sqlite' | 'postgresql'): Migration[] {
-  const folder = new URL(`../../../prisma/${database}/migrations/`, import.meta.url);
-  return readdirSync(folder, { withFileTypes: true })
+  return namesOf(database).map((name) => {
+    const sql = readFileSync(new URL(`${name}/migration.sql`, folderOf(database)), 'utf8');
+    return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+  });
+}
+
+/** The name of the last one. */
+export function newestMigration(database: 'sqlite' | 'postgresql'): string {
+  return namesOf(database).at(-1) ?? '';
+}
+
+function folderOf(database: 'sqlite' | 'postgresql'): URL {
+  return new URL(`../../../prisma/${database}/migrations/`, import.meta.url);
+}
+
+function namesOf(database: 'sqlite' | 'postgresql'): string[] {
+  return readdirSync(folderOf(database), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
-    .sort()
-    .map((name) => {
-      const sql = readFileSync(new URL(`${name}/migration.sql`, folder), 'utf8');
-      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
-    });
+    .sort();
 }
 
 /**

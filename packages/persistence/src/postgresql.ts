@@ -1,6 +1,7 @@
 import { StartupError } from '@portcullis/platform';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import type { DatabaseConnections } from './database.ts';
 import { errorCode } from './error-code.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { grantToServingRole, migratePostgresql } from './migrate-postgresql.ts';
@@ -15,17 +16,26 @@ const connectionTimeoutMillis = 10_000;
  * @param migrateUrl the owner's; may be the same
  * @throws {StartupError} when either cannot be reached, or a migration cannot be applied
  */
-export async function openPostgresql(url: string, migrateUrl: string): Promise<PrismaClient> {
+export async function openPostgresql(
+  url: string,
+  migrateUrl: string,
+): Promise<{ prisma: PrismaClient; connections(): DatabaseConnections }> {
   await withConnection('PORTCULLIS_MIGRATE_DATABASE_URL', migrateUrl, async (client) => {
     await migratePostgresql(client, readMigrations('postgresql'));
     const servingRole = userOf(url);
     if (migrateUrl !== url && servingRole !== userOf(migrateUrl)) await grantToServingRole(client, servingRole);
   });
   if (migrateUrl !== url) await withConnection('DATABASE_URL', url, async () => {});
-  return new PrismaClient({
-    adapter: new PrismaPg({ connectionString: url, connectionTimeoutMillis, keepAlive: true }),
+  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis, keepAlive: true });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool, { disposeExternalPool: true }),
     transactionOptions: { maxWait: 10_000, timeout: 10_000 },
   });
+  return { prisma, connections: () => connectionsOf(pool) };
+}
+
+function connectionsOf({ totalCount, idleCount, waitingCount }: pg.Pool): DatabaseConnections {
+  return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
 }
 
 async function withConnection(variable: string, url: string, act: (client: pg.Client) => Promise<void>): Promise<void> {

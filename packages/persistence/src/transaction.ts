@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AuditEvent } from '@portcullis/platform';
+import { inSpan } from '@portcullis/platform/watching';
 import { type Database, isUniqueViolation, isWriteConflict } from './database.ts';
 import type { PrismaClient } from './generated/postgresql/client.ts';
 
@@ -32,13 +34,27 @@ export function inTransaction<T>(database: Database, work: (within: Database) =>
   return repeated(database, work, { isolationLevel: 'Serializable' });
 }
 
-async function repeated<T>(
+function repeated<T>(
   database: Database,
   work: (within: Database) => Promise<T>,
   options: { isolationLevel?: 'Serializable' },
 ): Promise<T> {
   if (database.isTransaction) return work(database);
+  return inSpan({ name: 'database transaction', attributes: { 'db.system.name': database.kind } }, (span) =>
+    attempts(database, work, { ...options, onRepeated: (times) => span.note({ 'portcullis.attempts': times }) }),
+  );
+}
+
+type Attempts = { isolationLevel?: 'Serializable'; onRepeated(times: number): void };
+
+async function attempts<T>(
+  database: Database,
+  work: (within: Database) => Promise<T>,
+  { onRepeated, ...options }: Attempts,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    if (attempt > 1) onRepeated(attempt);
+    const recorded: AuditEvent[] = [];
     let announced = false;
     const announce = () => {
       announced = true;
@@ -47,10 +63,18 @@ async function repeated<T>(
     try {
       const result = await database.prisma.$transaction(
         // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
-        (prisma) => work({ ...database, revocationSignal, prisma: prisma as PrismaClient, isTransaction: true }),
+        (prisma) =>
+          work({
+            ...database,
+            revocationSignal,
+            noteRecorded: (event) => recorded.push(event),
+            prisma: prisma as PrismaClient,
+            isTransaction: true,
+          }),
         options,
       );
       if (announced) database.revocationSignal.announce();
+      for (const event of recorded) database.noteRecorded(event);
       return result;
     } catch (cause) {
       if (isWriteConflict(cause) && attempt < ATTEMPTS) await pause(pauseMs(attempt));

@@ -45,7 +45,6 @@ export { errorCode } from './error-code.ts';
 export { type FolderLock, lockFolder } from './folder-lock.ts';
 export { idleConnectionMs, type Listening, type ListenOptions, listen } from './listen.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
-export { metricsListener } from './metrics-listener.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';
 export { timeOrderedIds } from './record-id.ts';
 export {

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { traceFields } from './tracing/spans.ts';
 
 export type { Logger } from 'pino';
 
@@ -40,13 +41,15 @@ export type LoggerOptions = {
 };
 
 /**
- * Makes the one logger of a process: JSON lines on a pipe, readable lines on a terminal.
+ * Makes the one logger of a process: JSON lines on a pipe, readable lines on a terminal. A line that is written while a
+ * request is traced names its trace.
  * Masks values under names that carry secrets; it cannot find a secret inside a sentence, so never put one there.
  */
 export function createLogger({ name, level, destination }: LoggerOptions): Logger {
   const options = {
     name,
     level,
+    mixin: traceFields,
     redact: { paths: [...CODE_PATHS, ...redactedPaths(SECRET_NAMES)], censor: '[secret]' },
   };
   if (destination) return pino(options, destination);

@@ -1,5 +1,5 @@
 /** What the rules find in records, beside what is found where it happens. */
-export type TrailAnomaly = 'repeated_failures' | 'burst' | 'odd_hours';
+type TrailAnomaly = 'repeated_failures' | 'burst' | 'odd_hours';
 
 /** Something that somebody should look at: which user and app it concerns, and what it was. */
 export type Finding = Readonly<{

@@ -1,5 +1,6 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
+import { inSpan, outgoingSpan } from '@portcullis/platform/watching';
 import { buildConnector, Client, type Dispatcher, errors } from 'undici';
 import { fetchTarget } from './fetch-target.ts';
 import { isPublicAddress } from './public-address.ts';
@@ -95,7 +96,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     try {
       const { mayConnectTo } = trusted.origins.includes(url.origin) ? trusted : network;
       const fetching = { network: { ...network, mayConnectTo }, maxSizeBytes, timeoutMs, accept };
-      return { ok: true, answer: await send(url, request, fetching) };
+      return { ok: true, answer: await sendInSpan(url, request, fetching) };
     } catch (cause) {
       return { ok: false, failure: failureOf(cause) };
     } finally {
@@ -116,6 +117,16 @@ class EgressError extends Error {
 }
 
 type Fetching = { network: EgressNetwork; maxSizeBytes: number; timeoutMs: number; accept: string };
+
+/** Strangers are told nothing of the trace. */
+function sendInSpan(url: URL, request: EgressRequest, fetching: Fetching): Promise<EgressAnswer> {
+  return inSpan(outgoingSpan(request.method ?? 'GET', url), async (span) => {
+    const answer = await send(url, request, fetching);
+    span.note({ 'http.response.status_code': answer.status });
+    if (answer.status >= 400) span.fail(String(answer.status));
+    return answer;
+  });
+}
 
 async function send(
   url: URL,

@@ -55,6 +55,19 @@ export function createFailureLimit(
   };
 }
 
+/** The same limit; what it turns away is counted. */
+export function counted(limit: FailureLimit, onHit: () => void): FailureLimit {
+  const told = (allowance: Allowance) => {
+    if (!allowance.allowed) onHit();
+    return allowance;
+  };
+  return {
+    ...limit,
+    take: async (key) => told(await limit.take(key)),
+    check: async (key) => told(await limit.check(key)),
+  };
+}
+
 /** The part of an address that one subscriber holds: an IPv4 address, or the first 64 bits of an IPv6 one. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock, Logger } from '@portcullis/platform';
+import { onceAnswered } from '@portcullis/platform/watching';
 import type { Middleware } from 'koa';
 import { noteArrival } from './arrivals.ts';
 
@@ -51,7 +52,7 @@ export function openRequestContext(options: RequestContextOptions): Middleware {
     const { method, path } = ctx;
     contexts.set(ctx.req, { correlationId, basePath, address: ctx.ip, arrivedAt, pending: [] });
     ctx.set('X-Correlation-Id', correlationId);
-    ctx.res.once('finish', () => {
+    onceAnswered(ctx, () => {
       const durationMs = clock().getTime() - startedAt;
       const level = HEALTH_PATHS.has(path) ? 'debug' : requestLogLevel;
       log[level]({ correlationId, method, path: pathForLog(path), status: ctx.res.statusCode, durationMs }, 'request');

@@ -2,6 +2,7 @@ import type { User, UserStore } from '@portcullis/persistence';
 import type { AuditEvent, AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
 import { requestContext } from '../http/request-context.ts';
+import type { LoginMetrics } from '../metrics.ts';
 import type { PasswordVerifier } from '../passwords.ts';
 import type { TokenRefusals } from '../provider/token-refusals.ts';
 import { formOf } from './form.ts';
@@ -21,6 +22,7 @@ export type PasswordCheckDeps = {
   audit: AuditSink;
   /** Takes what anybody can cause without end. */
   refusals: TokenRefusals;
+  logins: LoginMetrics;
   clock: Clock;
 };
 
@@ -66,6 +68,8 @@ export async function attemptSignIn(
   const form = formOf(ctx);
   const email = (form.text('email') ?? '').trim().toLowerCase().slice(0, 320);
   const check = await checkPassword(ctx, { email, password: form.text('password') ?? '' }, deps);
+  if (check.ok) deps.logins.succeeded('password');
+  else deps.logins.failed({ way: 'password', reason: check.refusal.reason });
   await recordSignIn(ctx, { event: { ...what, ...recordOf(check) }, check }, deps);
   if (check.ok) return check;
   const status = check.refusal.reason === 'too_many_failures' ? 429 : 400;

@@ -1,5 +1,6 @@
 import type { Database } from '@portcullis/persistence';
-import { type Allowance, createFailureLimit, networkOf } from '../http/failure-limit.ts';
+import { type Allowance, counted, createFailureLimit, networkOf } from '../http/failure-limit.ts';
+import type { CountLimitHit } from '../metrics.ts';
 
 /** Who is trying to sign in. */
 type Attempt = { email: string; address: string; device: string | undefined };
@@ -17,9 +18,10 @@ const FROM_ONE_PLACE = { name: 'sign-in-place', failures: 10, windowSeconds: 900
 const FOR_ONE_ACCOUNT = { name: 'sign-in-account', failures: 100, windowSeconds: 3600 };
 
 /** Makes the limits over the database, so that they hold over all replicas. */
-export function createSignInLimits(database: Database): SignInLimits {
-  const place = createFailureLimit(database, FROM_ONE_PLACE);
-  const account = createFailureLimit(database, FOR_ONE_ACCOUNT);
+export function createSignInLimits(database: Database, onHit: CountLimitHit): SignInLimits {
+  const limit = (of: typeof FROM_ONE_PLACE) => counted(createFailureLimit(database, of), () => onHit(of.name));
+  const place = limit(FROM_ONE_PLACE);
+  const account = limit(FOR_ONE_ACCOUNT);
   const placeKey = ({ device, address }: Attempt) =>
     device === undefined ? `address ${networkOf(address)}` : `device ${device}`;
   return {

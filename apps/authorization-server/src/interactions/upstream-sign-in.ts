@@ -5,7 +5,7 @@ import { FRESH_SIGN_IN_SECONDS } from '../admin/admin-resource.ts';
 import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { type IdentitySignIn, signInByIdentity } from '../identities/identity-sign-in.ts';
-import type { TokenMetrics } from '../metrics.ts';
+import type { LoginMetrics, TokenMetrics } from '../metrics.ts';
 import type { TokenRefusals } from '../provider/token-refusals.ts';
 import type { UpstreamFailure } from '../upstream/connector.ts';
 import {
@@ -26,6 +26,7 @@ export type UpstreamSignInDeps = Omit<SignInFlowDeps, 'now'> & {
   /** How many ways to upstreams that lead to no sign-in may begin in one network. */
   signInStarts: FailureLimit;
   metrics: TokenMetrics;
+  logins: LoginMetrics;
   clock: Clock;
 };
 
@@ -75,10 +76,13 @@ export async function finishUpstreamSignIn(
   const { provider, result } = finished;
   const { name } = providerOf(deps.signInProviders, provider).connector.upstream;
   if (!result.ok) {
+    deps.logins.failed({ way: 'upstream', reason: result.failure });
     await record(ctx, { ...what, outcome: 'denied', detail: { upstream: provider, reason: result.failure } }, deps);
     return { ok: false, problem: failureProblem(result.failure, name) };
   }
   const signIn = await signInFor(ctx, result.value, deps);
+  if (signIn.ok) deps.logins.succeeded('upstream');
+  else deps.logins.failed({ way: 'upstream', reason: signIn.reason });
   await record(ctx, { ...what, ...recordOf(signIn, result.value) }, deps);
   if (!signIn.ok) return { ok: false, problem: { text: refusalText(signIn.reason, name), status: 400 } };
   await arrived(ctx, deps);

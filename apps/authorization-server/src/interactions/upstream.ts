@@ -10,6 +10,7 @@ import type { InteractionResults } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
+import type { CountUpstreamRefresh } from '../metrics.ts';
 import { upstreamAccountPage, upstreamProblemPage } from '../pages/upstream.ts';
 import type { Site } from '../site.ts';
 import type { Connector, UpstreamFailure } from '../upstream/connector.ts';
@@ -29,6 +30,7 @@ export type UpstreamStepDeps = {
   connectors: ReadonlyMap<string, Connector>;
   /** Revokes tokens that were received and are not kept; where the upstream does not take it, it is tried again later. */
   giveBackTokens(waiting: string): Promise<unknown>;
+  countRefresh: CountUpstreamRefresh;
   audit: AuditSink;
   clock: Clock;
 };

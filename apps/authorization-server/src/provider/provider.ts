@@ -51,6 +51,7 @@ import { resourceIndicators } from './resources.ts';
 import { SESSION_TTL_SECONDS, sessionCookie } from './session-cookie.ts';
 import { recordSignIns } from './sign-ins.ts';
 import { answerForStructuredTokens, mayRevoke, type StructuredTokenAnswers } from './structured-tokens.ts';
+import { countTokenAnswers } from './token-answers.ts';
 import { addTokenExchange, type TokenExchangeDeps } from './token-exchange.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
@@ -133,6 +134,7 @@ export function createEngine(options: EngineOptions): Provider {
     options.log.error({ err: error, correlationId: requestContext(ctx).correlationId }, 'request failed');
   });
   logUnansweredFaults(provider, options.log);
+  provider.use(countTokenAnswers(options.metrics.tokens));
   provider.use(endingRedemption);
   provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);

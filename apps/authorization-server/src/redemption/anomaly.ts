@@ -1,16 +1,21 @@
 import type { AuditEvent, AuditSink } from '@portcullis/platform';
-import type { TrailAnomaly } from '../audit-trail/anomaly-rules.ts';
 import type { TokenMetrics } from '../metrics.ts';
-import type { Suspicion } from './replay.ts';
 
 /** What somebody who watches the server should hear of (SP-38). */
-export type Anomaly =
-  | Suspicion
-  | 'refresh_token_reuse'
-  | 'code_reuse'
-  | 'audit_trail_rewritten'
-  | 'last_administrator'
-  | TrailAnomaly;
+export const ANOMALIES = [
+  'refresh_token_reuse',
+  'code_reuse',
+  'replay_from_another_network',
+  'repeated_replays',
+  'audit_trail_rewritten',
+  'last_administrator',
+  'repeated_failures',
+  'burst',
+  'odd_hours',
+] as const;
+
+/** One of {@link ANOMALIES}. */
+export type Anomaly = (typeof ANOMALIES)[number];
 
 /** Raises an anomaly: a record of its own beside that of what happened, and a count. */
 export async function raiseAnomaly(

@@ -2,6 +2,7 @@ import type { Database } from '@portcullis/persistence';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { closingLimit } from '../http/closing-limit.ts';
 import { type Allowance, createFailureLimit, networkOf } from '../http/failure-limit.ts';
+import type { CountLimitHit } from '../metrics.ts';
 import type { RegistrationPolicy } from './policy.ts';
 
 const HOUR_SECONDS = 3600;
@@ -31,6 +32,7 @@ export type RegistrationQuota = {
 export function createRegistrationQuota(
   database: Database,
   { perNetworkPerHour, overallPerHour }: RegistrationPolicy['quota'],
+  onHit: CountLimitHit,
 ): RegistrationQuota {
   const limit = (name: string, failures: number) =>
     closingLimit(createFailureLimit(database, { name, failures, windowSeconds: HOUR_SECONDS }));
@@ -38,15 +40,21 @@ export function createRegistrationQuota(
   const overall = limit('registration-overall', overallPerHour);
   const lookups = new RateLimiterMemory({ points: LOOKUPS_PER_SECOND, duration: 1 });
   const records = limit('registration-records', RECORDS_PER_NETWORK);
+  const told = (name: string, allowance: Allowance): Allowance => {
+    if (!allowance.allowed) onHit(name);
+    return allowance;
+  };
   return {
     async overflow(address) {
-      const retryAfterSeconds = network.closedForSeconds(networkOf(address)) || overall.closedForSeconds(EVERYBODY);
+      const byNetworkSeconds = network.closedForSeconds(networkOf(address));
+      const retryAfterSeconds = byNetworkSeconds || overall.closedForSeconds(EVERYBODY);
       if (retryAfterSeconds === 0 || (await hasRoom(lookups, networkOf(address)))) return { allowed: true };
-      return { allowed: false, retryAfterSeconds, first: false };
+      const name = byNetworkSeconds > 0 ? 'registration-network' : 'registration-overall';
+      return told(name, { allowed: false, retryAfterSeconds, first: false });
     },
     async take(address) {
-      const byNetwork = await network.take(networkOf(address));
-      return byNetwork.allowed ? overall.take(EVERYBODY) : byNetwork;
+      const byNetwork = told('registration-network', await network.take(networkOf(address)));
+      return byNetwork.allowed ? told('registration-overall', await overall.take(EVERYBODY)) : byNetwork;
     },
     isWorthRecording: async (address) => (await records.take(networkOf(address))).allowed,
   };

@@ -3,6 +3,7 @@ import type { ClientMetadata, RegisteredClient } from '@portcullis/persistence';
 import type { Context } from 'koa';
 import type { Allowance } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import { registrationOutcome } from '../metrics/registration-outcome.ts';
 import { knownScopes } from '../provider/registration.ts';
 import { pageUrl, type Site } from '../site.ts';
 import { admit, USELESS_TOKEN } from './admission.ts';
@@ -32,6 +33,7 @@ type Outcome =
 /** Answers a registration request (RFC 7591 §3): 201 with the client as it was registered, or why it was not. */
 export async function registerClient(ctx: Context, deps: RegistrationHandlerDeps): Promise<void> {
   const outcome = await decide(ctx, deps);
+  deps.countRegistration(outcome.kind === 'refused' ? registrationOutcome(outcome.refusal) : outcome.kind);
   switch (outcome.kind) {
     case 'refused':
       await deps.records.refusal(ctx, { type: 'client.registered', refusal: outcome.refusal });

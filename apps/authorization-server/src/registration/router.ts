@@ -4,6 +4,7 @@ import type { AuditSink, Clock, Logger } from '@portcullis/platform';
 import type { Context, Middleware } from 'koa';
 import type { default as Provider } from 'oidc-provider';
 import { requestContext } from '../http/request-context.ts';
+import type { CountRegistration } from '../metrics.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { Site } from '../site.ts';
 import { deleteClient, readClient, updateClient } from './management.ts';
@@ -25,6 +26,7 @@ export type RegistrationDeps = {
   tokens: RegistrationTokenStore;
   quota: RegistrationQuota;
   audit: AuditSink;
+  countRegistration: CountRegistration;
   clock: Clock;
   log: Logger;
 };

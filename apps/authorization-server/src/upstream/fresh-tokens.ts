@@ -5,6 +5,7 @@ import type {
   UpstreamTokens,
 } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
+import type { CountUpstreamRefresh } from '../metrics.ts';
 import type { Connector } from './connector.ts';
 import { connectorOf } from './flow.ts';
 
@@ -13,6 +14,7 @@ export type FreshTokenDeps = {
   connections: UpstreamConnectionStore;
   upstreamRevocations: UpstreamRevocationStore;
   connectors: ReadonlyMap<string, Connector>;
+  countRefresh: CountUpstreamRefresh;
   clock: Clock;
 };
 
@@ -70,7 +72,7 @@ export async function isAlive(connection: UpstreamConnection, deps: FreshTokenDe
 /** Reads the tokens again under the lease: they may have been refreshed between the first look and it. */
 async function refreshed(
   connection: UpstreamConnection,
-  { connections, upstreamRevocations, connectors, clock }: FreshTokenDeps,
+  { connections, upstreamRevocations, connectors, countRefresh, clock }: FreshTokenDeps,
   leased: Date,
 ): Promise<FreshTokens> {
   const { id, upstream, scopes } = connection;
@@ -90,6 +92,7 @@ async function refreshed(
     scopes,
     now: clock(),
   });
+  countRefresh(upstream, result.ok ? 'success' : result.failure);
   if (result.ok) {
     const stored = await connections.saveRefreshed({ connection, tokens: result.value, leased, now: clock() });
     // Others have ended, connected or refreshed it meanwhile: what came here is not what is kept.

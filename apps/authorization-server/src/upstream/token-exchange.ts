@@ -1,4 +1,5 @@
 import type { ClientStore, UpstreamConnectionStore } from '@portcullis/persistence';
+import { inSpan } from '@portcullis/platform/watching';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import type { Resource } from '../resources.ts';
 import { type OwnTokens, readAccessToken } from '../revocation/access-token-claims.ts';
@@ -60,7 +61,15 @@ const LONGEST_SECONDS = 300;
  *
  * @see RFC 8693 section 2
  */
-export async function exchangeToken(request: ExchangeRequest, deps: ExchangeDeps): Promise<ExchangeResult> {
+export function exchangeToken(request: ExchangeRequest, deps: ExchangeDeps): Promise<ExchangeResult> {
+  return inSpan({ name: 'token exchange' }, async (span) => {
+    const result = await exchange(request, deps);
+    span.note({ 'portcullis.outcome': result.ok ? 'success' : result.refusal });
+    return result;
+  });
+}
+
+async function exchange(request: ExchangeRequest, deps: ExchangeDeps): Promise<ExchangeResult> {
   const now = deps.clock();
   const caller = await deps.clients.find({ id: request.clientId, now });
   if (caller?.resourceServer === undefined) return refused('not_a_resource_server');

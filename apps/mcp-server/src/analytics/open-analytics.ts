@@ -45,7 +45,7 @@ export async function openAnalytics(options: AnalyticsOptions, logger: Logger): 
 
 /** Makes the views, lets the role read them, and asks the server whether that is all that it may. */
 async function prepareBoundary(owner: Secret, role: string, logger: Logger): Promise<string[]> {
-  const db = new Kysely<DeskTables>({ dialect: postgresqlDialect(owner, logger) });
+  const db = new Kysely<DeskTables>(postgresqlDialect(owner, logger));
   try {
     const { rows } =
       await sql`select from pg_namespace, pg_roles where nspname = 'analytics' and rolname = ${role}`.execute(db);

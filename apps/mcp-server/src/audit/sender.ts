@@ -10,6 +10,7 @@ export type SenderOptions = {
   clientSecret: string;
   spool: Spool;
   logger: Logger;
+  fetch?: typeof globalThis.fetch;
 };
 
 /** Sends what waits in a spool. */
@@ -145,7 +146,7 @@ function readLine(line: string): unknown[] {
 }
 
 async function send(records: readonly unknown[], { options, timeoutMs }: Sending): Promise<Answer> {
-  const { issuer, resource, clientId, clientSecret } = options;
+  const { issuer, resource, clientId, clientSecret, fetch = globalThis.fetch } = options;
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
   try {
     const response = await fetch(`${issuer}${AUDIT_REPORT_PATH}`, {

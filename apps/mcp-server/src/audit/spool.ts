@@ -25,6 +25,8 @@ export type Spool = {
   append(line: string, options: { mayUseReserve: boolean }): boolean;
   /** Whether there is place in the reserve alone. No call may begin then. */
   isFull(): boolean;
+  /** How much waits, and for how long the oldest of it has. */
+  waiting(): AuditWaiting;
   /** The oldest file that has lines; nothing is added to it any more. */
   oldest(): SpoolFile | undefined;
   /** Forgets a file whose lines were all taken. */
@@ -36,6 +38,9 @@ export type Spool = {
   setAside(file: SpoolFile, refused: readonly string[]): boolean;
   close(): void;
 };
+
+/** What of the audit trail waits to be sent. */
+export type AuditWaiting = { bytes: number; oldestAgeSeconds: number };
 
 /** One file of the spool. */
 export type SpoolFile = { path: string; lines: readonly string[] };
@@ -104,6 +109,7 @@ export function openSpool(
       throw new Error('the audit spool could not be written');
     },
     isFull: () => waitingBytes >= limitBytes,
+    waiting: () => ({ bytes: waitingBytes, oldestAgeSeconds: ageOfOldest(path) }),
     oldest() {
       const [first] = filesOf(path);
       if (!first) return undefined;
@@ -127,6 +133,14 @@ export function openSpool(
       lock.release();
     },
   };
+}
+
+/** A file is made with its first line. Not every file system knows when that was; then its last line tells the least. */
+function ageOfOldest(path: string): number {
+  const [first] = filesOf(path);
+  if (!first) return 0;
+  const { birthtimeMs, mtimeMs } = statSync(first.path);
+  return Math.max(0, Date.now() - (birthtimeMs || mtimeMs)) / 1000;
 }
 
 function takeSlot(folder: string): { path: string; lock: FolderLock } {

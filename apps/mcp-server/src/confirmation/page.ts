@@ -2,7 +2,12 @@ import { z } from 'zod';
 import type { AskedCall, Consent } from './asked-call.ts';
 
 /** How this server speaks to the authorization server, as itself. */
-export type PageOptions = { issuer: string; clientId: string; clientSecret: string };
+export type PageOptions = {
+  issuer: string;
+  clientId: string;
+  clientSecret: string;
+  fetch: typeof globalThis.fetch;
+};
 
 /** Asks users on a page of the authorization server, behind their own sign-in. */
 export type ConfirmationPage = { useOrAsk(call: AskedCall): Promise<Consent> };
@@ -20,7 +25,7 @@ const answerSchema = z.discriminatedUnion('status', [
  * Makes the door to that page. An approval is bound to user, grant, client, tool and arguments over there, and used up
  * there, so that neither a copy of a link nor another replica makes two of one.
  */
-export function confirmationPage({ issuer, clientId, clientSecret }: PageOptions): ConfirmationPage {
+export function confirmationPage({ issuer, clientId, clientSecret, fetch }: PageOptions): ConfirmationPage {
   const authorization = basicAuthorization(clientId, clientSecret);
   return {
     async useOrAsk({ tool, arguments: args, principal, signal }) {

@@ -48,3 +48,14 @@ export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
 function admitted(counted: Awaited<ReturnType<CallLimits['count']>>, admission: Admission): Admission {
   return counted.ok ? admission : counted;
 }
+
+/** The same admissions, of which each refusal is counted. */
+export function counted(admissions: Admissions, onRefusal: (reason: AdmissionRefusal['reason']) => void): Admissions {
+  return {
+    async judge(caller, tool) {
+      const admission = await admissions.judge(caller, tool);
+      if (!admission.ok) onRefusal(admission.refusal.reason);
+      return admission;
+    },
+  };
+}

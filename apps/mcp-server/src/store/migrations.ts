@@ -8,13 +8,16 @@ export type DatabaseKind = 'sqlite' | 'postgresql';
 
 type Step = { name: string; up(transaction: Transaction<DeskTables>, kind: DatabaseKind): Promise<void> };
 
+/** The last step: a database that has had it has had all. */
+export const NEWEST_STEP = '0005-used-proofs';
+
 /** Applied in this order, each once. A step that shipped is never edited: a change is a new step. */
 const STEPS: readonly Step[] = [
   { name: '0001-desk-tables', up: createDeskTables },
   { name: '0002-invented-tickets', up: insertSeed },
   { name: '0003-assigned-tickets', up: addAssignees },
   { name: '0004-call-limits', up: createCallLimits },
-  { name: '0005-used-proofs', up: createUsedProofs },
+  { name: NEWEST_STEP, up: createUsedProofs },
 ];
 
 /** Any number will do, as long as nothing else in the database locks the same. */

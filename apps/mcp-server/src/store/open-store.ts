@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, type Logger, lockFolder, type Secret, StartupError } from '@portcullis/platform';
-import { type Dialect, Kysely } from 'kysely';
+import { doneInSpan } from '@portcullis/platform/watching';
+import { type Dialect, Kysely, type LogEvent } from 'kysely';
 import { type DeskStore, deskStore } from './desk-store.ts';
 import { type DatabaseKind, migrate } from './migrations.ts';
 import { postgresqlDialect } from './postgresql-dialect.ts';
@@ -29,12 +30,13 @@ export async function openStore(options: StoreOptions, deps: { logger: Logger; n
       const lock = lockFolder(options.dataDir, 'mcp-server');
       opened.defer(() => lock.release());
     }
-    const db = new Kysely<DeskTables>({ dialect: dialectFor(options, deps.logger) });
+    const { dialect, connections } = dialectFor(options, deps.logger);
+    const db = new Kysely<DeskTables>({ dialect, log: (event) => traceQuery(kind, event) });
     opened.defer(() => db.destroy());
     await migrate(db, { kind, now: deps.now() });
     const open = opened.move();
     const proofs = kind === 'postgresql' ? proofStore(db, deps.logger) : undefined;
-    return deskStore(db, { proofs, close: () => open.disposeAsync() });
+    return deskStore(db, { proofs, connections, close: () => open.disposeAsync() });
   } catch (cause) {
     await opened.disposeAsync();
     if (cause instanceof StartupError) throw cause;
@@ -43,14 +45,25 @@ export async function openStore(options: StoreOptions, deps: { logger: Logger; n
   }
 }
 
-function dialectFor({ databaseUrl, dataDir }: StoreOptions, logger: Logger): Dialect {
+type Opened = { dialect: Dialect; connections: DeskStore['connections'] };
+
+function dialectFor({ databaseUrl, dataDir }: StoreOptions, logger: Logger): Opened {
   if (databaseUrl) return postgresqlDialect(databaseUrl, logger);
-  return sqliteDialect(sqliteFile(dataDir));
+  return { dialect: sqliteDialect(sqliteFile(dataDir)), connections: () => undefined };
 }
 
 /** Where the desk's SQLite database lies in a data folder. */
 export function sqliteFile(dataDir: string): string {
   return join(dataDir, 'mcp-server.sqlite');
+}
+
+/** Says what kind of statement it was and how long it took, never its text. */
+function traceQuery(kind: DatabaseKind, { level, query, queryDurationMillis }: LogEvent): void {
+  const operation = query.query.kind.replace(/Node$/, '');
+  doneInSpan(
+    { name: 'database query', attributes: { 'db.system.name': kind, 'db.operation.name': operation } },
+    { durationMs: queryDurationMillis, failed: level === 'error' },
+  );
 }
 
 /** Names the database's own code (`ECONNREFUSED`, `28P01`), never its URL, which carries a password. */

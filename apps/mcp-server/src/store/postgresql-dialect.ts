@@ -1,10 +1,14 @@
 import type { Logger, Secret } from '@portcullis/platform';
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
+import type { PoolState } from './desk-store.ts';
 import { survive } from './lost-connections.ts';
 
+/** A Kysely dialect over a pool of connections, and how they are used. */
+type PooledDialect = { dialect: PostgresDialect; connections(): PoolState };
+
 /** A Kysely dialect over a pool of PostgreSQL connections. Connects lazily; a lost connection is logged and replaced. */
-export function postgresqlDialect(url: Secret, logger: Logger): PostgresDialect {
+export function postgresqlDialect(url: Secret, logger: Logger): PooledDialect {
   const pool = new pg.Pool({
     connectionString: url.reveal(),
     max: 10,
@@ -14,5 +18,12 @@ export function postgresqlDialect(url: Secret, logger: Logger): PostgresDialect 
     application_name: 'portcullis-mcp-server',
   });
   survive(pool, (error) => logger.warn({ err: error }, 'a database connection was lost'));
-  return new PostgresDialect({ pool });
+  return {
+    dialect: new PostgresDialect({ pool }),
+    connections: () => ({
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
+  };
 }

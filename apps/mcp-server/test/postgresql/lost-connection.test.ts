@@ -65,7 +65,7 @@ test('a connection that is lost in the middle of a query fails that query, and n
 });
 
 test('nor does the desk end with one of its own', async () => {
-  const desk = new Kysely({ dialect: postgresqlDialect(throughRelay(database.databaseUrl), silentLogger) });
+  const desk = new Kysely({ ...postgresqlDialect(throughRelay(database.databaseUrl), silentLogger) });
   try {
     await expect(sql.raw(`select * from ${DEADLY}`).execute(desk)).rejects.toThrow();
     await sql`select 1`.execute(desk);

@@ -44,6 +44,7 @@ export async function startDesk(
     whenFeedIsDown: 'fail-closed-after',
     failClosedAfterSeconds: 60,
     metrics: undefined,
+    tracing: undefined,
     limits: DEFAULT_LIMITS,
     confirmation: 'client',
     upstream: undefined,

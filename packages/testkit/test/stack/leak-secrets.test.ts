@@ -28,6 +28,7 @@ import {
 import { signInAtAccount } from './support/account.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import { authorizationRequest, codeExchange, registerClient, targetOf, tokensOf } from './support/authorization.ts';
+import { type Collector, startCollector } from './support/collector.ts';
 import { basicAuthorization } from './support/listening-guard.ts';
 import { callTool } from './support/mcp-message.ts';
 import { askForToken, shownToken } from './support/personal-access-tokens.ts';
@@ -36,6 +37,7 @@ const OWNER = { email: 'owner@example.com', password: 'the-first-password-of-the
 const SCOPE = 'desk:read desk:write';
 
 let stack: Stack;
+let collector: Collector;
 let target: Target;
 const secrets = new Map<string, string>();
 
@@ -316,13 +318,17 @@ async function pgDump(url: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  stack = await startStack({ env: { LOG_LEVEL: 'trace' } });
+  collector = await startCollector();
+  stack = await startStack({ env: { LOG_LEVEL: 'trace', ...collector.env } });
   target = await targetOf(stack);
   await driveEverything();
   await keepItsOwnKeys();
 }, 120_000);
 
-afterAll(() => stack?.stop());
+afterAll(async () => {
+  await stack?.stop();
+  await collector?.close();
+});
 
 /*
  * These are the ways of users, apps, the desk and its clients. Others search where they are driven: `attack-upstream` for
@@ -388,5 +394,20 @@ describe('of all secrets that were used here (SP-4, SP-8, AS-44)', () => {
     }
     if (globalThis.portcullisTestDatabase !== 'postgresql') return;
     for (const url of Object.values(stack.databases)) expect(found(await pgDump(url))).toEqual([]);
+  });
+
+  test('none stands in what was sent to a collector of traces, nor whom it was about', () => {
+    const names = new Set(collector.spans().map(({ service, name }) => `${service} ${name}`));
+    for (const name of [
+      'portcullis-authorization-server POST /token',
+      'portcullis-authorization-server POST /interaction/:uid',
+      'portcullis-authorization-server database transaction',
+      'portcullis-mcp-server tools/call search_tickets',
+      'portcullis-mcp-server database query',
+    ])
+      expect([...names]).toContain(name);
+    expect(found(collector.text())).toEqual([]);
+    expect(collector.text()).not.toContain(OWNER.email);
+    expect(collector.text()).not.toMatch(/[?&](code|state|token|client_id)=/);
   });
 });
