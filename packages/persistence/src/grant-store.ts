@@ -24,6 +24,9 @@ export type RecordedGrant = {
   identityProvider: string | undefined;
 };
 
+/** What a grant allows, and whom, without the names of those concerned. */
+export type GrantTerms = Pick<RecordedGrant, 'userId' | 'clientId' | 'resources'>;
+
 /** The place of a grant in the list: the newest come first. */
 export type GrantPosition = { issuedAt: Date; id: string };
 
@@ -36,6 +39,8 @@ export type GrantStore = {
     limit: number;
     now: Date;
   }): Promise<RecordedGrant[]>;
+  /** What a live grant allows, and whom. */
+  findTerms(o: { id: string; now: Date }): Promise<GrantTerms | undefined>;
   /** A live grant. */
   find(o: { id: string; now: Date }): Promise<RecordedGrant | undefined>;
   /**
@@ -99,6 +104,10 @@ export function createGrantStore(database: Database): GrantStore {
       identityProvider: row.identityProvider ?? undefined,
     }));
   };
+  const findLive = async (id: string, now: Date) => {
+    const row = await prisma.grant.findUnique({ where: { id } });
+    return row && row.expiresAt > now ? row : undefined;
+  };
   const revoke: GrantStore['revoke'] = ({ id, now }) =>
     inTransaction(database, async (within) => (await endGrants(within, { grants: { id }, now })) > 0);
   return {
@@ -117,10 +126,13 @@ export function createGrantStore(database: Database): GrantStore {
       });
       return described(rows);
     },
+    findTerms: async ({ id, now }) => {
+      const row = await findLive(id, now);
+      return row && { userId: row.userId, clientId: row.clientId, resources: scopesByResource(row) };
+    },
     find: async ({ id, now }) => {
-      const row = await prisma.grant.findUnique({ where: { id } });
-      if (!row || row.expiresAt <= now) return undefined;
-      return (await described([row]))[0];
+      const row = await findLive(id, now);
+      return row && (await described([row]))[0];
     },
     revoke,
     revokeAll: ({ userId, clientId, now }) =>
@@ -148,13 +160,22 @@ export function createGrantStore(database: Database): GrantStore {
         return { ok: true, kept, removed, clientId };
       }),
     noteUse: async ({ id, now }) => {
-      const due = new Date(now.getTime() - MINUTE_MS);
+      const due = useDueSince(now);
       await prisma.grant.updateMany({
         where: { id, OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: due } }] },
         data: { lastUsedAt: now },
       });
     },
   };
+}
+
+/** Whether a use at `now` is to be noted: none was within the last minute. */
+export function isUseDue({ lastUsedAt }: { lastUsedAt: Date | null }, now: Date): boolean {
+  return lastUsedAt === null || lastUsedAt <= useDueSince(now);
+}
+
+function useDueSince(now: Date): Date {
+  return new Date(now.getTime() - MINUTE_MS);
 }
 
 /** Takes scopes away from the refresh tokens and codes of a grant; the engine lets none ask for more than its own. */

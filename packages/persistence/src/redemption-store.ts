@@ -4,6 +4,8 @@ import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { fromEpoch, toEpoch } from './engine-adapter/payload-form.ts';
 import { refreshTokenColumns, refreshTokenPayload } from './engine-adapter/refresh-tokens.ts';
+import type { Grant } from './generated/postgresql/client.ts';
+import { createGrantStore, isUseDue } from './grant-store.ts';
 import { openAnswer, sealAnswer } from './sealed-answer.ts';
 import { hashToken } from './token-hash.ts';
 import { inOneCommit } from './transaction.ts';
@@ -11,7 +13,7 @@ import { inOneCommit } from './transaction.ts';
 /** A refresh token as the engine made it, not stored yet. */
 export type IssuedRefreshToken = { value: string; payload: AdapterPayload; expiresInSeconds: number | undefined };
 
-/** What one redemption writes, all of it or nothing. */
+/** What one redemption writes, all of it or nothing; that the grant was used, at most once a minute, is part of it. */
 type Redemption = {
   /** The code or refresh token that was presented. */
   value: string;
@@ -199,6 +201,7 @@ async function redeem(
       if (!grant) throw new Refused('grant_ended');
       if (grant.tokensEndedUntil?.getTime() !== tokensEndedUntil?.getTime()) throw new Refused('grant_changed');
       if (!(await consume(within))) throw new Refused('already_redeemed');
+      if (isUseDue(grant, now)) await createGrantStore(within).noteUse({ id: grantId, now });
       await createAuditLog(within).record(event);
     });
     return { ok: true };
@@ -208,18 +211,28 @@ async function redeem(
   }
 }
 
+type HeldGrant = Pick<Grant, 'expiresAt' | 'tokensEndedUntil' | 'lastUsedAt'>;
+
 /**
  * Keeps a grant from ending before the transaction does: whoever revokes it either came before, and nothing is issued
  * any more, or waits, and finds what was issued. A SQLite transaction has the database to itself anyway. The row is
- * locked and not written, or else refreshes without a pause could make a serializable revocation fail again and again.
+ * locked and hardly ever written, or else refreshes without a pause could make a serializable revocation fail again and
+ * again.
  */
 async function holdGrant(
   { kind, prisma }: Database,
   { grantId, now }: { grantId: string; now: Date },
-): Promise<{ tokensEndedUntil: Date | null } | undefined> {
-  if (kind === 'postgresql') await prisma.$queryRaw`SELECT 1 FROM "Grant" WHERE "id" = ${grantId} FOR UPDATE`;
-  const select = { expiresAt: true, tokensEndedUntil: true };
-  const grant = await prisma.grant.findUnique({ where: { id: grantId }, select });
+): Promise<HeldGrant | undefined> {
+  const grant =
+    kind === 'postgresql'
+      ? (
+          await prisma.$queryRaw<HeldGrant[]>`
+            SELECT "expiresAt", "tokensEndedUntil", "lastUsedAt" FROM "Grant" WHERE "id" = ${grantId} FOR UPDATE`
+        )[0]
+      : await prisma.grant.findUnique({
+          where: { id: grantId },
+          select: { expiresAt: true, tokensEndedUntil: true, lastUsedAt: true },
+        });
   return grant && grant.expiresAt > now ? grant : undefined;
 }
 

@@ -20,7 +20,7 @@ export type AuditEventsOptions = {
   onClientAuthenticationFailed(ctx: KoaContextWithOIDC): Promise<void>;
   /** The client led to a code or a token. */
   onClientUsed(clientId: string): Promise<void>;
-  /** The grant led to a token. */
+  /** The grant led to a token, and nothing was redeemed for it. */
   onGrantUsed(grantId: string): Promise<void>;
 };
 
@@ -54,10 +54,13 @@ export function recordEngineEvents(
     const refreshed = ctx.oidc.params?.grant_type === 'refresh_token';
     const event = eventOf(ctx, { type: refreshed ? 'token.refreshed' : 'token.issued', outcome: 'success' });
     const redemption = redemptionOf(ctx);
-    // What is redeemed and what is recorded of it are one write.
-    if (redemption?.consumed) redemption.event = event;
-    else defer(ctx, audit.record(event));
     noteUse(ctx);
+    // What is redeemed, what is recorded of it, and that its grant was used are one write.
+    if (redemption?.consumed) {
+      redemption.event = event;
+      return;
+    }
+    defer(ctx, audit.record(event));
     const grantId = ctx.oidc.entities.Grant?.jti;
     if (grantId !== undefined) defer(ctx, onGrantUsed(grantId));
   });

@@ -33,7 +33,7 @@ export async function standingOf(
   if (limits?.resources && !limits.resources.includes(audience)) return ENDED;
   const scopes = scopesOf(claims).filter((scope) => limits?.scopes?.includes(scope) ?? true);
   if (subject === clientId) return { ok: true, scopes };
-  const [grant, user] = await Promise.all([deps.grants.find({ id: grantId, now }), deps.users.findById(subject)]);
+  const [grant, user] = await Promise.all([deps.grants.findTerms({ id: grantId, now }), deps.users.findById(subject)]);
   const granted = grant?.userId === subject && grant.clientId === clientId ? grant.resources[audience] : undefined;
   if (!granted || !user || user.disabledAt) return ENDED;
   return { ok: true, scopes: scopes.filter((scope) => granted.includes(scope)) };
