@@ -1,7 +1,7 @@
 import { CHAIN_START, type ChainPosition, recordHash, type SealedAuditRecord } from '@portcullis/platform';
 import { toEvent } from './audit-log.ts';
 import type { Database } from './database.ts';
-import type { AuditEvent as AuditRow } from './generated/postgresql/client.ts';
+import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
 import { inOneCommit, inTransaction } from './transaction.ts';
 
 /** A run of records from the chain's beginning on that stands in a file, and is no longer in the database. */
@@ -61,8 +61,7 @@ export function createAuditChain(database: Database): AuditChain {
           take: BATCH,
         });
         if (rows.length === 0) return 0;
-        let before = await headOf(within);
-        for (const row of rows) before = await sealBehind(within, { before, row });
+        await seal(within, sealsBehind(await headOf(within), rows));
         return rows.length;
       }),
     head: () => headOf(database),
@@ -125,18 +124,30 @@ async function headOf(database: Database): Promise<ChainPosition> {
   return segment ? { seq: segment.lastSeq, hash: segment.lastHash } : CHAIN_START;
 }
 
-async function sealBehind(
-  { prisma }: Database,
-  { before, row }: { before: ChainPosition; row: AuditRow },
-): Promise<ChainPosition> {
-  const seq = before.seq + 1;
-  const hash = recordHash({ ...membersOf(row), seq, previousHash: before.hash });
-  const { count } = await prisma.auditEvent.updateMany({
-    where: { id: row.id, seq: null },
-    data: { seq: BigInt(seq), previousHash: before.hash, hash },
+/** What is written into a record to give it its place. */
+type Seal = { id: string; seq: number; previousHash: string; hash: string };
+
+/** The seals of records that come behind `head`, in the order of the records. */
+function sealsBehind(head: ChainPosition, rows: readonly AuditRow[]): Seal[] {
+  let before = head;
+  return rows.map((row) => {
+    const [seq, previousHash] = [before.seq + 1, before.hash];
+    const hash = recordHash({ ...membersOf(row), seq, previousHash });
+    before = { seq, hash };
+    return { id: row.id, seq, previousHash, hash };
   });
-  if (count !== 1) throw new Error('an audit record was sealed beside the sealer');
-  return { seq, hash };
+}
+
+/** Both databases name the columns of a list of values `column1` and so on. */
+async function seal({ prisma }: Database, seals: readonly Seal[]): Promise<void> {
+  const values = seals.map(
+    ({ id, seq, previousHash, hash }) => Prisma.sql`(${id}, CAST(${seq} AS BIGINT), ${previousHash}, ${hash})`,
+  );
+  const count = await prisma.$executeRaw`
+    UPDATE "AuditEvent" SET "seq" = "seal"."column2", "previousHash" = "seal"."column3", "hash" = "seal"."column4"
+    FROM (VALUES ${Prisma.join(values)}) AS "seal"
+    WHERE "AuditEvent"."id" = "seal"."column1" AND "AuditEvent"."seq" IS NULL`;
+  if (count !== seals.length) throw new Error('an audit record was sealed beside the sealer');
 }
 
 function toSealedRecord(row: AuditRow): SealedAuditRecord {
