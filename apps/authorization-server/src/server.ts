@@ -5,6 +5,7 @@ import {
   createAuditLog,
   createClientApprovalStore,
   createClientDocumentVersionStore,
+  createClientRows,
   createClientStore,
   createConsentStore,
   createEngineAdapter,
@@ -79,6 +80,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { limitAuthorizations } from './provider/authorization-limits.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
+import { clientMemory } from './provider/client-memory.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine } from './provider/provider.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
@@ -159,7 +161,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const users = createUserStore(database);
   const grants = createGrantStore(database);
   const signIns = createSignInStore(database);
-  const clients = createClientStore(database);
+  const clientRows = createClientRows(database, clientMemory);
+  const clients = createClientStore(database, clientRows);
   const consents = createConsentStore(database);
   const links = createOneTimeLinkStore(database);
   const audit = createAuditLog(database);
@@ -206,7 +209,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     registers: registration.policy !== 'off',
     clients,
     permissionsOf,
-    store: createEngineAdapter(database, { clock, envelope, errors }),
+    store: createEngineAdapter(database, { clientRows, clock, envelope, errors }),
     users,
     grants,
     signIns,

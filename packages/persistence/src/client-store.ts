@@ -1,6 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 import { CLIENT_LIFETIMES, secondsAfter } from './client-lifetimes.ts';
 import { entomb } from './client-removal.ts';
+import { type ClientRows, createClientRows } from './client-rows.ts';
 import { type Database, isUniqueViolation } from './database.ts';
 import {
   currentSecretHashes,
@@ -134,13 +135,13 @@ export type ClientStore = {
 const hourSeconds = 60 * 60;
 
 /** Clients, for administrators and for registration; the engine sees them through its adapter. */
-export function createClientStore(database: Database): ClientStore {
+export function createClientStore(database: Database, rows: ClientRows = createClientRows(database)): ClientStore {
   const { prisma } = database;
   const changeWhere = async (where: Prisma.ClientWhereInput, data: Prisma.ClientUpdateManyMutationInput) =>
     (await prisma.client.updateMany({ where, data })).count > 0;
   const findRow = async (id: string, now: Date): Promise<ClientRow | undefined> => {
     if (id.includes('\0')) return undefined;
-    const row = await prisma.client.findUnique({ where: { id } });
+    const row = await rows.find(id);
     return row && isLive(row, now) ? row : undefined;
   };
 
@@ -279,7 +280,7 @@ export function createClientStore(database: Database): ClientStore {
     },
     standing: async ({ id, now }) => {
       if (id.includes('\0')) return { state: 'unknown' };
-      const row = await prisma.client.findUnique({ where: { id } });
+      const row = await rows.find(id);
       if (row) return isLive(row, now) ? standingOf(row) : { state: 'expired', name: row.name ?? undefined };
       const tombstone = await prisma.clientTombstone.findUnique({ where: { id } });
       if (!tombstone || tombstone.expiresAt <= now) return { state: 'unknown' };

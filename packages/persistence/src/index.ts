@@ -16,6 +16,7 @@ export {
 } from './client-document-version-store.ts';
 export { CLIENT_LIFETIMES } from './client-lifetimes.ts';
 export { preRegisteredClients } from './client-registration.ts';
+export { type ClientMemory, type ClientRows, createClientRows } from './client-rows.ts';
 export {
   type ClientChange,
   type ClientMetadata,

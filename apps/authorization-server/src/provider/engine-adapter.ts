@@ -11,6 +11,7 @@ import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
+import { forgetClients } from './client-memory.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
@@ -80,9 +81,11 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
           await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
         }
         const request = Provider.ctx;
-        return client && request
-          ? withRegisteredKeys(client, { ctx: request, remoteKeys, limit: documentFetchLimit })
-          : client;
+        if (!client || !request) return client;
+        const withKeys = await withRegisteredKeys(client, { ctx: request, remoteKeys, limit: documentFetchLimit });
+        // Keys that had to be fetched took a while.
+        if (client.jwks_uri !== undefined) forgetClients(request);
+        return withKeys;
       });
     }
     if (model === 'Session') {

@@ -3,6 +3,7 @@ import { type Client, errors, type KoaContextWithOIDC, type default as Provider 
 import { requestContext } from '../http/request-context.ts';
 import type { Introspect } from '../revocation/introspection.ts';
 import type { RevokeAccessToken } from '../revocation/token-revocation.ts';
+import { asRequest } from './client-memory.ts';
 
 /** What answers about tokens that the engine knows nothing of: those it has signed, and personal access tokens. */
 export type StructuredTokenAnswers = { introspect: Introspect; revokeAccessToken: RevokeAccessToken };
@@ -28,7 +29,7 @@ export function answerForStructuredTokens(provider: Provider, answers: Structure
     if (ctx.oidc.route === 'introspection' && (isStructured || ctx.status === 200)) {
       ctx.status = 200;
       const { address, correlationId } = requestContext(ctx);
-      ctx.body = await answers.introspect(token, { clientId, address, correlationId });
+      ctx.body = await asRequest(ctx, () => answers.introspect(token, { clientId, address, correlationId }));
     }
     if (ctx.oidc.route === 'revocation' && isStructured) await revoke(ctx, { token, clientId, answers });
   });

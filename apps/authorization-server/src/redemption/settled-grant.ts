@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { tokensEndedUntilOf } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { type Adapter, type AdapterPayload, default as Provider } from 'oidc-provider';
+import { forgetClients } from '../provider/client-memory.ts';
 import { redemptionOf } from './redemption.ts';
 
 /** Clocks of replicas that are further apart than this are not waited for. */
@@ -18,6 +19,7 @@ export function findSettledGrant(adapter: Adapter, clock: Clock): Adapter['find'
     const found = await adapter.find(id);
     if (!found || ctx?.oidc.route !== 'token') return found;
     const settled = (await afterEndedSecond(found, clock)) ? await adapter.find(id) : found;
+    forgetClients(ctx);
     const redemption = redemptionOf(ctx);
     if (redemption) redemption.tokensEndedUntil = settled ? tokensEndedUntilOf(settled) : undefined;
     return settled;

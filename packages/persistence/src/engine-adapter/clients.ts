@@ -1,5 +1,6 @@
 import type { Adapter } from 'oidc-provider';
 import { CLIENT_LIFETIMES, secondsAfter } from '../client-lifetimes.ts';
+import { createClientRows } from '../client-rows.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
 import { currentSecretHashes, isUsable, metadataColumns, secretColumns, toMetadata } from './client-columns.ts';
@@ -9,7 +10,8 @@ import { present } from './payload-form.ts';
  * Registered clients (RFC 7591). The secret is stored as a hash, and that is what `find` returns as `client_secret`.
  * A client that has expired, is disabled or waits for its review is not found.
  */
-export function clientsAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+export function clientsAdapter({ database, prisma, clock, errors, ...rest }: AdapterDependencies): Adapter {
+  const { clientRows = createClientRows(database) } = rest;
   return adapterOf('Client', {
     upsert: async (id, payload) => {
       if (hasNul(id) || JSON.stringify(payload).includes('\\u0000')) {
@@ -35,7 +37,7 @@ export function clientsAdapter({ prisma, clock, errors }: AdapterDependencies): 
     find: async (id) => {
       if (hasNul(id)) return undefined;
       const now = clock();
-      const client = await prisma.client.findUnique({ where: { id } });
+      const client = await clientRows.find(id);
       if (!client || !isUsable(client, now)) return undefined;
       return present({ ...toMetadata(client), client_secret: currentSecretHashes(client, now) });
     },

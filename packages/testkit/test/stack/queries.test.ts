@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createClientStore } from '@portcullis/persistence';
+import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
+import { createHttpPerson, type JsonAnswer, sendJson } from '../../src/index.ts';
+import { obtainCode, redeem, registerClient, type Target, targetOf, tokensOf } from './support/authorization.ts';
+import { type InProcess, startInProcess } from './support/in-process.ts';
+import { basicAuthorization, registerResourceServer, type ServerCredentials } from './support/listening-guard.ts';
+import { OWNER_ENV } from './support/owner.ts';
+
+const SECRET = 'the secret of a machine, which is 43 characters long';
+
+let database: TestDatabase;
+let server: InProcess;
+let target: Target;
+let desk: ServerCredentials;
+let client: Awaited<ReturnType<typeof registerClient>>;
+let tokens: ReturnType<typeof tokensOf>;
+let queries: string[] = [];
+let beforeQuery: (query: string) => Promise<void> | undefined = () => undefined;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startInProcess({
+    databaseUrl: database.url,
+    env: OWNER_ENV,
+    beforeQuery: (query) => {
+      queries.push(query);
+      return beforeQuery(query);
+    },
+  });
+  target = await targetOf(server);
+  desk = await registerResourceServer(server.database, server.mcpUrl);
+  client = await registerClient(target, { client_name: 'Counted' });
+  const code = await obtainCode(target, client, { person: createHttpPerson() });
+  tokens = tokensOf(await redeem(target, client, { code }));
+});
+
+afterAll(async () => {
+  await server?.close();
+  await database?.drop();
+});
+
+/** The queries outside of transactions that a request makes, in alphabetical order, once it is answered well. */
+async function queriesOf(request: () => Promise<JsonAnswer>): Promise<string[]> {
+  queries = [];
+  const { status, json } = await request();
+  expect({ status, error: json?.error }).toEqual({ status: 200, error: undefined });
+  return queries.toSorted();
+}
+
+const post = (path: string, body: Record<string, string>, headers: Record<string, string> = {}) =>
+  sendJson(`${server.issuer}${path}`, { body: new URLSearchParams(body), headers });
+
+const refresh = (token: string) =>
+  post('/token', { grant_type: 'refresh_token', client_id: client.id, refresh_token: token });
+
+describe('what a request asks the database, beside the one transaction that writes', () => {
+  test('a refresh: its client once and once more behind the grant, the token, the grant and the user', async () => {
+    expect(await queriesOf(() => refresh(tokens.refresh))).toEqual([
+      'client.findUnique',
+      'client.findUnique',
+      'grant.findUnique',
+      'refreshToken.findUnique',
+      'user.findUnique',
+    ]);
+  });
+
+  test('client credentials: the client once, and how often it failed', async () => {
+    await createClientStore(server.database).register({
+      metadata: {
+        client_id: 'machine',
+        redirect_uris: [],
+        response_types: [],
+        grant_types: ['client_credentials'],
+        token_endpoint_auth_method: 'client_secret_basic',
+      },
+      permissions: { firstParty: false, allowedResources: [server.mcpUrl], allowedScopes: ['desk:read'] },
+      registration: 'manual',
+      secret: SECRET,
+      now: server.now(),
+    });
+    const obtain = () =>
+      post(
+        '/token',
+        { grant_type: 'client_credentials', resource: server.mcpUrl },
+        basicAuthorization({ clientId: 'machine', clientSecret: SECRET }),
+      );
+    await obtain();
+    expect(await queriesOf(obtain)).toEqual(['auditEvent.create', 'client.findUnique', 'rateLimit.findFirst']);
+  });
+
+  test('introspection: who asks, whom the token is of, what it stands on, and nobody’s name', async () => {
+    const introspect = () => post('/introspect', { token: tokens.access }, basicAuthorization(desk));
+    expect(await queriesOf(introspect)).toEqual([
+      'client.findUnique',
+      'client.findUnique',
+      'grant.findUnique',
+      'rateLimit.findFirst',
+      'revocation.findFirst',
+      'user.findUnique',
+    ]);
+  });
+});
+
+test('a client that is limited while its refresh is under way gets no more than that, though it was read before', async () => {
+  const code = await obtainCode(target, client, { person: createHttpPerson() });
+  const family = tokensOf(await redeem(target, client, { code }));
+  let limited = false;
+  beforeQuery = (query) => {
+    if (limited || query !== 'grant.findUnique') return undefined;
+    limited = true;
+    return createClientStore(server.database)
+      .update({
+        id: client.id,
+        permissions: { firstParty: false, allowedScopes: ['desk:write'], allowedResources: undefined },
+        now: server.now(),
+      })
+      .then(() => undefined);
+  };
+  const { status, json } = await refresh(family.refresh);
+  expect(limited).toBe(true);
+  expect({ status, scope: json?.scope }).toEqual({ status: 200, scope: '' });
+});
