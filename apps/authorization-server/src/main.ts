@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { openDatabase } from '@portcullis/persistence';
 import {
   createLogger,
@@ -30,9 +31,16 @@ const FORGETTING_INTERVAL_MS = 60 * 1000;
 const KEYS_INTERVAL_MS = 1000;
 const ENDING_INTERVAL_MS = 10 * 1000;
 
+/**
+ * How much of a WebAssembly function has to run before V8 compiles it once more, optimised: so much that it never does.
+ * Prisma's query compiler runs once for each form of query, and compiling it in the background leaves 50 MB behind.
+ */
+const WASM_TIERING_BUDGET = 200_000_000;
+
 let log: Logger | undefined;
 
 async function start(): Promise<Running> {
+  setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
   const config = readConfig();
   log = createLogger({ name: 'authorization-server', level: config.logLevel });
   const tracing = await startTracing(config.tracing, log);
