@@ -25,7 +25,7 @@ export type RecordedGrant = {
 };
 
 /** What a grant allows, and whom, without the names of those concerned. */
-export type GrantTerms = Pick<RecordedGrant, 'userId' | 'clientId' | 'resources'>;
+type GrantTerms = Pick<RecordedGrant, 'userId' | 'clientId' | 'resources'>;
 
 /** The place of a grant in the list: the newest come first. */
 export type GrantPosition = { issuedAt: Date; id: string };
