@@ -56,8 +56,8 @@ function showError(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
  * that is the error. The only one that there is here is `query`.
  */
 function answerByQuery(ctx: KoaContextWithOIDC, answer: ErrorAnswer): void {
-  const location = ctx.response.get('Location');
-  if (location !== '' && !location.includes('#')) return;
+  const location = ctx.res.getHeader('location');
+  if (typeof location === 'string' && !location.includes('#')) return;
   ctx.redirect(answerUrl(ctx, answer));
   ctx.status = 303;
 }
