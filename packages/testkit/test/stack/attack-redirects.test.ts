@@ -122,7 +122,13 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
       expect(url.searchParams.getAll('iss')).toEqual([server.issuer]);
     }
     const errors = ends.map(({ url }) => url.searchParams.get('error'));
-    const refusals = ['access_denied', 'consent_required', 'invalid_request', 'invalid_target', 'request_not_supported'];
+    const refusals = [
+      'access_denied',
+      'consent_required',
+      'invalid_request',
+      'invalid_target',
+      'request_not_supported',
+    ];
     expect(new Set(errors)).toEqual(new Set([...refusals, null]));
   });
 
