@@ -9,6 +9,7 @@ RUN npm ci --include=dev && npx turbo run build
 # What runs needs no tools, and no Node.js beside the image's own.
 RUN rm -rf node_modules \
   && npm ci --omit=dev --workspace apps/authorization-server --workspace apps/mcp-server --include-workspace-root=false \
+  && node scripts/image/leave-out-tools.mjs \
   && rm -rf node_modules/node node_modules/.bin/node apps/*/src packages/*/src packages/testkit packages/test-database packages/benchmarks
 
 FROM ${NODE_IMAGE}
