@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -93,7 +94,8 @@ export async function prepareProductionProxy(): Promise<ProductionProxy> {
 }
 
 async function writeCertificates(folder: string): Promise<{ authority: string; certificate: string; key: string }> {
-  const authority = createCertificateAuthority('Throwaway authority');
+  // Of several authorities with one name, the first that is trusted would be asked for the signature of each.
+  const authority = createCertificateAuthority(`Throwaway authority ${randomUUID()}`);
   const { certificate, key } = authority.issue({
     subject: [['CN', 'localhost']],
     alternativeNames: [['dns', 'localhost']],
