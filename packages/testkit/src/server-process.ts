@@ -60,7 +60,7 @@ export function startServerProcess(
 
 /**
  * Waits until a server answers 200 to `GET /readyz` on a loopback port.
- * @throws {Error} with its output, when it ends before or takes more than 30 s.
+ * @throws {Error} with its output, when it ends before or takes more than 50 s, which only a very busy machine does.
  */
 export async function untilReady(server: ServerProcess, port: number): Promise<void> {
   let end: ProcessEnd | undefined;
@@ -73,7 +73,7 @@ export async function untilReady(server: ServerProcess, port: number): Promise<v
     return (await fetch(`http://localhost:${port}/readyz`)).ok;
   };
   const output = () => `${server.stdout()}${server.stderr()}`;
-  await pollUntil(isReady, { what: `http://localhost:${port}/readyz` }).catch((cause: unknown) => {
+  await pollUntil(isReady, { what: `http://localhost:${port}/readyz`, deadlineMs: 50_000 }).catch((cause: unknown) => {
     throw new Error(`the server is not ready: ${output()}`, { cause });
   });
   if (end) throw new Error(`the server ended (code ${end.code}) before it was ready: ${output()}`);
