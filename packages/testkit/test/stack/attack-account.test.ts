@@ -190,7 +190,7 @@ describe('a form of the account page', () => {
   });
 
   test('sent twice is fine, and by eight at once too', async () => {
-    for (let round = 0; round < rounds(20); round++) {
+    for (let round = 0; round < rounds(10); round++) {
       const { who, person } = await someone();
       const { grantId, refresh: token } = await connect(target, client, { person, who });
       const page = await open(person);

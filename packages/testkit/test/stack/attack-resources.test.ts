@@ -259,7 +259,7 @@ describe('what cannot be added', () => {
 describe('what is added at the same time', () => {
   test('of eight who add one URL at once, over two replicas, one does, and there is one client', async () => {
     const { access } = await adminTokens(target, { scope: 'admin:resources' });
-    for (let round = 0; round < rounds(20); round++) {
+    for (let round = 0; round < rounds(10); round++) {
       const request = notesAt();
       const answers = await Promise.all(Array.from({ length: 8 }, () => adminAtEither(access, request)));
       expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(409)]);
@@ -269,7 +269,7 @@ describe('what is added at the same time', () => {
   });
 
   test('of eight who ask for credentials at once, one gets them', async () => {
-    for (let round = 0; round < rounds(20); round++) {
+    for (let round = 0; round < rounds(10); round++) {
       const { mcpUrl } = await added();
       await server.database.prisma.client.deleteMany({ where: { resourceServer: mcpUrl } });
       const answers = await Promise.all(Array.from({ length: 8 }, () => admin.credentials(mcpUrl)));

@@ -113,7 +113,7 @@ test('SP-4: the master key is replaced, and sessions, open forms, tokens and key
 
 test('SP-4: kill -9 in the middle of it loses nothing, and the next start goes on', async () => {
   await stack.stopServers();
-  const kills = rounds(20);
+  const kills = rounds(10);
   const count = 400 + 400 * kills;
   const envelope = createEnvelope(OLD);
   await database.prisma.engineRecord.createMany({

@@ -193,7 +193,7 @@ test('SP-10: refreshes, retries, lost answers, deaths, waits, cleanings and revo
       for (const next of steps) await run.take(next);
       await run.end();
     }),
-    { numRuns: rounds(100) },
+    { numRuns: rounds(50) },
   );
 }, 600_000);
 
@@ -269,6 +269,6 @@ test('SP-10: commits in any order leave one head at most, and nobody who retries
         for (const successor of successors) if (last.status === 200) expect(tokensOf(last).refresh).toBe(successor);
       },
     ),
-    { numRuns: rounds(100) },
+    { numRuns: rounds(50) },
   );
 }, 600_000);

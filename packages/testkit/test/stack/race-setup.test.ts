@@ -32,7 +32,7 @@ async function forgetEverybody(): Promise<string> {
 
 test.each([2, 8])('%d simultaneous set-up posts make exactly one administrator', async (contenders) => {
   let link = String(server.setupLink);
-  for (let round = 0; round < rounds(20); round++) {
+  for (let round = 0; round < rounds(10); round++) {
     const people = Array.from({ length: contenders }, () => createHttpPerson());
     const pages = await Promise.all(people.map((person) => person.open(link)));
     const steps = await Promise.all(
