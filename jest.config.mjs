@@ -56,6 +56,7 @@ export default {
   // What a suite loads as ES modules stays in its worker's heap; a fresh worker takes over before that one runs out.
   workerIdleMemoryLimit: '1GB',
   testTimeout: 60_000,
+  testSequencer: join(import.meta.dirname, 'scripts/jest/longest-first.mjs'),
   projects: [
     project('scripts', 'scripts', ['test/**/*.test.mjs']),
     project('platform', 'packages/platform'),
