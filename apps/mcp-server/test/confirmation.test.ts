@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { CLIENT_CAPABILITIES_META_KEY, type ServerContext } from '@modelcontextprotocol/server';
 import { Secret } from '@portcullis/platform';
-import { rounds } from '@portcullis/test-database';
+import { findFreePort, rounds } from '@portcullis/test-database';
 import { z } from 'zod';
 import { readConfig } from '../src/config.ts';
 import { type ClientForm, stateKey } from '../src/confirmation/client-form.ts';
@@ -11,7 +11,6 @@ import { sharedCounters } from '../src/policy/counters.ts';
 import { DEFAULT_LIMITS } from '../src/policy/limits.ts';
 import { defineTool, type ToolPrincipal } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
-import { freePort } from './support/free-port.ts';
 import { type HeldClock, holdClock } from './support/held-clock.ts';
 import { type Answer, ask, call, ERAS } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
@@ -219,7 +218,7 @@ describe('RS-30 requestState is the attacker’s', () => {
   });
 
   test('an answer that cannot be counted is not taken', async () => {
-    const url = new Secret(`postgresql://nobody@127.0.0.1:${await freePort()}/nothing`);
+    const url = new Secret(`postgresql://nobody@127.0.0.1:${await findFreePort()}/nothing`);
     const counters = sharedCounters(url, silentLogger);
     const used = counters.counter({ name: 'used', points: 1, windowSeconds: 60, whenAway: 'fail' });
     await expect(used.take('state', 1)).rejects.toThrow();

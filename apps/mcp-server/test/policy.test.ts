@@ -3,14 +3,13 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Secret } from '@portcullis/platform';
-import { rounds } from '@portcullis/test-database';
+import { findFreePort, rounds } from '@portcullis/test-database';
 import { z } from 'zod';
 import { createCallLimits } from '../src/policy/call-limits.ts';
 import { memoryCounters, sharedCounters } from '../src/policy/counters.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
 import { defineTool, type Tool } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
-import { freePort } from './support/free-port.ts';
 import { type HeldClock, holdClock } from './support/held-clock.ts';
 import { ask, call, ERAS, post } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
@@ -162,7 +161,7 @@ describe('SP-30 rate limits', () => {
   });
 
   test('while the database is away each replica counts by itself', async () => {
-    const url = new Secret(`postgresql://nobody@127.0.0.1:${await freePort()}/nothing`);
+    const url = new Secret(`postgresql://nobody@127.0.0.1:${await findFreePort()}/nothing`);
     for (const counters of [sharedCounters(url, silentLogger), memoryCounters()]) {
       opened.push(() => counters.close());
       const limits = createCallLimits({ ...DEFAULT_LIMITS, user: { pointsPerMinute: 2, pointsPerDay: 9 } }, counters);

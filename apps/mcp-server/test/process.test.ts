@@ -1,10 +1,9 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { rounds } from '@portcullis/test-database';
+import { findFreePort, rounds } from '@portcullis/test-database';
 import { openStore } from '../src/store/open-store.ts';
 import { emptyDatabase } from './support/databases.ts';
 import { type DeskProcess, startDeskProcess } from './support/desk-process.ts';
-import { freePort } from './support/free-port.ts';
 import { startIssuer, type TestIssuer } from './support/issuer.ts';
 import { call } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
@@ -24,7 +23,7 @@ afterAll(() => issuer.close());
 beforeEach(async () => {
   database = await emptyDatabase();
   running = [];
-  const port = await freePort();
+  const port = await findFreePort();
   origin = `http://127.0.0.1:${port}`;
   const url = database.databaseUrl?.reveal();
   env = {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Secret, StartupError } from '@portcullis/platform';
+import { findFreePort } from '@portcullis/test-database';
 import { z } from 'zod';
 import { createMcpServer } from '../src/server.ts';
 import { defineTool } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
-import { freePort } from './support/free-port.ts';
 import { call, post } from './support/messages.ts';
 import { silentLogger } from './support/silent-logger.ts';
 
@@ -162,7 +162,7 @@ describe('a start that cannot work says why', () => {
   });
 
   test('the database is away; its URL is not told', async () => {
-    const databaseUrl = new Secret(`postgresql://desk:hunter2@127.0.0.1:${await freePort()}/desk`);
+    const databaseUrl = new Secret(`postgresql://desk:hunter2@127.0.0.1:${await findFreePort()}/desk`);
     const start = createMcpServer({ ...desk.config, port: 0, databaseUrl }, deps);
     await expect(start).rejects.toThrow(/ECONNREFUSED.*PORTCULLIS_MCP_DATABASE_URL/);
     await expect(start).rejects.not.toThrow(/hunter2/);

@@ -1,6 +1,6 @@
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { StartupError } from '@portcullis/platform';
+import { findFreePort } from '@portcullis/test-database';
 import { openDatabase } from '../src/database.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase } from './support/open-test-database.ts';
 
@@ -17,14 +17,6 @@ async function refusal(url: string, migrateUrl?: string): Promise<Error> {
   );
   expect(error).toBeInstanceOf(StartupError);
   return error as Error;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 test('a second start finds its rows and is ready', async () => {
@@ -57,7 +49,7 @@ test('a transaction that fails leaves nothing behind', async () => {
 });
 
 test('a database that cannot be reached stops the start with one line that holds no password', async () => {
-  const url = `postgresql://portcullis:hunter2hunter2@127.0.0.1:${await freePort()}/portcullis`;
+  const url = `postgresql://portcullis:hunter2hunter2@127.0.0.1:${await findFreePort()}/portcullis`;
   const { message } = await refusal(url);
   expect(message).toContain('ECONNREFUSED');
   expect(message).not.toContain('hunter2');

@@ -1,3 +1,4 @@
+export { findFreePort } from './free-port.ts';
 export type { PostgresqlCluster, PostgresqlOptions } from './postgresql-cluster.ts';
 export { startPostgresql } from './postgresql-cluster.ts';
 export { postgresqlPrograms } from './postgresql-programs.ts';

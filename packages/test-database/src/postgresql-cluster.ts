@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { findFreePort } from './free-port.ts';
 import { postgresqlPrograms } from './postgresql-programs.ts';
 import { type ProcessOwner, unprivilegedUser } from './unprivileged-user.ts';
 
@@ -92,7 +92,7 @@ async function initialise(cluster: Cluster): Promise<void> {
 async function startOnFreePort(cluster: Cluster): Promise<Running> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOn(cluster, await freePort());
+      return await startOn(cluster, await findFreePort());
     } catch (cause) {
       if (attempt === 5) throw cause;
     }
@@ -184,16 +184,3 @@ const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || ch
 
 const clusterUrl = (cluster: Cluster, port: number): string =>
   `postgresql://postgres:${cluster.password}@127.0.0.1:${port}/postgres`;
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
-}

@@ -1,3 +1,4 @@
+export { findFreePort } from '@portcullis/test-database';
 export * from './attacker.ts';
 export type { BrowserPerson } from './browser-person.ts';
 export { createBrowserPerson } from './browser-person.ts';
@@ -19,7 +20,6 @@ export type { DocumentOrigin, OriginAnswer } from './document-origin.ts';
 export { answerJson, answerStatus, startDocumentOrigin } from './document-origin.ts';
 export type { Decisions, HttpPerson, Step } from './http-person.ts';
 export { asks, createHttpPerson, plainText } from './http-person.ts';
-export { findFreePort } from './loopback-server.ts';
 export { pollUntil } from './poll.ts';
 export type { RawAnswer, RawRequest } from './raw-request.ts';
 export { sendRaw } from './raw-request.ts';

@@ -29,10 +29,3 @@ export async function listenOnLoopback(listener: RequestListener): Promise<Loopb
       }),
   };
 }
-
-/** Finds a port of 127.0.0.1 that nobody listens on at the moment. */
-export async function findFreePort(): Promise<number> {
-  const server = await listenOnLoopback(() => {});
-  await server.close();
-  return server.port;
-}

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { findFreePort } from '@portcullis/test-database';
 import { createCertificateAuthority } from './certificate-authority.ts';
-import { findFreePort } from './loopback-server.ts';
+import { pollUntil } from './poll.ts';
 
 /** The TLS proxy of docker-compose.yml with its own configuration, as a process on loopback ports. */
 export type ProductionProxy = {
@@ -19,6 +20,8 @@ export type ProductionProxy = {
   authorityFile: string;
   /** Sends requests on to replicas, by the ports of 127.0.0.1 on which they listen. */
   start(replicas: { authorizationServers: readonly number[]; mcpServers: readonly number[] }): void;
+  /** Waits until the proxy has noticed that the replica on a port is ready. */
+  untilUsed(port: number): Promise<void>;
   /** What the proxy logged so far. */
   logs(): string;
   /** Ends it and removes its files. */
@@ -85,6 +88,14 @@ export async function prepareProductionProxy(): Promise<ProductionProxy> {
         await ended;
       };
     },
+    async untilUsed(port) {
+      const isUsed = () =>
+        output
+          .split('\n')
+          .findLast((line) => isOnHealthOf(port, line))
+          ?.includes('"host is up"');
+      await pollUntil(isUsed, { what: `the proxy to use the replica on port ${port}` });
+    },
     logs: () => output,
     async stop() {
       await stop();
@@ -111,6 +122,10 @@ async function writeCertificates(folder: string): Promise<{ authority: string; c
   };
   return { authority: await write('authority'), certificate: await write('certificate'), key: await write('key') };
 }
+
+/** The proxy writes a line about a replica when it is up again, and each second while it is not. */
+const isOnHealthOf = (port: number, line: string): boolean =>
+  line.includes('health_checker') && line.includes(`"127.0.0.1:${port}"`);
 
 const addresses = (ports: readonly number[]): string => ports.map((port) => `127.0.0.1:${port}`).join(' ');
 

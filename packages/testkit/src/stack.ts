@@ -3,8 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestDatabase } from '@portcullis/test-database';
-import { createTestDatabase } from '@portcullis/test-database';
-import { findFreePort } from './loopback-server.ts';
+import { createTestDatabase, findFreePort } from '@portcullis/test-database';
 import { pollUntil } from './poll.ts';
 import { type ProductionProxy, prepareProductionProxy } from './production-proxy.ts';
 import type { ProcessEnd, ServerProcess } from './server-process.ts';
@@ -50,7 +49,10 @@ export type Stack = {
   logs(): string;
   /** What the proxy in front wrote so far; nothing where there is none. */
   proxyLogs(): string;
-  /** Ends and starts one server after another, as an upgrade does, and tells how each ended. */
+  /**
+   * Ends and starts one server after another, as an upgrade does, each once the proxy in front uses the one before, and
+   * tells how each ended.
+   */
   rollOver(): Promise<ProcessEnd[]>;
   /** Ends both with SIGTERM, and tells how they ended; nothing is removed. */
   stopServers(): Promise<{ authorizationServer: ProcessEnd; mcpServer: ProcessEnd }>;
@@ -125,6 +127,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       for (const place of places) {
         ends.push(await serverAt(place).stop());
         await startAt([place]);
+        await plan.proxy?.untilUsed(place.port);
       }
       return ends;
     },

@@ -1,5 +1,5 @@
+import { findFreePort } from '@portcullis/test-database';
 import { z } from 'zod';
-import { findFreePort } from './loopback-server.ts';
 import { startServerProcess, untilReady } from './server-process.ts';
 import type { Faults, RecordedRequest } from './third-party/memory.ts';
 

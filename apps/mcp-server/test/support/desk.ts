@@ -1,9 +1,9 @@
+import { findFreePort } from '@portcullis/test-database';
 import type { JWTPayload } from 'jose';
 import type { Config } from '../../src/config.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/limits.ts';
 import { createMcpServer, type McpServerDeps } from '../../src/server.ts';
 import { emptyDatabase } from './databases.ts';
-import { freePort } from './free-port.ts';
 import { startIssuer, type TestIssuer } from './issuer.ts';
 import { silentLogger } from './silent-logger.ts';
 
@@ -23,7 +23,7 @@ export async function startDesk(
 ): Promise<TestDesk> {
   const database = await emptyDatabase({ withAnalyticsRole: options.withAnalyticsRole ?? false });
   const issuer = await startIssuer();
-  const port = await freePort();
+  const port = await findFreePort();
   const config: Config = {
     issuer: issuer.url,
     mcpUrl: `http://127.0.0.1:${port}/mcp`,
