@@ -9,6 +9,7 @@ import { scale } from './cases/scale.ts';
 import { soak } from './cases/soak.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
 import { profileInto } from './child-program.ts';
+import { leavingNothing } from './leaving-nothing.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
 
 const CASES: readonly BenchmarkCase[] = [
@@ -43,11 +44,13 @@ if (wanted.length === 0) {
   process.exit(2);
 }
 if (values.profile !== undefined) profileInto(values.profile);
-const results: CaseResult[] = [];
-for (const { name, run } of wanted) {
-  process.stderr.write(`${name} …\n`);
-  results.push(await run(effort));
-}
-const report = reportOf(results, new Date());
-process.stdout.write(markdownOf(report, { charts: false }));
-await writeReport(report, values.out);
+await leavingNothing(async () => {
+  const results: CaseResult[] = [];
+  for (const { name, run } of wanted) {
+    process.stderr.write(`${name} …\n`);
+    results.push(await run(effort));
+  }
+  const report = reportOf(results, new Date());
+  process.stdout.write(markdownOf(report, { charts: false }));
+  await writeReport(report, values.out);
+});
