@@ -1,3 +1,4 @@
+import type { Servers } from './peers/servers.ts';
 import type { Spread } from './statistics.ts';
 
 /** A table of a report: one line for each thing that was measured. */
@@ -45,6 +46,7 @@ type Effort = {
   /** In place of what the case does by itself. */
   rounds: number | undefined;
   size: number | undefined;
+  servers: Servers;
 };
 
 /** Something that can be measured by itself: one file in `cases/`. */

@@ -3,13 +3,16 @@ import type { BenchmarkCase, CaseResult } from './benchmark-case.ts';
 import { coldStart } from './cases/cold-start.ts';
 import { guardOverhead } from './cases/guard-overhead.ts';
 import { journey } from './cases/journey.ts';
+import { login } from './cases/login.ts';
 import { machineLimits } from './cases/machine-limits.ts';
 import { refreshVolume } from './cases/refresh-volume.ts';
+import { revocation } from './cases/revocation.ts';
 import { scale } from './cases/scale.ts';
 import { soak } from './cases/soak.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
 import { profileInto } from './child-program.ts';
 import { leavingNothing } from './leaving-nothing.ts';
+import { createServers } from './peers/servers.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
 
 const CASES: readonly BenchmarkCase[] = [
@@ -17,6 +20,8 @@ const CASES: readonly BenchmarkCase[] = [
   guardOverhead,
   tokenEndpoint,
   journey,
+  login,
+  revocation,
   coldStart,
   scale,
   soak,
@@ -45,10 +50,12 @@ if (wanted.length === 0) {
 }
 if (values.profile !== undefined) profileInto(values.profile);
 await leavingNothing(async () => {
+  await using started = new AsyncDisposableStack();
+  const servers = started.adopt(createServers(effort), (all) => all.stop());
   const results: CaseResult[] = [];
   for (const { name, run } of wanted) {
     process.stderr.write(`${name} …\n`);
-    results.push(await run(effort));
+    results.push(await run({ ...effort, servers }));
   }
   const report = reportOf(results, new Date());
   process.stdout.write(markdownOf(report, { charts: false }));

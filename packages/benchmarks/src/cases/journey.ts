@@ -2,9 +2,9 @@ import type { BenchmarkCase, Goal } from '../benchmark-case.ts';
 import { type ChildProgram, startProgram } from '../child-program.ts';
 import { chartOf, tableOf } from '../comparison.ts';
 import { type Measured, measureInterleaved } from '../interleaved.ts';
-import { type LoadGenerator, loadVariant, startLoadGenerator } from '../load-generator.ts';
+import { type LoadGenerator, loadVariant } from '../load-generator.ts';
 import type { Subject } from '../peers/subject.ts';
-import { ON_POSTGRESQL, ON_SQLITE, startSubjects } from '../peers/subjects.ts';
+import { ON_POSTGRESQL, ON_SQLITE } from '../peers/subjects.ts';
 import type { NoOpReady, NoOpSettings } from '../processes/no-op-settings.ts';
 
 const AT_ONCE = 4;
@@ -14,10 +14,10 @@ const BETTER_AUTH = 'better-auth, PostgreSQL';
 /** From a client that nobody knows to its first call of a tool, by somebody who is signed in or who has to be. */
 export const journey: BenchmarkCase = {
   name: 'journey',
-  async run({ quick, rounds = quick ? 1 : 15, size: steps = quick ? 4 : 40 }) {
+  async run({ quick, servers, rounds = quick ? 1 : 15, size: steps = quick ? 2 : 40 }) {
     await using started = new AsyncDisposableStack();
-    const subjects = started.adopt(await startSubjects({ few: quick }), (all) => all.stop());
-    const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
+    const subjects = started.adopt(await servers.subjects(), (all) => all.stop());
+    const generator = started.adopt(await servers.loadGenerator(), (one) => one.stop());
     const protectedServers = await Promise.all(
       subjects.all.map(async (subject) => {
         const settings = protectionOf(subject);
@@ -33,7 +33,7 @@ export const journey: BenchmarkCase = {
           variantOf(subject, { generator, server: protectedServers[index], signsInEachTime }),
         ),
       );
-      measured.push(await measureInterleaved(variants, { rounds, steps, warmUp: steps * 2 }));
+      measured.push(await measureInterleaved(variants, { rounds, steps, warmUp: quick ? 1 : steps * 2 }));
     }
     const [known = [], signingIn = []] = measured;
     return {

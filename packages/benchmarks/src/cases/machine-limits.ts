@@ -3,6 +3,7 @@ import { generateKeyPair, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { BenchmarkCase } from '../benchmark-case.ts';
 import { chartOf, withRange } from '../comparison.ts';
 import { measureInterleaved, type Variant } from '../interleaved.ts';
+import { ownWork } from '../own-work.ts';
 
 const AT_ONCE = 16;
 
@@ -44,20 +45,5 @@ export const machineLimits: BenchmarkCase = {
 };
 
 function variant(name: string, operate: () => unknown): Variant {
-  return {
-    name,
-    async run(steps) {
-      let left = steps;
-      const cpuBefore = process.cpuUsage();
-      const startedAt = performance.now();
-      const work = async () => {
-        while (left-- > 0) await operate();
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
-      const seconds = (performance.now() - startedAt) / 1000;
-      const { user, system } = process.cpuUsage(cpuBefore);
-      const latencyMs = { p50: Number.NaN, p99: Number.NaN };
-      return { perSecond: steps / seconds, cpuMicroseconds: (user + system) / steps, latencyMs };
-    },
-  };
+  return ownWork(name, { atOnce: AT_ONCE, operate });
 }

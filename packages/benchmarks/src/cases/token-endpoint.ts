@@ -1,27 +1,27 @@
 import type { BenchmarkCase, Goal } from '../benchmark-case.ts';
 import { chartOf, tableOf } from '../comparison.ts';
 import { type Measured, measureInterleaved, type Variant } from '../interleaved.ts';
-import { type LoadGenerator, loadVariant, startLoadGenerator } from '../load-generator.ts';
+import { type LoadGenerator, loadVariant } from '../load-generator.ts';
 import type { Subject } from '../peers/subject.ts';
-import { ON_POSTGRESQL, ON_SQLITE, startSubjects } from '../peers/subjects.ts';
+import { ON_POSTGRESQL, ON_SQLITE } from '../peers/subjects.ts';
 import { usageOf } from '../process-usage.ts';
 import { signInToNewClient } from '../scenarios/journey.ts';
 import type { ScenarioName, ScenarioSettings } from '../scenarios/load.ts';
 import { createPerson } from '../scenarios/person.ts';
 
-const AT_ONCE = 16;
 const BARE = 'oidc-provider, bare, in memory';
 const BETTER_AUTH = 'better-auth, PostgreSQL';
 
 /** What servers are asked for by clients that have signed in before, or that nobody signs in to. */
 export const tokenEndpoint: BenchmarkCase = {
   name: 'token-endpoint',
-  async run({ quick, rounds = quick ? 1 : 20, size: steps = quick ? 16 : 200 }) {
+  async run({ quick, servers, rounds = quick ? 1 : 20, size: steps = quick ? 4 : 200 }) {
     await using started = new AsyncDisposableStack();
-    const subjects = started.adopt(await startSubjects({ few: quick }), (all) => all.stop());
-    const generator = started.adopt(await startLoadGenerator(), (one) => one.stop());
+    const subjects = started.adopt(await servers.subjects(), (all) => all.stop());
+    const generator = started.adopt(await servers.loadGenerator(), (one) => one.stop());
     const idle = subjects.all.map(residentMegabytes);
-    const effort = { rounds, steps, warmUp: quick ? 16 : steps * 3 };
+    const effort = { rounds, steps, warmUp: quick ? 4 : steps * 3 };
+    const load = { generator, atOnce: quick ? 4 : 16 };
     const titles = [
       'Refresh with rotation',
       'Client credentials, a secret',
@@ -31,7 +31,7 @@ export const tokenEndpoint: BenchmarkCase = {
     const measured: Measured[][] = [];
     for (const [index, variantOf] of [refreshing, withSecret, withKey, introspecting].entries()) {
       process.stderr.write(`  ${titles[index]}\n`);
-      const variants = await Promise.all(subjects.all.map((subject) => variantOf(subject, generator)));
+      const variants = await Promise.all(subjects.all.map((subject) => variantOf(subject, load)));
       measured.push(
         await measureInterleaved(
           variants.flatMap((one) => one ?? []),
@@ -56,7 +56,7 @@ export const tokenEndpoint: BenchmarkCase = {
       charts: measured.map((of, index) => chartOf(titles[index] ?? '', of)),
       goals: [...goalsOf(measured), ...memoryGoals(subjects.all, idle)],
       notes: [
-        `${rounds} rounds after warming up, ${steps} requests each, ${AT_ONCE} at once; servers in turn, medians.`,
+        `${rounds} rounds after warming up, ${steps} requests each, ${load.atOnce} at once; servers in turn, medians.`,
         'CPU is that of the server without its database. PostgreSQL is one server for all, and writes through to disk.',
         'Bare oidc-provider asks about opaque tokens: it has no introspection of JWTs.',
         ...subjects.leftOut,
@@ -84,47 +84,48 @@ function memoryGoals(subjects: readonly Subject[], idle: readonly number[]): Goa
   );
 }
 
-type VariantOf = (subject: Subject, generator: LoadGenerator) => Promise<Variant | undefined>;
+type Load = { generator: LoadGenerator; atOnce: number };
+type VariantOf = (subject: Subject, load: Load) => Promise<Variant | undefined>;
 
 async function variant<Name extends ScenarioName>(
   { name, servers }: Subject,
-  generator: LoadGenerator,
+  { generator, atOnce }: Load,
   { scenario, settings }: { scenario: Name; settings: ScenarioSettings[Name] },
 ): Promise<Variant> {
   const key = `${name}, ${scenario} ${JSON.stringify(settings).length}`;
   await generator.set(key, scenario, settings);
-  return { ...loadVariant(generator, { name: key, atOnce: AT_ONCE, servers }), name };
+  return { ...loadVariant(generator, { name: key, atOnce, servers }), name };
 }
 
-const refreshing: VariantOf = async (subject, generator) => {
+const refreshing: VariantOf = async (subject, load) => {
   const { target } = subject;
   const person = createPerson(target.person);
   const chains = [];
-  for (let worker = 0; worker < AT_ONCE; worker++) {
+  for (let worker = 0; worker < load.atOnce; worker++) {
     const { clientId, refresh: refreshToken } = await signInToNewClient(target, person);
     chains.push({ clientId, refreshToken });
   }
   const { tokenEndpoint: endpoint, resource } = target;
-  return variant(subject, generator, {
+  return variant(subject, load, {
     scenario: 'refreshes',
     settings: { tokenEndpoint: endpoint, resource, chains },
   });
 };
 
-const withSecret: VariantOf = async (subject, generator) => {
+const withSecret: VariantOf = async (subject, load) => {
   if (subject.machines === undefined) return undefined;
-  return variant(subject, generator, { scenario: 'client-credentials', settings: subject.machines.secret });
+  return variant(subject, load, { scenario: 'client-credentials', settings: subject.machines.secret });
 };
 
-const withKey: VariantOf = async (subject, generator) => {
+const withKey: VariantOf = async (subject, load) => {
   if (subject.machines === undefined) return undefined;
-  return variant(subject, generator, { scenario: 'client-credentials', settings: subject.machines.key });
+  return variant(subject, load, { scenario: 'client-credentials', settings: subject.machines.key });
 };
 
-const introspecting: VariantOf = async (subject, generator) => {
+const introspecting: VariantOf = async (subject, load) => {
   if (subject.introspection === undefined) return undefined;
   const settings = { ...subject.introspection, token: await subject.introspectedToken() };
-  return variant(subject, generator, { scenario: 'introspections', settings });
+  return variant(subject, load, { scenario: 'introspections', settings });
 };
 
 function goalsOf([refresh = [], secret = [], key = []]: readonly Measured[][]): Goal[] {

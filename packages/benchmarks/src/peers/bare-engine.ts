@@ -27,6 +27,7 @@ export async function startBareEngine(machine: Machine): Promise<Subject> {
     introspection: { endpoint: `${issuer}/token/introspection`, client: machine.secret },
     // Its introspection knows opaque tokens alone, which are what it gives where no resource is named.
     introspectedToken: () => machineToken(tokenEndpoint, { client: machine.secret, form: {} }),
+    passwordHash: undefined,
     stop: () => program.stop(),
   };
 }

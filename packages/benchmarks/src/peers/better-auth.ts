@@ -41,6 +41,7 @@ export async function startBetterAuth(machine: Machine, databaseUrl: string): Pr
     introspection: { endpoint: `${issuer}/oauth2/introspect`, client: withSecret },
     introspectedToken: () =>
       machineToken(tokenEndpoint, { client: withSecret, form: { scope: SCOPE, resource: RESOURCE } }),
+    passwordHash: undefined,
     stop: () => program.stop(),
   };
 }

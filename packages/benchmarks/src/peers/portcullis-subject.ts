@@ -1,20 +1,16 @@
-import { createClientStore, openDatabase } from '@portcullis/persistence';
+import { createClientStore, createUserStore, openDatabase } from '@portcullis/persistence';
 import { type SignInTarget, signInToNewClient } from '../scenarios/journey.ts';
 import { createPerson } from '../scenarios/person.ts';
 import type { Machine } from './issuer-about.ts';
 import { machineRequests } from './machine.ts';
-import { PERSON, type Portcullis, startPortcullis } from './portcullis.ts';
+import { PERSON, type Portcullis } from './portcullis.ts';
 import { SCOPE, type Subject } from './subject.ts';
 
-/** Portcullis on one of its databases. */
-export async function startPortcullisSubject(
-  name: string,
-  machine: Machine,
-  databases?: { authorizationServer: string; mcpServer: string },
-): Promise<Subject> {
-  const portcullis = await startPortcullis(databases);
+/** A Portcullis as one of those that are compared, and a machine that it knows. */
+export async function portcullisSubject(name: string, machine: Machine, portcullis: Portcullis): Promise<Subject> {
   const { issuer, mcpUrl: resource } = portcullis;
   await registerMachine(portcullis, machine);
+  const passwordHash = await passwordHashIn(portcullis);
   const target = portcullisTarget(portcullis);
   const { tokenEndpoint } = target;
   return {
@@ -27,6 +23,7 @@ export async function startPortcullisSubject(
     async introspectedToken() {
       return (await signInToNewClient(target, createPerson(target.person))).access;
     },
+    passwordHash,
     stop: () => portcullis.stop(),
   };
 }
@@ -64,4 +61,11 @@ async function registerMachine(
   const jwks = { keys: [publicJwk] };
   await register({ client_id: key.clientId, token_endpoint_auth_method: 'private_key_jwt', jwks });
   await database.close();
+}
+
+async function passwordHashIn({ databaseUrl }: Portcullis): Promise<string | undefined> {
+  const database = await openDatabase({ url: databaseUrl });
+  const user = await createUserStore(database).findByEmail(PERSON.email);
+  await database.close();
+  return user?.passwordHash ?? undefined;
 }

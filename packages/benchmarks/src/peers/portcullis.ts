@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findFreePort, startServerProcess, startStack, untilReady } from '@portcullis/testkit';
+import { findFreePort, pollUntil, startServerProcess, startStack, untilReady } from '@portcullis/testkit';
 import { profilingOptions } from '../child-program.ts';
 
 /** Who signs in at the servers that are measured. */
@@ -20,13 +20,19 @@ export type Portcullis = {
   databaseUrl: string;
   /** Starts another authorization server on the same database, which must be PostgreSQL's. */
   startReplica(): Promise<Replica>;
+  /** Starts another MCP server for the same resource, and waits until it hears of revocations. */
+  startMcpReplica(): Promise<Replica>;
   stop(): Promise<void>;
 };
 
-/** One more authorization server. */
+/** One more server. */
 type Replica = { pid: number; port: number; stop(): Promise<void> };
 
 const AUTHORIZATION_SERVER = new URL('../../../../apps/authorization-server/dist/main.js', import.meta.url);
+const MCP_SERVER = new URL('../../../../apps/mcp-server/dist/main.js', import.meta.url);
+
+/** What an MCP server logs when its guard hears of revocations. */
+const HEARS_REVOCATIONS = 'revocation: heard of at once';
 
 /** As high as limits go: what is measured is the work, and limits are there to end it. */
 const LIMITS = {
@@ -65,6 +71,7 @@ export async function startPortcullis(databases?: {
     mcpServer: { ...LIMITS, ...(databases && { PORTCULLIS_MCP_DATABASE_URL: databases.mcpServer }) },
   });
   const { authorizationServer, mcpServer } = stack;
+  await pollUntil(() => mcpServer.stdout().includes(HEARS_REVOCATIONS), { what: 'the feed of revocations' });
   return {
     issuer: stack.issuer,
     mcpUrl: stack.mcpUrl,
@@ -83,6 +90,17 @@ export async function startPortcullis(databases?: {
         PORTCULLIS_DATA_DIR: join(folder, `replica-${port}`),
       });
       await untilReady(server, port);
+      return { pid: server.pid, port, stop: async () => void (await server.stop()) };
+    },
+    async startMcpReplica() {
+      const port = await findFreePort();
+      const server = startServerProcess(MCP_SERVER, {
+        ...stack.env.mcpServer,
+        PORTCULLIS_MCP_PORT: String(port),
+        PORTCULLIS_DATA_DIR: join(folder, `mcp-replica-${port}`),
+      });
+      await untilReady(server, port);
+      await pollUntil(() => server.stdout().includes(HEARS_REVOCATIONS), { what: 'the feed of revocations' });
       return { pid: server.pid, port, stop: async () => void (await server.stop()) };
     },
     async stop() {

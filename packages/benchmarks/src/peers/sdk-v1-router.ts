@@ -25,6 +25,7 @@ export async function startSdkV1Router(machine: Machine): Promise<Subject> {
     machines: undefined,
     introspection: undefined,
     introspectedToken: () => Promise.reject(new Error('there is no introspection')),
+    passwordHash: undefined,
     stop: () => program.stop(),
   };
 }

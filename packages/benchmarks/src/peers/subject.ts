@@ -15,6 +15,8 @@ export type Subject = {
   introspection: Omit<Introspections, 'token'> | undefined;
   /** A token that its introspection knows. */
   introspectedToken(): Promise<string>;
+  /** How the password of who signs in is stored, in PHC string form; undefined where it is not told, or there is none. */
+  passwordHash: string | undefined;
   stop(): Promise<void>;
 };
 

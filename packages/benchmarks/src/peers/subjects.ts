@@ -3,7 +3,8 @@ import pg from 'pg';
 import { startBareEngine } from './bare-engine.ts';
 import { hasBetterAuth, installBetterAuth, startBetterAuth } from './better-auth.ts';
 import { makeMachine } from './machine.ts';
-import { startPortcullisSubject } from './portcullis-subject.ts';
+import { type Portcullis, startPortcullis } from './portcullis.ts';
+import { portcullisSubject } from './portcullis-subject.ts';
 import { startSdkV1Router } from './sdk-v1-router.ts';
 import type { Subject } from './subject.ts';
 
@@ -17,14 +18,21 @@ export type Subjects = { all: readonly Subject[]; leftOut: readonly string[]; st
  * Starts them, those with a PostgreSQL database on the same server, which writes through to disk.
  *
  * @param options.few whether to start only what is quickly there: without PostgreSQL and what has to be installed
+ * @param options.onSqlite a Portcullis that is there already; by default one is started
  */
-export async function startSubjects({ few }: { few: boolean }): Promise<Subjects> {
+export async function startSubjects({
+  few,
+  onSqlite = startPortcullis(),
+}: {
+  few: boolean;
+  onSqlite?: Promise<Portcullis>;
+}): Promise<Subjects> {
   await using started = new AsyncDisposableStack();
   const machine = await makeMachine();
   const start = (starting: readonly Promise<Subject>[]) =>
     Promise.all(starting.map(async (one) => started.adopt(await one, (subject) => subject.stop())));
   const inFiles = () => [
-    startPortcullisSubject(ON_SQLITE, machine),
+    onSqlite.then((portcullis) => portcullisSubject(ON_SQLITE, machine, portcullis)),
     startBareEngine(machine),
     startSdkV1Router(machine),
   ];
@@ -38,7 +46,8 @@ export async function startSubjects({ few }: { few: boolean }): Promise<Subjects
     authorizationServer: await createDatabase(cluster.url, 'authorization_server'),
     mcpServer: await createDatabase(cluster.url, 'mcp_server'),
   };
-  const own = [...inFiles(), startPortcullisSubject(ON_POSTGRESQL, machine, databases)];
+  const onPostgresql = (portcullis: Portcullis) => portcullisSubject(ON_POSTGRESQL, machine, portcullis);
+  const own = [...inFiles(), startPortcullis(databases).then(onPostgresql)];
   const all = await start(own);
   const leftOut: string[] = [];
   try {

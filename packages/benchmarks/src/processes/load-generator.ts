@@ -2,6 +2,7 @@ import { journeys } from '../scenarios/journey.ts';
 import type { LoadMessage, LoadResult, ScenarioName, ScenarioSettings } from '../scenarios/load.ts';
 import { mcpCalls } from '../scenarios/mcp-call.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
+import { signIns } from '../scenarios/sign-in.ts';
 import { clientCredentials, introspections, refreshes } from '../scenarios/token-endpoint.ts';
 
 type Makers = { [Name in ScenarioName]: (settings: ScenarioSettings[Name]) => Promise<Scenario> | Scenario };
@@ -12,6 +13,7 @@ const makers: Makers = {
   'client-credentials': clientCredentials,
   introspections,
   journeys,
+  'sign-ins': signIns,
 };
 const scenarios = new Map<string, Scenario>();
 

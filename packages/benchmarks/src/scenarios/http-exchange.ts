@@ -3,7 +3,7 @@ import { Agent, type IncomingHttpHeaders, request as openRequest } from 'node:ht
 /** One request to a server on this machine. */
 export type Sent = {
   url: URL;
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   headers?: Record<string, string>;
   body?: string;
 };

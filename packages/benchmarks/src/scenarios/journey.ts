@@ -45,8 +45,12 @@ export function journeys({ calls, signsInEachTime, ...target }: Journeys): Scena
 
 /** Registers a client and has a person sign in to it. */
 export async function signInToNewClient(target: SignInTarget, person: Person): Promise<SignedIn> {
+  return signInTo(await registered(target), target, person);
+}
+
+/** Has a person sign in to a client that is there, and that may be called back at {@link REDIRECT_URI}. */
+export async function signInTo(clientId: string, target: SignInTarget, person: Person): Promise<SignedIn> {
   const { scope, resource, tokenEndpoint } = target;
-  const clientId = await registered(target);
   const verifier = randomBytes(32).toString('base64url');
   const url = new URL(target.person.authorizationEndpoint);
   url.search = new URLSearchParams({

@@ -1,5 +1,6 @@
 import type { Journeys } from './journey.ts';
 import type { McpCalls } from './mcp-call.ts';
+import type { PersonSettings } from './person.ts';
 import type { ClientCredentials, Introspections, Refreshes } from './token-endpoint.ts';
 
 /** Everything that a load generator can be told to do, with what it needs to know for it. */
@@ -9,6 +10,7 @@ export type ScenarioSettings = Readonly<{
   'client-credentials': ClientCredentials;
   introspections: Introspections;
   journeys: Journeys;
+  'sign-ins': PersonSettings;
 }>;
 
 /** The name of something that a load generator can do. */

@@ -13,12 +13,17 @@ export type PersonSettings = {
   password: string;
 };
 
+/** Sends what is filled in already. @throws Error when the answer is not that it was done */
+type Submit = () => Promise<void>;
+
 /** A browser that somebody sits in front of. It keeps its cookies and its connections. */
 export type Person = {
   /** Opens an authorization URL, signs in where asked and agrees. @returns where the client is called back */
   authorize(url: URL): Promise<URL>;
-  /** Signs in and no more, where a server has a door for that. */
-  signIn(): Promise<void>;
+  /** Opens what signing in and no more needs, so that it is not measured. @returns what sends the password */
+  openSignIn(): Promise<Submit>;
+  /** Opens the page on which a grant is taken back. @returns what takes it back */
+  openDisconnect(grantId: string): Promise<Submit>;
 };
 
 const MAX_STEPS = 15;
@@ -53,28 +58,47 @@ function browsingPerson({ issuer, email, password }: PersonSettings, send: Send)
 
   function filledIn(url: URL, { status, text }: Answer): Sent {
     const isLogin = text.includes('value="login"');
-    const form = formOf(text);
+    const form = formOf(text, () => true);
     if (status !== 200 || form === undefined)
       throw new Error(`status ${status} at ${url.pathname}: ${text.slice(0, 300)}`);
-    const body = new URLSearchParams(form.fields);
-    body.append('action', isLogin ? 'login' : 'approve');
-    if (isLogin) for (const [name, value] of Object.entries({ email, password })) body.append(name, value);
-    const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: url.origin };
-    return { url: new URL(form.action, url), headers, body: body.toString() };
+    const more = isLogin ? { action: 'login', email, password } : { action: 'approve' };
+    return posted(url, form, more);
+  }
+
+  /** Fills in the form of a page that goes to `path`. */
+  async function openForm(page: URL, path: string, more: Record<string, string>): Promise<Submit> {
+    const { status, text } = await send({ url: page, method: 'GET' });
+    const form = formOf(text, (action) => action === path);
+    if (form === undefined) throw new Error(`status ${status} at ${page.pathname}, and no form for ${path}`);
+    const sent = posted(page, form, more);
+    return async () => {
+      const answer = await send(sent);
+      if (answer.status !== 303) throw new Error(`status ${answer.status} at ${path}: ${answer.text.slice(0, 300)}`);
+    };
   }
 
   return {
     authorize: (url) => walk({ url, method: 'GET' }),
-    async signIn() {
-      throw new Error('there is no door for signing in alone');
-    },
+    openSignIn: () =>
+      openForm(new URL('/account/sign-in', issuer), '/account/sign-in', { action: 'login', email, password }),
+    openDisconnect: (grantId) =>
+      openForm(new URL('/account', issuer), `/account/connections/${grantId}/disconnect`, {}),
   };
 }
 
-/** The first form of a page of ours: where it goes, its hidden fields and what is ticked. */
-function formOf(page: string): { action: string; fields: [string, string][] } | undefined {
-  const [form, action] = /<form method="post" action="([^"]+)"[\s\S]*?<\/form>/.exec(page) ?? [];
-  if (form === undefined || action === undefined) return undefined;
+type Form = { action: string; fields: [string, string][] };
+
+function posted(page: URL, { action, fields }: Form, more: Record<string, string>): Sent {
+  const body = new URLSearchParams([...fields, ...Object.entries(more)]).toString();
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: page.origin };
+  return { url: new URL(action, page), headers, body };
+}
+
+/** The first form of a page of ours that goes where it should: with its hidden fields and what is ticked. */
+function formOf(page: string, goesRight: (action: string) => boolean): Form | undefined {
+  const forms = page.matchAll(/<form method="post" action="([^"]+)"[\s\S]*?<\/form>/g);
+  const [form, action = ''] = [...forms].find(([, to = '']) => goesRight(to)) ?? [];
+  if (form === undefined) return undefined;
   const inputs = [...form.matchAll(/<input [^>]*>/g)].map(([input]) => input);
   const sent = inputs.filter((input) => input.includes('type="hidden"') || / checked[ >]/.test(input));
   return { action, fields: sent.map((input) => [attributeOf(input, 'name'), attributeOf(input, 'value')]) };
@@ -96,7 +120,10 @@ function betterAuthPerson({ issuer, email, password }: PersonSettings, send: Sen
     isSignedIn = true;
   }
   return {
-    signIn,
+    openSignIn: async () => signIn,
+    openDisconnect: async () => {
+      throw new Error('nobody wrote that page');
+    },
     async authorize(url) {
       if (!isSignedIn) await signIn();
       const asked = await send({ url, method: 'GET' });
