@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findFreePort } from '@portcullis/test-database';
 import type { ConformanceRun } from '../../src/conformance/run.ts';
 import { runConformance } from '../../src/conformance/run.ts';
 import { createHttpPerson } from '../../src/http-person.ts';
-import { findFreePort } from '../../src/loopback-server.ts';
 import type { PreparedStack } from './support/journey.ts';
 import { openAs, registered, startPreparedStack } from './support/journey.ts';
 
