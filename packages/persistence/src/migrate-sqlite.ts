@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Client } from '@libsql/client';
 import { type AppliedMigration, type Migration, migrationFailed, pendingMigrations } from './migration-files.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
 
 const createTable = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
   "id" TEXT PRIMARY KEY NOT NULL,
@@ -19,25 +19,25 @@ const createTable = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
  * Two processes may do so at once: the record's id follows from the migration's name, so one of them fails at its first
  * statement, and finds the work done.
  *
- * @param client used for nothing else, and closed afterwards
+ * @param connection used for nothing else, and closed afterwards
  * @throws {StartupError} when a migration fails, or does not fit what the database has
  */
-export async function migrateSqlite(client: Client, migrations: readonly Migration[]): Promise<void> {
-  let pending = pendingMigrations(migrations, await appliedMigrations(client));
+export async function migrateSqlite(connection: SqliteConnection, migrations: readonly Migration[]): Promise<void> {
+  let pending = pendingMigrations(migrations, await appliedMigrations(connection));
   if (pending.length === 0) return;
-  await client.execute(createTable);
+  await connection.run(createTable);
   for (let next = pending[0]; next; next = pending[0]) {
-    const failure = await apply(client, next);
-    pending = pendingMigrations(migrations, await appliedMigrations(client));
+    const failure = await apply(connection, next);
+    pending = pendingMigrations(migrations, await appliedMigrations(connection));
     if (failure && pending.includes(next)) throw migrationFailed(next.name, failure.cause);
   }
 }
 
-async function apply(client: Client, migration: Migration): Promise<{ cause: unknown } | undefined> {
+async function apply(connection: SqliteConnection, migration: Migration): Promise<{ cause: unknown } | undefined> {
   // Dropping a table in order to build it anew must not empty those that refer to it.
   const script = `PRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n${record(migration)};\n${migration.sql}\n;COMMIT;`;
   try {
-    await client.executeMultiple(script);
+    await connection.runScript(script);
     return undefined;
   } catch (cause) {
     return { cause };
@@ -51,15 +51,15 @@ function record({ name, checksum }: Migration): string {
     VALUES (${quoted.join(', ')}, unixepoch() * 1000, 1)`;
 }
 
-async function appliedMigrations(client: Client): Promise<AppliedMigration[]> {
-  const table = await client.execute(`SELECT 1 FROM sqlite_master WHERE name = '_prisma_migrations'`);
+async function appliedMigrations(connection: SqliteConnection): Promise<AppliedMigration[]> {
+  const table = await connection.run(`SELECT 1 FROM sqlite_master WHERE name = '_prisma_migrations'`);
   if (table.rows.length === 0) return [];
-  const { rows } = await client.execute(
+  const { rows } = await connection.run(
     'SELECT migration_name, checksum, finished_at FROM "_prisma_migrations" WHERE rolled_back_at IS NULL',
   );
-  return rows.map((row) => ({
-    name: String(row.migration_name),
-    checksum: String(row.checksum),
-    finished: row.finished_at !== null,
+  return rows.map(([name, checksum, finishedAt]) => ({
+    name: String(name),
+    checksum: String(checksum),
+    finished: finishedAt !== null,
   }));
 }

@@ -1,110 +1,164 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  type Client,
-  type Config,
-  createClient,
-  type InArgs,
-  type InStatement,
-  LibsqlError,
-  type Transaction,
-} from '@libsql/client';
-import { PrismaLibSql } from '@prisma/adapter-libsql';
+import Libsql from 'libsql';
+import { createStatements, type SqliteResult, type SqliteStatements, type SqliteValue } from './sqlite-statements.ts';
 
 /** How long a statement waits for another connection's transaction to end. */
-const busyTimeoutMs = 10_000;
+const BUSY_TIMEOUT_MS = 10_000;
+
+/** One connection for its whole life, that does one thing after the other. */
+export type SqliteConnection = {
+  /**
+   * Runs one statement by itself, after what is being done already.
+   *
+   * @throws {SqliteError} where SQLite refuses it
+   */
+  run(sql: string, args?: readonly SqliteValue[]): Promise<SqliteResult>;
+  /** Runs several statements, divided by semicolons. A transaction that they leave open is rolled back. */
+  runScript(sql: string): Promise<void>;
+  /** Begins a transaction as a writer, so that none of its statements fails because another connection wrote meanwhile. */
+  begin(): Promise<SqliteTransaction>;
+  close(): void;
+};
+
+/** A transaction, which has the connection for itself until it is over. */
+export type SqliteTransaction = {
+  run(sql: string, args?: readonly SqliteValue[]): SqliteResult;
+  /** Makes it durable, or throws and leaves nothing of it. */
+  commit(): void;
+  rollback(): void;
+};
+
+/** SQLite's own error: `rawCode` is the extended code, of which the lowest byte is the primary one. */
+export type SqliteError = Error & { code: string; rawCode?: number };
 
 /**
- * Prisma's SQLite adapter on {@link openConnection}.
- *
- * As it comes it begins transactions as readers, which fail at their first write when another process wrote in between,
- * and leaves each transaction's connection open behind it.
- */
-export class SqliteAdapterFactory extends PrismaLibSql {
-  override createClient(config: Config): Client {
-    return openConnection(config);
-  }
-}
-
-/**
- * One connection for its whole life, on which transactions begin as writers. Whoever has it runs one transaction at a time,
- * and nothing else meanwhile; Prisma's adapter keeps to that.
+ * Opens a file, and makes it when it is not there.
  *
  * While another connection writes, a statement is tried again for at most ten seconds. SQLite's own busy_timeout would hold
  * the event loop, and with it the transaction that is waited for when that is in this process.
+ *
+ * @param path absolute
+ * @param busyTimeoutMs how long it is tried again
  */
-export function openConnection(config: Config): Client {
-  const client = createClient(config);
-  const execute = (statement: InStatement | string, args?: InArgs) =>
-    whenNotBusy(client, () =>
-      typeof statement === 'string' ? client.execute(statement, args) : client.execute(statement),
-    );
+export function openConnection(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): SqliteConnection {
+  let opened: { database: Libsql.Database; statements: SqliteStatements } | undefined = open(path);
+  const now = () => {
+    if (!opened) throw new TypeError('the connection is closed');
+    return opened;
+  };
+  const takeTurn = createTurns();
+
+  const whenNotBusy = async <T>(attempt: () => T): Promise<T> => {
+    const deadline = performance.now() + busyTimeoutMs;
+    for (;;) {
+      try {
+        return attempt();
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (performance.now() > deadline) {
+          // What was refused is half-run until it runs again, and no transaction could commit beside it.
+          now().database.close();
+          opened = open(path);
+          throw error;
+        }
+        await delay(1 + Math.random() * 9);
+      }
+    }
+  };
+
+  const inTurn = async <T>(act: () => T): Promise<T> => {
+    const end = await takeTurn();
+    try {
+      return await whenNotBusy(act);
+    } finally {
+      end();
+    }
+  };
+
   return {
-    execute,
-    transaction: async () => {
-      await execute('BEGIN IMMEDIATE');
-      return transactionOn(client);
+    run: (sql, args) => inTurn(() => now().statements.run(sql, args)),
+    runScript: (sql) => inTurn(() => runScript(now(), sql)),
+    begin: async () => {
+      const end = await takeTurn();
+      try {
+        await whenNotBusy(() => now().database.exec('BEGIN IMMEDIATE'));
+        return transactionOn(now(), end);
+      } catch (error) {
+        end();
+        throw error;
+      }
     },
-    executeMultiple: (sql) => whenNotBusy(client, () => client.executeMultiple(sql)),
-    batch: (statements, mode) => client.batch(statements, mode),
-    migrate: (statements) => client.migrate(statements),
-    sync: () => client.sync(),
-    reconnect: () => client.reconnect(),
-    close: () => client.close(),
-    get closed() {
-      return client.closed;
+    close: () => {
+      opened?.database.close();
+      opened = undefined;
     },
-    protocol: client.protocol,
   };
 }
 
-async function whenNotBusy<T>(client: Client, attempt: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + busyTimeoutMs;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) throw error;
-      // The driver leaves the statement that was refused half-run, and no later transaction could commit beside it.
-      client.reconnect();
-      await delay(1 + Math.random() * 9);
-    }
-  }
+/** Whether SQLite itself said so. */
+export function isSqliteError(error: unknown): error is SqliteError {
+  return error instanceof Libsql.SqliteError;
+}
+
+type Opened = { database: Libsql.Database; statements: SqliteStatements };
+
+function open(path: string): Opened {
+  const database = new Libsql(path);
+  return { database, statements: createStatements(database) };
 }
 
 function isBusy(error: unknown): boolean {
   const primaryCodeMask = 0xff;
   const sqliteBusy = 5;
-  return error instanceof LibsqlError && ((error.rawCode ?? 0) & primaryCodeMask) === sqliteBusy;
+  return isSqliteError(error) && ((error.rawCode ?? 0) & primaryCodeMask) === sqliteBusy;
 }
 
-function transactionOn(client: Client): Transaction {
-  let closed = false;
-  const end = async (statement: 'COMMIT' | 'ROLLBACK') => {
-    if (closed) return;
-    await client.execute(statement);
-    closed = true;
+function runScript({ database, statements }: Opened, sql: string): void {
+  try {
+    database.exec(sql);
+  } finally {
+    statements.forget();
+    if (database.inTransaction) database.exec('ROLLBACK');
+  }
+}
+
+/** Ends with COMMIT and ROLLBACK as scripts, of which none stays half-run. */
+function transactionOn({ database, statements }: Opened, endTurn: () => void): SqliteTransaction {
+  let isOver = false;
+  const end = (statement: 'COMMIT' | 'ROLLBACK') => {
+    isOver = true;
+    try {
+      // SQLite has rolled back by itself where it could not write.
+      if (statement === 'COMMIT' || database.inTransaction) database.exec(statement);
+    } finally {
+      // Nobody else would end it, and the connection is used on.
+      if (database.inTransaction) database.exec('ROLLBACK');
+      endTurn();
+    }
   };
   return {
-    execute: (statement: InStatement) => client.execute(statement),
-    batch: async (statements) => {
-      const results = [];
-      for (const statement of statements) results.push(await client.execute(statement));
-      return results;
-    },
-    executeMultiple: () => Promise.reject(new TypeError('a script cannot run inside a transaction')),
-    commit: async () => {
+    run: (sql, args) => {
+      if (isOver) throw new TypeError('the transaction is over');
       try {
-        await end('COMMIT');
+        return statements.run(sql, args);
       } catch (error) {
-        // Nobody else would end it, and the connection is used on.
-        await end('ROLLBACK');
+        isOver = !database.inTransaction;
         throw error;
       }
     },
+    commit: () => end('COMMIT'),
     rollback: () => end('ROLLBACK'),
-    close: () => void end('ROLLBACK'),
-    get closed() {
-      return closed;
-    },
+  };
+}
+
+/** Gives one turn after the other, in the order in which they are asked for. Whoever has one ends it. */
+function createTurns(): () => Promise<() => void> {
+  let last = Promise.resolve();
+  return async () => {
+    const before = last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    last = promise;
+    await before;
+    return resolve;
   };
 }

@@ -1,13 +1,13 @@
 import { closeSync, openSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Client, LibsqlError } from '@libsql/client';
+import { fileURLToPath } from 'node:url';
 import { StartupError } from '@portcullis/platform';
 import { errorCode } from './error-code.ts';
 import type { PrismaClient } from './generated/postgresql/client.ts';
 import { PrismaClient as SqlitePrismaClient } from './generated/sqlite/client.ts';
 import { migrateSqlite } from './migrate-sqlite.ts';
 import { readMigrations } from './migration-files.ts';
-import { openConnection, SqliteAdapterFactory } from './sqlite-connection.ts';
+import { createSqliteAdapter } from './sqlite-adapter.ts';
+import { isSqliteError, openConnection, type SqliteConnection, type SqliteError } from './sqlite-connection.ts';
 
 /**
  * Opens, creates (readable by its owner alone) and migrates a SQLite file.
@@ -18,13 +18,12 @@ import { openConnection, SqliteAdapterFactory } from './sqlite-connection.ts';
 export async function openSqlite(url: string): Promise<PrismaClient> {
   const path = fileURLToPath(url);
   createFile(path);
-  const location = pathToFileURL(path).href;
   try {
-    await prepare(openConnection({ url: location }));
+    await prepare(openConnection(path));
   } catch (cause) {
-    throw cause instanceof LibsqlError ? unusable(path, cause) : cause;
+    throw isSqliteError(cause) ? unusable(path, cause) : cause;
   }
-  return connect(location);
+  return connect(path);
 }
 
 function createFile(path: string): void {
@@ -39,18 +38,18 @@ function createFile(path: string): void {
   }
 }
 
-async function prepare(client: Client): Promise<void> {
+async function prepare(connection: SqliteConnection): Promise<void> {
   try {
-    await client.execute('PRAGMA journal_mode = WAL');
-    await migrateSqlite(client, readMigrations('sqlite'));
+    await connection.run('PRAGMA journal_mode = WAL');
+    await migrateSqlite(connection, readMigrations('sqlite'));
   } finally {
-    client.close();
+    connection.close();
   }
 }
 
-function connect(url: string): PrismaClient {
+function connect(path: string): PrismaClient {
   const prisma = new SqlitePrismaClient({
-    adapter: new SqliteAdapterFactory({ url }),
+    adapter: createSqliteAdapter(path),
     transactionOptions: { maxWait: 10_000, timeout: 10_000 },
   });
   // The driver's SQLite is built with synchronous = FULL and foreign keys on; a test holds it to that.
@@ -58,7 +57,7 @@ function connect(url: string): PrismaClient {
   return prisma as unknown as PrismaClient;
 }
 
-function unusable(path: string, cause: LibsqlError): StartupError {
+function unusable(path: string, cause: SqliteError): StartupError {
   const advice = cause.code === 'SQLITE_NOTADB' ? 'it is no SQLite database' : `SQLite says ${cause.code}`;
   return new StartupError(`The database file ${path} cannot be used: ${advice}`, { cause });
 }
