@@ -15,11 +15,16 @@ export function tableOf(title: string, measured: readonly Measured[], reference:
         withRange(perSecond, 3),
         withRange(one.cpuMicroseconds, 0),
         withRange(cpu, 3),
-        one.p50.median.toFixed(1),
-        one.p99.median.toFixed(1),
+        milliseconds(one.p50.median),
+        milliseconds(one.p99.median),
       ];
     }),
   };
+}
+
+/** What answers nobody has no latency. */
+function milliseconds(value: number): string {
+  return Number.isNaN(value) ? '–' : value.toFixed(1);
 }
 
 /** How many times a second each of them was done. */

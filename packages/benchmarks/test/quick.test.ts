@@ -46,3 +46,9 @@ test('the report is written as tables, as JSON and with a picture for each chart
   for (const name of CASES) expect(markdown).toContain(`## ${name}`);
   for (const { title } of charts) expect(markdown).toContain(`![${title}](`);
 });
+
+test('what is compared and not there is named, and nothing is made up for it', async () => {
+  const { results } = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'));
+  const said = JSON.stringify(results.find(({ name }: { name: string }) => name === 'token-endpoint'));
+  expect(said.includes('Glewlwyd, SQLite') !== said.includes('Glewlwyd is left out')).toBe(true);
+});

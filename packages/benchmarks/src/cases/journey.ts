@@ -6,6 +6,7 @@ import { type LoadGenerator, loadVariant } from '../load-generator.ts';
 import type { Subject } from '../peers/subject.ts';
 import { ON_POSTGRESQL, ON_SQLITE } from '../peers/subjects.ts';
 import type { NoOpReady, NoOpSettings } from '../processes/no-op-settings.ts';
+import type { SignInTarget } from '../scenarios/journey.ts';
 
 const AT_ONCE = 4;
 const BARE = 'oidc-provider, bare, in memory';
@@ -18,8 +19,9 @@ export const journey: BenchmarkCase = {
     await using started = new AsyncDisposableStack();
     const subjects = started.adopt(await servers.subjects(), (all) => all.stop());
     const generator = started.adopt(await servers.loadGenerator(), (one) => one.stop());
+    const open = subjects.all.flatMap((subject) => withTarget(subject) ?? []);
     const protectedServers = await Promise.all(
-      subjects.all.map(async (subject) => {
+      open.map(async (subject) => {
         const settings = protectionOf(subject);
         if (settings === undefined) return undefined;
         const starting = await startProgram<NoOpReady>('no-op-server', settings);
@@ -29,7 +31,7 @@ export const journey: BenchmarkCase = {
     const measured: Measured[][] = [];
     for (const signsInEachTime of [false, true]) {
       const variants = await Promise.all(
-        subjects.all.map((subject, index) =>
+        open.map((subject, index) =>
           variantOf(subject, { generator, server: protectedServers[index], signsInEachTime }),
         ),
       );
@@ -57,8 +59,15 @@ export const journey: BenchmarkCase = {
   },
 };
 
+type Open = Subject & { target: SignInTarget };
+
+/** One that somebody can sign in to, from the first request on. */
+function withTarget({ target, ...subject }: Subject): Open | undefined {
+  return target && { ...subject, target };
+}
+
 /** What a team would put in front of its MCP server with this authorization server. */
-function protectionOf({ jwksUri, target, introspection, name }: Subject): NoOpSettings | undefined {
+function protectionOf({ jwksUri, target, introspection, name }: Open): NoOpSettings | undefined {
   if (jwksUri === undefined) return undefined;
   const client = introspection?.client ?? { clientId: '', clientSecret: '' };
   const about = { issuer: target.person.issuer, resource: target.resource, scopes: ['desk:read'], client };
@@ -72,7 +81,7 @@ type About = {
   signsInEachTime: boolean;
 };
 
-async function variantOf({ name, servers, target }: Subject, { generator, server, signsInEachTime }: About) {
+async function variantOf({ name, servers, target }: Open, { generator, server, signsInEachTime }: About) {
   const { resource } = target;
   const calls = server && { port: server.ready.port, resource, tool: 'nothing', revision: '2025-11-25' as const };
   const key = `${name}, ${signsInEachTime}`;

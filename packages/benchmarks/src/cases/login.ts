@@ -20,14 +20,13 @@ export const login: BenchmarkCase = {
     await using started = new AsyncDisposableStack();
     const subjects = started.adopt(await servers.subjects(), (all) => all.stop());
     const generator = started.adopt(await servers.loadGenerator(), (one) => one.stop());
-    const asking = subjects.all.filter(({ target }) => target.person.kind !== 'redirects');
-    const variants = await Promise.all(
-      asking.map(async ({ name, servers, target }): Promise<Variant> => {
-        await generator.set(name, 'sign-ins', target.person);
-        return loadVariant(generator, { name, atOnce: AT_ONCE, servers });
-      }),
-    );
-    const hashes = asking.flatMap(({ passwordHash }) => passwordHash ?? []);
+    const variants: Variant[] = [];
+    for (const { name, servers: pids, target } of subjects.all) {
+      if (target === undefined || target.person.kind === 'redirects') continue;
+      await generator.set(name, 'sign-ins', target.person);
+      variants.push(loadVariant(generator, { name, atOnce: AT_ONCE, servers: pids }));
+    }
+    const hashes = subjects.all.flatMap(({ passwordHash }) => passwordHash ?? []);
     const [hash = ''] = hashes;
     const operate = async () => {
       if (!(await argon2.verify(hash, PERSON.password))) throw new Error('the password is not that of the hash');

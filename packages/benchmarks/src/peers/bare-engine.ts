@@ -1,5 +1,6 @@
 import { findFreePort } from '@portcullis/testkit';
 import { startProgram } from '../child-program.ts';
+import { familiesOf, type SignInTarget } from '../scenarios/journey.ts';
 import type { Machine } from './issuer-about.ts';
 import { machineRequests, machineToken, makeKey } from './machine.ts';
 import { PERSON } from './portcullis.ts';
@@ -12,16 +13,18 @@ export async function startBareEngine(machine: Machine): Promise<Subject> {
   const about = { origin: issuer, resource: RESOURCE, scope: SCOPE, machine, signingJwk };
   const program = await startProgram<'ready'>('bare-engine', about);
   const tokenEndpoint = `${issuer}/token`;
+  const target: SignInTarget = {
+    person: { kind: 'redirects', issuer, authorizationEndpoint: `${issuer}/auth`, ...PERSON },
+    registrationEndpoint: `${issuer}/reg`,
+    tokenEndpoint,
+    resource: RESOURCE,
+    scope: SCOPE,
+  };
   return {
     name: 'oidc-provider, bare, in memory',
     servers: [program.pid],
-    target: {
-      person: { kind: 'redirects', issuer, authorizationEndpoint: `${issuer}/auth`, ...PERSON },
-      registrationEndpoint: `${issuer}/reg`,
-      tokenEndpoint,
-      resource: RESOURCE,
-      scope: SCOPE,
-    },
+    target,
+    refreshing: familiesOf(target),
     jwksUri: `${issuer}/jwks`,
     machines: machineRequests(machine, { tokenEndpoint, audience: issuer, resource: RESOURCE, scope: SCOPE }),
     introspection: { endpoint: `${issuer}/token/introspection`, client: machine.secret },

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '@portcullis/testkit';
 import { startProgram } from '../child-program.ts';
+import { familiesOf, type SignInTarget } from '../scenarios/journey.ts';
 import type { Machine } from './issuer-about.ts';
 import { machineRequests, machineToken } from './machine.ts';
 import { PERSON } from './portcullis.ts';
@@ -25,17 +26,19 @@ export async function startBetterAuth(machine: Machine, databaseUrl: string): Pr
   const { withSecret, withKey } = program.ready;
   const tokenEndpoint = `${issuer}/oauth2/token`;
   const own = { secret: withSecret, key: { clientId: withKey.clientId, privateJwk: machine.key.privateJwk } };
+  const target: SignInTarget = {
+    person: { kind: 'better-auth', issuer, authorizationEndpoint: `${issuer}/oauth2/authorize`, ...PERSON },
+    registrationEndpoint: `${issuer}/oauth2/register`,
+    tokenEndpoint,
+    resource: RESOURCE,
+    // Without this scope it gives no refresh token.
+    scope: `offline_access ${SCOPE}`,
+  };
   return {
     name: 'better-auth, PostgreSQL',
     servers: [program.pid],
-    target: {
-      person: { kind: 'better-auth', issuer, authorizationEndpoint: `${issuer}/oauth2/authorize`, ...PERSON },
-      registrationEndpoint: `${issuer}/oauth2/register`,
-      tokenEndpoint,
-      resource: RESOURCE,
-      // Without this scope it gives no refresh token.
-      scope: `offline_access ${SCOPE}`,
-    },
+    target,
+    refreshing: familiesOf(target),
     jwksUri: `${issuer}/jwks`,
     machines: machineRequests(own, { tokenEndpoint, audience: tokenEndpoint, resource: RESOURCE, scope: SCOPE }),
     introspection: { endpoint: `${issuer}/oauth2/introspect`, client: withSecret },

@@ -1,5 +1,5 @@
 import { createClientStore, createUserStore, openDatabase } from '@portcullis/persistence';
-import { type SignInTarget, signInToNewClient } from '../scenarios/journey.ts';
+import { familiesOf, type SignInTarget, signInToNewClient } from '../scenarios/journey.ts';
 import { createPerson } from '../scenarios/person.ts';
 import type { Machine } from './issuer-about.ts';
 import { machineRequests } from './machine.ts';
@@ -17,6 +17,7 @@ export async function portcullisSubject(name: string, machine: Machine, portcull
     name,
     servers: [portcullis.pids.authorizationServer],
     target,
+    refreshing: familiesOf(target),
     jwksUri: `${issuer}/jwks`,
     machines: machineRequests(machine, { tokenEndpoint, audience: issuer, resource, scope: SCOPE }),
     introspection: { endpoint: `${issuer}/introspect`, client: portcullis.resourceServer },

@@ -1,5 +1,6 @@
 import { findFreePort } from '@portcullis/testkit';
 import { startProgram } from '../child-program.ts';
+import { familiesOf, type SignInTarget } from '../scenarios/journey.ts';
 import type { Machine } from './issuer-about.ts';
 import { makeKey } from './machine.ts';
 import { PERSON } from './portcullis.ts';
@@ -11,16 +12,18 @@ export async function startSdkV1Router(machine: Machine): Promise<Subject> {
   const { privateJwk: signingJwk } = await makeKey('unused');
   const about = { origin: issuer, resource: RESOURCE, scope: SCOPE, machine, signingJwk };
   const program = await startProgram<'ready'>('sdk-v1-router', about);
+  const target: SignInTarget = {
+    person: { kind: 'redirects', issuer, authorizationEndpoint: `${issuer}/authorize`, ...PERSON },
+    registrationEndpoint: `${issuer}/register`,
+    tokenEndpoint: `${issuer}/token`,
+    resource: RESOURCE,
+    scope: SCOPE,
+  };
   return {
     name: 'MCP SDK v1, auth router, in memory',
     servers: [program.pid],
-    target: {
-      person: { kind: 'redirects', issuer, authorizationEndpoint: `${issuer}/authorize`, ...PERSON },
-      registrationEndpoint: `${issuer}/register`,
-      tokenEndpoint: `${issuer}/token`,
-      resource: RESOURCE,
-      scope: SCOPE,
-    },
+    target,
+    refreshing: familiesOf(target),
     jwksUri: undefined,
     machines: undefined,
     introspection: undefined,

@@ -2,6 +2,7 @@ import { startPostgresql } from '@portcullis/test-database';
 import pg from 'pg';
 import { startBareEngine } from './bare-engine.ts';
 import { hasBetterAuth, installBetterAuth, startBetterAuth } from './better-auth.ts';
+import { hasGlewlwyd, startGlewlwyd } from './glewlwyd.ts';
 import { makeMachine } from './machine.ts';
 import { type Portcullis, startPortcullis } from './portcullis.ts';
 import { portcullisSubject } from './portcullis-subject.ts';
@@ -36,10 +37,17 @@ export async function startSubjects({
     startBareEngine(machine),
     startSdkV1Router(machine),
   ];
+  const leftOut: string[] = [];
+  const installed = async (): Promise<Subject[]> => {
+    if (hasGlewlwyd()) return start([startGlewlwyd(machine)]);
+    leftOut.push('Glewlwyd is left out: it is not installed here (apt-get install glewlwyd).');
+    return [];
+  };
   if (few) {
-    const all = await start(inFiles());
+    const all = [...(await start(inFiles())), ...(await installed())];
+    leftOut.push('What needs PostgreSQL is left out of a quick run.');
     const kept = started.move();
-    return { all, leftOut: ['What needs PostgreSQL is left out of a quick run.'], stop: () => kept.disposeAsync() };
+    return { all, leftOut, stop: () => kept.disposeAsync() };
   }
   const cluster = started.adopt(await startPostgresql(), (one) => one.stop());
   const databases = {
@@ -49,7 +57,7 @@ export async function startSubjects({
   const onPostgresql = (portcullis: Portcullis) => portcullisSubject(ON_POSTGRESQL, machine, portcullis);
   const own = [...inFiles(), startPortcullis(databases).then(onPostgresql)];
   const all = await start(own);
-  const leftOut: string[] = [];
+  all.push(...(await installed()));
   try {
     if (!hasBetterAuth()) await installBetterAuth();
     all.push(...(await start([startBetterAuth(machine, await createDatabase(cluster.url, 'better_auth'))])));

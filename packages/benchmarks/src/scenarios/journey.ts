@@ -3,6 +3,7 @@ import { exchange, exchangeForm, jsonOf } from './http-exchange.ts';
 import { type McpCalls, mcpCalls } from './mcp-call.ts';
 import { createPerson, type Person, type PersonSettings } from './person.ts';
 import type { Scenario } from './scenario.ts';
+import type { RefreshChain } from './token-endpoint.ts';
 
 /** An authorization server, as far as a client and its user have to do with it. */
 export type SignInTarget = {
@@ -66,6 +67,19 @@ export async function signInTo(clientId: string, target: SignInTarget, person: P
   });
   if (typeof access !== 'string' || typeof refresh !== 'string') throw new Error('no tokens came');
   return { clientId, access, refresh };
+}
+
+/** Begins families of refresh tokens by having one person sign in to one new client after another. */
+export function familiesOf(target: SignInTarget) {
+  const person = createPerson(target.person);
+  return {
+    tokenEndpoint: target.tokenEndpoint,
+    resource: target.resource,
+    async begin(): Promise<RefreshChain> {
+      const { clientId, refresh: refreshToken } = await signInToNewClient(target, person);
+      return { clientId, refreshToken };
+    },
+  };
 }
 
 let clients = 0;

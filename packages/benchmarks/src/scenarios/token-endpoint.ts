@@ -3,8 +3,8 @@ import { importJWK, type JWK, SignJWT } from 'jose';
 import { basicAuthorization, exchangeForm } from './http-exchange.ts';
 import type { Scenario } from './scenario.ts';
 
-/** A refresh token, and whose it is. */
-type RefreshChain = { clientId: string; refreshToken: string };
+/** A refresh token, and whose it is; its client is a public one unless it has a secret. */
+export type RefreshChain = { clientId: string; clientSecret?: string; refreshToken: string };
 
 /** Refreshing with rotation; each worker has a token of its own, and goes on with what it gets for it. */
 export type Refreshes = {
@@ -25,9 +25,10 @@ export function refreshes({ tokenEndpoint, port, resource, chains: given }: Refr
     async step(_nth, worker) {
       const chain = chains[worker];
       if (chain === undefined) throw new Error(`there is no refresh token for worker ${worker}`);
-      const { clientId, refreshToken } = chain;
+      const { clientId, clientSecret, refreshToken } = chain;
       const form = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken, resource };
-      const { access_token: access, refresh_token: next } = await exchangeForm(url, form, { host });
+      const authorization = clientSecret === undefined ? {} : basicAuthorization({ clientId, clientSecret });
+      const { access_token: access, refresh_token: next } = await exchangeForm(url, form, { host, ...authorization });
       if (typeof access !== 'string' || typeof next !== 'string') throw new Error('no tokens came');
       if (next === refreshToken) throw new Error('the refresh token was not replaced');
       chain.refreshToken = next;
