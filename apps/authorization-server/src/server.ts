@@ -382,7 +382,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(pinHost(site));
   app.use(admin.metadata);
   app.use(shapeRequest(site, catalogue));
-  app.use(limitAuthorizations(database));
+  app.use(limitAuthorizations(database, metrics.limitHit));
   app.use(assetsRouter().routes());
   app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());

@@ -20,6 +20,9 @@ export type AssertedGrant = {
   now: Date;
 };
 
+/** A grant, and whether it was given just now. */
+type GrantForAssertion = { id: string; isNew: boolean };
+
 /**
  * The grant that tokens are issued on for an assertion: one for all assertions about the same user, client, resource and
  * provider. It says what was allowed last. One that was revoked does not come back: the next assertion gets another.
@@ -28,26 +31,29 @@ export type AssertedGrant = {
  *   at the same moment has the grant ended, or gets none. A grant that is there as it should be is given without looking at
  *   the user: whoever issues a token on it looks last of all.
  */
-export async function grantForAssertion(database: Database, asserted: AssertedGrant): Promise<string | undefined> {
+export async function grantForAssertion(
+  database: Database,
+  asserted: AssertedGrant,
+): Promise<GrantForAssertion | undefined> {
   const { userId, now } = asserted;
   const assertedFor = keyOf(asserted);
   const resources = JSON.stringify({ [asserted.resource]: asserted.scopes.join(' ') });
   const expiresAt = new Date(now.getTime() + asserted.keptSeconds * 1000);
   // Most assertions change nothing, and a grant that is written at each of them would hold up those who revoke it.
-  const unchanged = async ({ prisma }: Database) => {
-    const current = await prisma.grant.findUnique({ where: { assertedFor } });
-    const isKept = current?.resources === resources && current.expiresAt.getTime() - now.getTime() > halfOf(asserted);
-    return isKept ? current.id : undefined;
+  const currentIn = async ({ prisma }: Database) => {
+    const grant = await prisma.grant.findUnique({ where: { assertedFor } });
+    const isKept = grant?.resources === resources && grant.expiresAt.getTime() - now.getTime() > halfOf(asserted);
+    return { isNew: grant === null, unchanged: isKept ? { id: grant.id, isNew: false } : undefined };
   };
-  const current = await unchanged(database);
-  if (current !== undefined) return current;
+  const { unchanged } = await currentIn(database);
+  if (unchanged !== undefined) return unchanged;
   return inTransaction(database, async (within) => {
     const { prisma } = within;
     const user = await createUserStore(within).findById(userId);
     if (!user || !isAsJudged(user, asserted)) return undefined;
     // Of several at once one writes; the others are done over, and find that nothing is left to write.
-    const written = await unchanged(within);
-    if (written !== undefined) return written;
+    const current = await currentIn(within);
+    if (current.unchanged !== undefined) return current.unchanged;
     const { id } = await prisma.grant.upsert({
       where: { assertedFor },
       create: {
@@ -64,7 +70,7 @@ export async function grantForAssertion(database: Database, asserted: AssertedGr
       update: { resources, expiresAt },
       select: { id: true },
     });
-    return id;
+    return { id, isNew: current.isNew };
   });
 }
 

@@ -2,16 +2,19 @@ import type { AuditEvent } from '@portcullis/platform';
 
 /** What an audit event says of one grant: given, or ended, and by what. Closed sets both. */
 type GrantChange =
-  | { what: 'started'; by: 'consent' | 'personal_access_token' }
+  | { what: 'started'; by: 'consent' | 'personal_access_token' | 'assertion' }
   | { what: 'ended'; by: 'user' | 'administrator' | 'client' | 'reuse' | 'suspicious_replay' };
 
 /** Reads what an audit event says of a grant; undefined where it says nothing of one. */
-export function grantChange({ type, outcome, detail }: AuditEvent): GrantChange | undefined {
+export function grantChange({ type, outcome, detail = {} }: AuditEvent): GrantChange | undefined {
   switch (type) {
     case 'consent.decided':
       return outcome === 'success' ? { what: 'started', by: 'consent' } : undefined;
     case 'personal_access_token.issued':
       return outcome === 'success' ? { what: 'started', by: 'personal_access_token' } : undefined;
+    case 'token.issued':
+      // The word of an identity provider gives a grant with the first token, and says so.
+      return detail.grant === 'new' ? { what: 'started', by: 'assertion' } : undefined;
     case 'token.reuse_detected':
       return { what: 'ended', by: 'reuse' };
     case 'grant.revoked':

@@ -238,7 +238,7 @@ async function issue(
   const { database, users, grantKeptSeconds: keptSeconds, clock } = options;
   const { issuer, subject } = assertion;
   const { clientId } = client;
-  const grantId = await grantForAssertion(database, {
+  const given = await grantForAssertion(database, {
     userId,
     roles,
     clientId,
@@ -248,11 +248,12 @@ async function issue(
     keptSeconds,
     now: clock(),
   });
-  const grant = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  if (grantId === undefined || !grant) return undefined;
+  const grant = given && (await provider.Grant.find(given.id));
+  if (!grant) return undefined;
+  if (given.isNew) noteForAudit(ctx, { grant: 'new' });
   ctx.oidc.entity('Grant', grant);
   if (ctx.oidc.params) ctx.oidc.params.scope = scopes.join(' ');
-  const token = new provider.AccessToken({ accountId: userId, client, grantId, gty: GRANT_TYPE });
+  const token = new provider.AccessToken({ accountId: userId, client, grantId: given.id, gty: GRANT_TYPE });
   token.resourceServer = new provider.ResourceServer(resource, server);
   token.scope = scopes.join(' ');
   await binding.bind(token);

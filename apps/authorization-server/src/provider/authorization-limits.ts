@@ -4,6 +4,7 @@ import { closingLimit } from '../http/closing-limit.ts';
 import { createFailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sendErrorPage } from '../http/send-page.ts';
+import type { CountLimitHit } from '../metrics.ts';
 import { isAuthorizationRequest } from './request-shape.ts';
 
 /** How long a query may be; what it says is stored until somebody has signed in. */
@@ -13,13 +14,15 @@ const AUTHORIZATION_QUERY_BYTES = 8192;
 const AUTHORIZATION_LIMIT = { name: 'authorization', failures: 3000, windowSeconds: 600 } as const;
 
 /** Bounds what anybody can make this server store by asking for authorizations that nobody goes on with. */
-export function limitAuthorizations(database: Database): Middleware {
+export function limitAuthorizations(database: Database, onHit: CountLimitHit): Middleware {
   const limit = closingLimit(createFailureLimit(database, AUTHORIZATION_LIMIT));
   return async (ctx, next) => {
     if (!isAuthorizationRequest(ctx.method, ctx.path)) return next();
     if (Buffer.byteLength(ctx.querystring) > AUTHORIZATION_QUERY_BYTES) return sendTooLong(ctx);
     const allowance = await limit.take(networkOf(requestContext(ctx).address));
-    return allowance.allowed ? next() : sendTooMany(ctx, allowance.retryAfterSeconds);
+    if (allowance.allowed) return next();
+    onHit(AUTHORIZATION_LIMIT.name);
+    sendTooMany(ctx, allowance.retryAfterSeconds);
   };
 }
 

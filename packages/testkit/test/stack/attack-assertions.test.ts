@@ -22,6 +22,7 @@ import { ageDocuments, networkTo, publish } from './support/document-client.ts';
 import { type AssertionChanges, createIdentityProvider, type IdentityProvider } from './support/identity-provider.ts';
 import { type BeforeQuery, type InProcess, startInProcess } from './support/in-process.ts';
 import { listeningGuard, registerResourceServer } from './support/listening-guard.ts';
+import { sampleOf } from './support/metrics-text.ts';
 import { OWNER_ENV } from './support/owner.ts';
 import { createProofKey } from './support/proof-key.ts';
 
@@ -573,6 +574,31 @@ describe('what an assertion allowed', () => {
     }
     const next = claimsOf(await trade(await assertionOf({ claims })));
     expect(next.gid).not.toBe(gid);
+  });
+
+  test('is counted once as a grant that was given, however many assertions follow', async () => {
+    const [server, replica] = replicas;
+    const worker = await join(server, 'counted@acme.example', ['agent']);
+    const subject = randomUUID();
+    const links = createLinkedIdentityStore(server.database);
+    await links.link({ issuer: provider.issuer, subject, userId: worker.userId, now: server.now() });
+    const counted = async () => {
+      const name = 'portcullis_grants_started_total{by="assertion"}';
+      const texts = [await server.metrics(), await replica.metrics()];
+      return texts.reduce((sum, text) => sum + sampleOf(text, name), 0);
+    };
+    const before = await counted();
+    const eight = Array.from({ length: 8 }, async () => trade(await assertionOf({ claims: { sub: subject } })));
+    for (const answer of await Promise.all(eight)) expect(answer.status).toBe(200);
+    expect(await counted()).toBe(before + 1);
+    await trade(await assertionOf({ claims: { sub: subject } }));
+    await trade(await assertionOf({ claims: { sub: subject, client_id: LIMITED.id } }), {
+      client_id: LIMITED.id,
+      client_secret: LIMITED.secret,
+    });
+    expect(await counted()).toBe(before + 2);
+    await trade('no assertion');
+    expect(await counted()).toBe(before + 2);
   });
 
   test('is listed for administrators with who allowed it', async () => {

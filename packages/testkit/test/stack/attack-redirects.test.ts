@@ -172,6 +172,7 @@ describe('AS-42, AS-43: nobody is sent to a client that came by itself before th
     expect(Number(many[0]?.headers['retry-after'])).toBeGreaterThan(0);
     expect(await begun()).toBe(before);
     expect((await begin({}, '127.0.0.91')).status).toBe(303);
+    expect(await server.metrics()).toMatch(/^portcullis_limiter_hits_total\{limit="authorization"\} 3$/m);
   });
 
   test('a client that an administrator registered is trusted with it', async () => {
