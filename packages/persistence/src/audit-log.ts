@@ -1,6 +1,7 @@
 import { type AuditEvent, type AuditSink, hasCanonicalForm, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
 import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
+import { type AuditEventRow, auditEventValues, INSERT_AUDIT_EVENT } from './statements/inserts.ts';
 import { inOneCommit } from './transaction.ts';
 
 export type RecordedAuditEvent = Omit<AuditEvent, 'type'> & { id: string; type: string };
@@ -55,11 +56,11 @@ const HOUR_MS = 3_600_000;
 
 /** The audit trail's rows (SP-37). Nothing here changes or removes one. */
 export function createAuditLog(database: Database): AuditLog {
-  const { prisma } = database;
+  const { prisma, statements } = database;
   const nextId = timeOrderedIds();
   return {
     record: async (event) => {
-      await prisma.auditEvent.create({ data: toRow(nextId(event.time), event) });
+      await statements.run(INSERT_AUDIT_EVENT, ...auditEventValues(toRow(nextId(event.time), event)));
       database.noteRecorded(event);
     },
     recordOnce: (events) =>
@@ -140,7 +141,8 @@ export function createAuditLog(database: Database): AuditLog {
   };
 }
 
-function toRow(id: string, event: AuditEvent) {
+/** The row of an event under an id that {@link timeOrderedIds} made. */
+export function toRow(id: string, event: AuditEvent): AuditEventRow {
   return {
     id,
     time: event.time,

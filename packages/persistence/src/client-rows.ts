@@ -1,5 +1,6 @@
 import type { Database } from './database.ts';
 import type { Client } from './generated/postgresql/client.ts';
+import { CLIENT_BY_ID } from './statements/lookups.ts';
 
 /** What one request has read of clients, by their ids; with the request it goes. */
 export type ClientMemory = Map<string, Promise<Client | null>>;
@@ -13,8 +14,8 @@ export type ClientRows = { find(id: string): Promise<Client | null> };
  *
  * @param memory of the request that is being handled; undefined where there is none, or none is wanted
  */
-export function createClientRows({ prisma }: Database, memory?: () => ClientMemory | undefined): ClientRows {
-  const read = async (id: string) => prisma.client.findUnique({ where: { id } });
+export function createClientRows({ statements }: Database, memory?: () => ClientMemory | undefined): ClientRows {
+  const read = async (id: string) => (await statements.run<Client>(CLIENT_BY_ID, id))[0] ?? null;
   return {
     find: (id) => {
       const rows = memory?.();

@@ -1,14 +1,18 @@
 import { type AuditEvent, StartupError } from '@portcullis/platform';
+import pg from 'pg';
 import { Prisma, type PrismaClient } from './generated/postgresql/client.ts';
 import { newestMigration } from './migration-files.ts';
 import { openPostgresql } from './postgresql.ts';
 import { createLocalSignal, createPostgresqlSignal, type RevocationSignal } from './revocation-signal.ts';
 import { openSqlite } from './sqlite.ts';
+import type { Statements } from './statements/statement.ts';
 
 /** An open, migrated database. */
 export type Database = {
   readonly kind: 'sqlite' | 'postgresql';
   readonly prisma: PrismaClient;
+  /** What every token request asks, written by hand. */
+  readonly statements: Statements;
   /** Whether what is done here is part of a transaction that is open. */
   readonly isTransaction: boolean;
   /** Tells who waits for revocations that there may be new ones. */
@@ -42,12 +46,13 @@ export type DatabaseOptions = {
  *   no message holds the URL's password
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { kind, prisma, connections } = await connect(options);
+  const { kind, prisma, statements, connections, disconnect } = await connect(options);
   const newest = newestMigration(kind);
   const revocationSignal = kind === 'sqlite' ? createLocalSignal() : createPostgresqlSignal(options.url);
   return {
     kind,
     prisma,
+    statements,
     isTransaction: false,
     revocationSignal,
     noteRecorded: () => undefined,
@@ -63,15 +68,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
     close: async () => {
       await revocationSignal.close();
-      await prisma.$disconnect();
+      await disconnect();
     },
   };
 }
 
-type Connected = Pick<Database, 'kind' | 'prisma' | 'connections'>;
+type Connected = Pick<Database, 'kind' | 'prisma' | 'statements' | 'connections'> & { disconnect(): Promise<void> };
 
 async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Connected> {
-  if (url.startsWith('file:')) return { kind: 'sqlite', prisma: await openSqlite(url), connections: () => undefined };
+  if (url.startsWith('file:')) return { kind: 'sqlite', ...(await openSqlite(url)), connections: () => undefined };
   if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', ...(await openPostgresql(url, migrateUrl ?? url)) };
   throw new StartupError('DATABASE_URL must begin with postgresql:// (leave it out for SQLite)');
 }
@@ -81,12 +86,16 @@ export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 }
 
+/** PostgreSQL's serialization_failure and deadlock_detected. */
+const CONFLICTS = new Set(['40001', '40P01']);
+
 /**
  * Whether a transaction was given up because another one wrote what it had read: doing it over is right.
  * Prisma names it P2034 where a statement fails; where the commit itself does, the driver's own error comes through.
  */
 export function isWriteConflict(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError) return error.code === 'P2034';
+  if (error instanceof pg.DatabaseError) return error.code !== undefined && CONFLICTS.has(error.code);
   return member(member(error, 'cause'), 'kind') === 'TransactionWriteConflict';
 }
 
@@ -106,6 +115,8 @@ export async function isUnavailable(database: Pick<Database, 'ready'>, cause: un
     const state = sqlStateOf(cause);
     if (state !== undefined) return UNAVAILABLE_CLASSES.includes(state.slice(0, 2));
   }
+  if (cause instanceof pg.DatabaseError && cause.code !== undefined)
+    return UNAVAILABLE_CLASSES.includes(cause.code.slice(0, 2));
   return database.ready().then(
     () => false,
     () => true,

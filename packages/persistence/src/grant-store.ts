@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import type { Grant as GrantRow } from './generated/postgresql/client.ts';
 import { endGrants, endTokensSoFar } from './grant-ending.ts';
+import { GRANT_BY_ID } from './statements/lookups.ts';
 import { inTransaction } from './transaction.ts';
 
 /** What one user lets one client do, since one authorization. */
@@ -78,7 +79,7 @@ const MINUTE_MS = 60_000;
 
 /** Grants as administrators and their users see them. */
 export function createGrantStore(database: Database): GrantStore {
-  const { prisma } = database;
+  const { prisma, statements } = database;
   const described = async (rows: GrantRow[]): Promise<RecordedGrant[]> => {
     const [users, clients] = await Promise.all([
       prisma.user.findMany({
@@ -105,7 +106,7 @@ export function createGrantStore(database: Database): GrantStore {
     }));
   };
   const findLive = async (id: string, now: Date) => {
-    const row = await prisma.grant.findUnique({ where: { id } });
+    const [row] = await statements.run<GrantRow>(GRANT_BY_ID, id);
     return row && row.expiresAt > now ? row : undefined;
   };
   const revoke: GrantStore['revoke'] = ({ id, now }) =>
@@ -169,12 +170,8 @@ export function createGrantStore(database: Database): GrantStore {
   };
 }
 
-/** Whether a use at `now` is to be noted: none was within the last minute. */
-export function isUseDue({ lastUsedAt }: { lastUsedAt: Date | null }, now: Date): boolean {
-  return lastUsedAt === null || lastUsedAt <= useDueSince(now);
-}
-
-function useDueSince(now: Date): Date {
+/** A use at `now` is noted where the last one was by then. */
+export function useDueSince(now: Date): Date {
   return new Date(now.getTime() - MINUTE_MS);
 }
 

@@ -36,6 +36,7 @@ export {
   createConfirmationStore,
 } from './confirmation-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
+export { type Counter, findCounter } from './counters.ts';
 export { type Database, type DatabaseOptions, isUnavailable, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
 export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
@@ -117,6 +118,7 @@ export {
   type SigningKey,
   type SigningKeyStore,
 } from './signing-key-store.ts';
+export type { RunNow, Statement, Statements, StatementValue } from './statements/statement.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';
 export {

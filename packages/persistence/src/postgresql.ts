@@ -6,8 +6,17 @@ import { errorCode } from './error-code.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { grantToServingRole, migratePostgresql } from './migrate-postgresql.ts';
 import { readMigrations } from './migration-files.ts';
+import { createPostgresqlStatements } from './statements/postgresql-statements.ts';
+import type { Statements } from './statements/statement.ts';
 
 const connectionTimeoutMillis = 10_000;
+
+type PostgresqlConnections = {
+  prisma: PrismaClient;
+  statements: Statements;
+  connections(): DatabaseConnections;
+  disconnect(): Promise<void>;
+};
 
 /**
  * Migrates with one URL and opens the other.
@@ -16,10 +25,7 @@ const connectionTimeoutMillis = 10_000;
  * @param migrateUrl the owner's; may be the same
  * @throws {StartupError} when either cannot be reached, or a migration cannot be applied
  */
-export async function openPostgresql(
-  url: string,
-  migrateUrl: string,
-): Promise<{ prisma: PrismaClient; connections(): DatabaseConnections }> {
+export async function openPostgresql(url: string, migrateUrl: string): Promise<PostgresqlConnections> {
   await withConnection('PORTCULLIS_MIGRATE_DATABASE_URL', migrateUrl, async (client) => {
     await migratePostgresql(client, readMigrations('postgresql'));
     const servingRole = userOf(url);
@@ -31,7 +37,12 @@ export async function openPostgresql(
     adapter: new PrismaPg(pool, { disposeExternalPool: true }),
     transactionOptions: { maxWait: 10_000, timeout: 10_000 },
   });
-  return { prisma, connections: () => connectionsOf(pool) };
+  return {
+    prisma,
+    statements: createPostgresqlStatements(pool),
+    connections: () => connectionsOf(pool),
+    disconnect: () => prisma.$disconnect(),
+  };
 }
 
 function connectionsOf({ totalCount, idleCount, waitingCount }: pg.Pool): DatabaseConnections {

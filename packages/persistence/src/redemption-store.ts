@@ -1,14 +1,24 @@
-import type { AuditEvent } from '@portcullis/platform';
+import { type AuditEvent, timeOrderedIds } from '@portcullis/platform';
 import type { AdapterPayload } from 'oidc-provider';
-import { createAuditLog } from './audit-log.ts';
+import { toRow } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { fromEpoch, toEpoch } from './engine-adapter/payload-form.ts';
 import { refreshTokenColumns, refreshTokenPayload } from './engine-adapter/refresh-tokens.ts';
-import type { Grant } from './generated/postgresql/client.ts';
-import { createGrantStore, isUseDue } from './grant-store.ts';
+import { useDueSince } from './grant-store.ts';
 import { openAnswer, sealAnswer } from './sealed-answer.ts';
+import type { RefreshTokenRow } from './statements/inserts.ts';
+import {
+  AUTHORIZATION_CODE,
+  type Consumption,
+  REFRESH_TOKEN,
+  type RedemptionOutcome,
+  type RedemptionRows,
+  writeRedemption,
+} from './statements/redemption.ts';
 import { hashToken } from './token-hash.ts';
-import { inOneCommit } from './transaction.ts';
+import { inOneWrite } from './transaction.ts';
+
+const nextEventId = timeOrderedIds();
 
 /** A refresh token as the engine made it, not stored yet. */
 export type IssuedRefreshToken = { value: string; payload: AdapterPayload; expiresInSeconds: number | undefined };
@@ -102,14 +112,7 @@ export function createRedemptionStore(database: Database): RedemptionStore {
   const { prisma } = database;
   return {
     redeemCode: ({ value, issued, now, ...common }) =>
-      redeem(database, { ...common, now }, async (within) => {
-        const { count } = await within.prisma.authorizationCode.updateMany({
-          where: { id: hashToken(value), consumedAt: null },
-          data: { consumedAt: now },
-        });
-        if (count === 1 && issued) await store(within, issued, now);
-        return count === 1;
-      }),
+      redeem(database, { ...common, now }, { value, issued, consumption: { of: AUTHORIZATION_CODE, values: [] } }),
     noteCodeAnswered: async ({ code, parallelUntil }) => {
       await prisma.authorizationCode.updateMany({ where: { id: hashToken(code) }, data: { parallelUntil } });
     },
@@ -117,22 +120,17 @@ export function createRedemptionStore(database: Database): RedemptionStore {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });
       return row?.consumedAt ? { parallelUntil: row.parallelUntil ?? undefined } : undefined;
     },
-    rotate: ({ value, successor, fingerprint, answer, forgetAt, now, ...common }) =>
-      redeem(database, { ...common, now }, async (within) => {
-        const id = hashToken(value);
-        const { count } = await within.prisma.refreshToken.updateMany({
-          where: { id, consumedAt: null },
-          data: {
-            consumedAt: now,
-            ...(forgetAt && { expiresAt: forgetAt }),
-            successorId: hashToken(successor.value),
-            requestFingerprint: fingerprint,
-            ...(answer && { sealedAnswer: sealAnswer(answer.text, { value, id }), answerExpiresAt: answer.expiresAt }),
-          },
-        });
-        if (count === 1) await store(within, successor, now);
-        return count === 1;
-      }),
+    rotate: ({ value, successor, fingerprint, answer, forgetAt, now, ...common }) => {
+      const values = [
+        forgetAt ?? null,
+        hashToken(successor.value),
+        fingerprint,
+        answer ? sealAnswer(answer.text, { value, id: hashToken(value) }) : null,
+        answer?.expiresAt ?? null,
+      ];
+      const consumption = { of: REFRESH_TOKEN, values };
+      return redeem(database, { ...common, now }, { value, issued: successor, consumption });
+    },
     findRotated: async (value) => {
       const id = hashToken(value);
       const row = await prisma.refreshToken.findUnique({ where: { id } });
@@ -180,69 +178,44 @@ export function createRedemptionStore(database: Database): RedemptionStore {
   };
 }
 
-/** Takes a redemption back whose grant, or whose code or token, is gone. */
-class Refused extends Error {
-  readonly reason: RefusalReason;
-
-  constructor(reason: RefusalReason) {
-    super(reason);
-    this.reason = reason;
-  }
-}
+type Presented = { value: string; consumption: Consumption; issued: IssuedRefreshToken | undefined };
 
 async function redeem(
   database: Database,
   { grantId, tokensEndedUntil, event, now }: Pick<Redemption, 'grantId' | 'tokensEndedUntil' | 'event' | 'now'>,
-  consume: (within: Database) => Promise<boolean>,
+  { value, consumption, issued }: Presented,
 ): Promise<RedemptionResult> {
-  try {
-    await inOneCommit(database, async (within) => {
-      const grant = await holdGrant(within, { grantId, now });
-      if (!grant) throw new Refused('grant_ended');
-      if (grant.tokensEndedUntil?.getTime() !== tokensEndedUntil?.getTime()) throw new Refused('grant_changed');
-      if (!(await consume(within))) throw new Refused('already_redeemed');
-      if (isUseDue(grant, now)) await createGrantStore(within).noteUse({ id: grantId, now });
-      await createAuditLog(within).record(event);
-    });
+  const rows: RedemptionRows = {
+    grantId,
+    tokensEndedUntil: tokensEndedUntil ?? null,
+    useDueSince: useDueSince(now),
+    id: hashToken(value),
+    consumption,
+    issued: issued && refreshTokenRow(issued, now),
+    event: toRow(nextEventId(event.time), event),
+    now,
+  };
+  const { grant, consumed } = await inOneWrite(database, () => writeRedemption(database, rows));
+  if (consumed) {
+    database.noteRecorded(event);
     return { ok: true };
-  } catch (cause) {
-    if (cause instanceof Refused) return { ok: false, refusal: { reason: cause.reason } };
-    throw cause;
   }
+  return { ok: false, refusal: { reason: refusalReason(grant, { tokensEndedUntil, now }) } };
 }
 
-type HeldGrant = Pick<Grant, 'expiresAt' | 'tokensEndedUntil' | 'lastUsedAt'>;
-
-/**
- * Keeps a grant from ending before the transaction does: whoever revokes it either came before, and nothing is issued
- * any more, or waits, and finds what was issued. A SQLite transaction has the database to itself anyway. The row is
- * locked and hardly ever written, or else refreshes without a pause could make a serializable revocation fail again and
- * again.
- */
-async function holdGrant(
-  { kind, prisma }: Database,
-  { grantId, now }: { grantId: string; now: Date },
-): Promise<HeldGrant | undefined> {
-  const grant =
-    kind === 'postgresql'
-      ? (
-          await prisma.$queryRaw<HeldGrant[]>`
-            SELECT "expiresAt", "tokensEndedUntil", "lastUsedAt" FROM "Grant" WHERE "id" = ${grantId} FOR UPDATE`
-        )[0]
-      : await prisma.grant.findUnique({
-          where: { id: grantId },
-          select: { expiresAt: true, tokensEndedUntil: true, lastUsedAt: true },
-        });
-  return grant && grant.expiresAt > now ? grant : undefined;
+function refusalReason(
+  grant: RedemptionOutcome['grant'],
+  { tokensEndedUntil, now }: Pick<Redemption, 'tokensEndedUntil' | 'now'>,
+): RefusalReason {
+  if (!grant || grant.expiresAt <= now) return 'grant_ended';
+  const isAsRead = grant.tokensEndedUntil?.getTime() === tokensEndedUntil?.getTime();
+  return isAsRead ? 'already_redeemed' : 'grant_changed';
 }
 
-async function store({ prisma }: Database, issued: IssuedRefreshToken, now: Date): Promise<void> {
-  const { value, payload, expiresInSeconds } = issued;
+function refreshTokenRow({ value, payload, expiresInSeconds }: IssuedRefreshToken, now: Date): RefreshTokenRow {
   // The server's clock, not the engine's, says when it ends: the same clock asks later.
   const { exp, ...rest } = payload;
   // Lives count in whole seconds from whole seconds, or the last one would outlive the cap by a fraction.
   const second = fromEpoch(toEpoch(now));
-  await prisma.refreshToken.create({
-    data: { id: hashToken(value), ...refreshTokenColumns(rest, expiresInSeconds, second) },
-  });
+  return { id: hashToken(value), ...refreshTokenColumns(rest, expiresInSeconds, second) };
 }

@@ -3,6 +3,7 @@ import { secondsAfter } from './client-lifetimes.ts';
 import type { Database } from './database.ts';
 import type { Revocation as RevocationRow } from './generated/postgresql/client.ts';
 import { REVOCATION_CHANNEL } from './revocation-signal.ts';
+import { REVOCATION_OF } from './statements/lookups.ts';
 
 /** Access tokens that end before they expire: those of one grant for one resource. */
 export type Revocation = {
@@ -49,7 +50,7 @@ const BATCH_ROWS = 1000;
 
 /** Reads the revocations of a database. */
 export function createRevocationLog(database: Database): RevocationLog {
-  const { prisma } = database;
+  const { prisma, statements } = database;
   return {
     watermark: () => watermarkOf(database),
     // The watermark first: what was not over when it was taken is at or above it, and is read again next time.
@@ -72,16 +73,8 @@ export function createRevocationLog(database: Database): RevocationLog {
       return rows.map(toRevocation);
     },
     covers: async ({ grantId, resource, issuedAt, now }) => {
-      const covering = await prisma.revocation.findFirst({
-        where: {
-          grantId,
-          resource,
-          expiresAt: { gt: now },
-          OR: [{ issuedUntil: null }, { issuedUntil: { gte: issuedAt } }],
-        },
-        select: { id: true },
-      });
-      return covering !== null;
+      const covering = await statements.run(REVOCATION_OF, grantId, resource, now, issuedAt);
+      return covering.length > 0;
     },
   };
 }

@@ -8,6 +8,10 @@ import { migrateSqlite } from './migrate-sqlite.ts';
 import { readMigrations } from './migration-files.ts';
 import { createSqliteAdapter } from './sqlite-adapter.ts';
 import { isSqliteError, openConnection, type SqliteConnection, type SqliteError } from './sqlite-connection.ts';
+import { openSqliteStatements } from './statements/sqlite-statements.ts';
+import type { Statements } from './statements/statement.ts';
+
+type SqliteConnections = { prisma: PrismaClient; statements: Statements; disconnect(): Promise<void> };
 
 /**
  * Opens, creates (readable by its owner alone) and migrates a SQLite file.
@@ -15,7 +19,7 @@ import { isSqliteError, openConnection, type SqliteConnection, type SqliteError 
  * @param url `file:` with an absolute path
  * @throws {StartupError} when the file cannot be opened or is no database of ours
  */
-export async function openSqlite(url: string): Promise<PrismaClient> {
+export async function openSqlite(url: string): Promise<SqliteConnections> {
   const path = fileURLToPath(url);
   createFile(path);
   try {
@@ -23,7 +27,16 @@ export async function openSqlite(url: string): Promise<PrismaClient> {
   } catch (cause) {
     throw isSqliteError(cause) ? unusable(path, cause) : cause;
   }
-  return connect(path);
+  const prisma = connect(path);
+  const statements = openSqliteStatements(path);
+  return {
+    prisma,
+    statements,
+    disconnect: async () => {
+      await statements.close();
+      await prisma.$disconnect();
+    },
+  };
 }
 
 function createFile(path: string): void {

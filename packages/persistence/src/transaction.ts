@@ -3,6 +3,7 @@ import type { AuditEvent } from '@portcullis/platform';
 import { inSpan } from '@portcullis/platform/watching';
 import { type Database, isUniqueViolation, isWriteConflict } from './database.ts';
 import type { PrismaClient } from './generated/postgresql/client.ts';
+import { createTransactionStatements } from './statements/transaction-statements.ts';
 
 /** How often something is done in all, where others write at the same time: of eight at once each has its turn. */
 const ATTEMPTS = 8;
@@ -34,6 +35,17 @@ export function inTransaction<T>(database: Database, work: (within: Database) =>
   return repeated(database, work, { isolationLevel: 'Serializable' });
 }
 
+/**
+ * Does one write that is a whole by itself; where two lock each other out, one of them is done over.
+ *
+ * @param write makes it, and nothing else
+ */
+export function inOneWrite<T>({ kind }: Pick<Database, 'kind'>, write: () => Promise<T>): Promise<T> {
+  return inSpan({ name: 'database transaction', attributes: { 'db.system.name': kind } }, (span) =>
+    untilWritten(write, (times) => span.note({ 'portcullis.attempts': times })),
+  );
+}
+
 function repeated<T>(
   database: Database,
   work: (within: Database) => Promise<T>,
@@ -47,35 +59,41 @@ function repeated<T>(
 
 type Attempts = { isolationLevel?: 'Serializable'; onRepeated(times: number): void };
 
-async function attempts<T>(
+function attempts<T>(
   database: Database,
   work: (within: Database) => Promise<T>,
   { onRepeated, ...options }: Attempts,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    if (attempt > 1) onRepeated(attempt);
+  return untilWritten(async () => {
     const recorded: AuditEvent[] = [];
     let announced = false;
     const announce = () => {
       announced = true;
     };
     const revocationSignal = { ...database.revocationSignal, announce };
+    const result = await database.prisma.$transaction((client) => {
+      // It lacks only what opens, closes and nests; nobody inside asks for these.
+      const prisma = client as PrismaClient;
+      return work({
+        ...database,
+        revocationSignal,
+        noteRecorded: (event) => recorded.push(event),
+        prisma,
+        statements: createTransactionStatements({ kind: database.kind, prisma }),
+        isTransaction: true,
+      });
+    }, options);
+    if (announced) database.revocationSignal.announce();
+    for (const event of recorded) database.noteRecorded(event);
+    return result;
+  }, onRepeated);
+}
+
+async function untilWritten<T>(write: () => Promise<T>, onRepeated: (attempt: number) => void): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    if (attempt > 1) onRepeated(attempt);
     try {
-      const result = await database.prisma.$transaction(
-        // A transaction's client lacks only what opens, closes and nests; nobody inside asks for these.
-        (prisma) =>
-          work({
-            ...database,
-            revocationSignal,
-            noteRecorded: (event) => recorded.push(event),
-            prisma: prisma as PrismaClient,
-            isTransaction: true,
-          }),
-        options,
-      );
-      if (announced) database.revocationSignal.announce();
-      for (const event of recorded) database.noteRecorded(event);
-      return result;
+      return await write();
     } catch (cause) {
       if (isWriteConflict(cause) && attempt < ATTEMPTS) await pause(pauseMs(attempt));
       // A key that was free when it was looked for can be taken when it is written: seen again, it is there.

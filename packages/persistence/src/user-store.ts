@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Database, isUniqueViolation } from './database.ts';
 import { endTokens, endTokensSoFar, untilRequestsEnd } from './grant-ending.ts';
 import { narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
+import { USER_WITH_ROLES } from './statements/lookups.ts';
 import { inTransaction } from './transaction.ts';
 
 /** A person who can sign in. */
@@ -61,7 +62,7 @@ const firstAdministratorRoles = ['admin', 'lead'];
 
 /** Users and their roles. */
 export function createUserStore(database: Database): UserStore {
-  const { prisma } = database;
+  const { prisma, statements } = database;
   const withRoles = { roles: { select: { role: true }, orderBy: { role: 'asc' } } } as const;
 
   return {
@@ -87,7 +88,11 @@ export function createUserStore(database: Database): UserStore {
         throw error;
       }
     },
-    findById: async (id) => optionalUser(await prisma.user.findUnique({ where: { id }, include: withRoles })),
+    findById: async (id) => {
+      const rows = await statements.run<UserAndRole>(USER_WITH_ROLES, id);
+      const [user] = rows;
+      return user && toUser({ ...user, roles: rows.flatMap(({ role }) => (role === null ? [] : { role })) });
+    },
     findByEmail: async (email) => {
       // PostgreSQL refuses U+0000 in text, and no address has it.
       if (email.includes('\0')) return undefined;
@@ -158,6 +163,9 @@ function newUser({ email, roles, now }: { email: string; roles: readonly string[
     roles: { create: roles.map((role) => ({ role })) },
   };
 }
+
+/** A user beside one of the roles; null where there is none. */
+type UserAndRole = Omit<User, 'roles'> & { role: string | null };
 
 type UserRow = Omit<User, 'roles'> & { roles: { role: string }[] };
 

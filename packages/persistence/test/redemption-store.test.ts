@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AuditEvent } from '@portcullis/platform';
 import { rounds } from '@portcullis/test-database';
@@ -159,7 +160,7 @@ describe('a rotation', () => {
       }
     };
     const attack = Promise.all(Array.from({ length: 4 }, refreshing));
-    while (rotations < 10) await database.db.ready();
+    while (rotations < 10) await nextTurn();
     const revocation = inTransaction(database.db, async ({ prisma }) => {
       await prisma.grant.findUnique({ where: { id: grantId } });
       for (let statement = 0; statement < 5; statement++) await prisma.user.count();

@@ -1,4 +1,4 @@
-import type { Database } from '@portcullis/persistence';
+import { type Database, findCounter } from '@portcullis/persistence';
 import { RateLimiterPrisma, RateLimiterRes } from 'rate-limiter-flexible';
 
 /** Whether one more try is allowed, and how long to wait otherwise; `first` for the first that is refused in a window. */
@@ -19,21 +19,21 @@ export type FailureLimitOptions = { name: string; failures: number; windowSecond
 
 /** Makes a limit over the database. */
 export function createFailureLimit(
-  { prisma }: Database,
+  database: Database,
   { name, failures, windowSeconds }: FailureLimitOptions,
 ): FailureLimit {
   const limiter = new RateLimiterPrisma({
-    storeClient: prisma,
+    storeClient: database.prisma,
     tableName: 'rateLimit',
     keyPrefix: name,
     points: failures,
     duration: windowSeconds,
     clearExpiredByTimeout: false,
   });
-  const refusal = ({ msBeforeNext, consumedPoints }: RateLimiterRes): Allowance => ({
+  const refusal = (o: { waitMs: number; taken: number }): Allowance => ({
     allowed: false,
-    retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)),
-    first: consumedPoints === failures + 1,
+    retryAfterSeconds: Math.max(1, Math.ceil(o.waitMs / 1000)),
+    first: o.taken === failures + 1,
   });
   return {
     async take(key) {
@@ -41,13 +41,17 @@ export function createFailureLimit(
         await limiter.consume(key);
         return { allowed: true };
       } catch (cause) {
-        if (cause instanceof RateLimiterRes) return refusal(cause);
+        if (cause instanceof RateLimiterRes)
+          return refusal({ waitMs: cause.msBeforeNext, taken: cause.consumedPoints });
         throw cause;
       }
     },
     async check(key) {
-      const state = await limiter.get(key);
-      return state && state.consumedPoints >= failures ? refusal(state) : { allowed: true };
+      // Counters end by the system's clock: the library that counts knows no other.
+      const now = new Date();
+      const counter = await findCounter(database, { key: `${name}:${key}`, now });
+      if (!counter || counter.points < failures) return { allowed: true };
+      return refusal({ waitMs: counter.expire ? counter.expire.getTime() - now.getTime() : 0, taken: counter.points });
     },
     async giveBack(key) {
       await limiter.reward(key);

@@ -1,5 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Grant } from '../generated/postgresql/client.ts';
 import { endGrantsAlone } from '../grant-ending.ts';
+import { GRANT_BY_ID } from '../statements/lookups.ts';
 import { inTransaction } from '../transaction.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -26,7 +28,7 @@ export function grantsAdapter({ database, prisma, clock }: AdapterDependencies):
       await prisma.grant.upsert({ where: { id }, create: { id, ...columns }, update: columns });
     },
     find: async (id) => {
-      const row = await prisma.grant.findUnique({ where: { id } });
+      const [row] = await database.statements.run<Grant>(GRANT_BY_ID, id);
       if (!row || row.expiresAt <= clock()) return undefined;
       return present({
         ...parsePayload(row.detail),

@@ -1,5 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { RefreshToken } from '../generated/postgresql/client.ts';
+import { REFRESH_TOKEN_BY_ID } from '../statements/lookups.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -15,7 +16,7 @@ import {
 } from './payload-form.ts';
 
 /** Refresh tokens, known by their hash. Rotating one takes more than the engine can say: see `redemption-store.ts`. */
-export function refreshTokensAdapter({ prisma, clock }: AdapterDependencies): Adapter {
+export function refreshTokensAdapter({ database, prisma, clock }: AdapterDependencies): Adapter {
   return adapterOf('RefreshToken', {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
@@ -23,7 +24,7 @@ export function refreshTokensAdapter({ prisma, clock }: AdapterDependencies): Ad
       await prisma.refreshToken.upsert({ where: { id }, create: { id, ...columns }, update: columns });
     },
     find: async (value) => {
-      const row = await prisma.refreshToken.findUnique({ where: { id: hashToken(value) } });
+      const [row] = await database.statements.run<RefreshToken>(REFRESH_TOKEN_BY_ID, hashToken(value));
       return row && row.expiresAt > clock() ? refreshTokenPayload(value, row) : undefined;
     },
     destroy: async (value) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuthorizationServer, EgressNetwork } from '@portcullis/authorization-server';
 import { createAuthorizationServer, createHttpServer, readConfig } from '@portcullis/authorization-server';
-import type { Database } from '@portcullis/persistence';
+import type { Database, RunNow, Statement, Statements, StatementValue } from '@portcullis/persistence';
 import { openDatabase } from '@portcullis/persistence';
 import { createLogger, listen } from '@portcullis/platform';
 import { findFreePort } from '../../../src/index.ts';
@@ -72,7 +72,11 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     readConfig({ PORTCULLIS_ISSUER: issuer, PORTCULLIS_CONFIG: file, ...env }),
   );
   const opened = await openDatabase({ url: databaseUrl });
-  const database = { ...opened, prisma: watched(opened.prisma, options) };
+  const database = {
+    ...opened,
+    prisma: watched(opened.prisma, options),
+    statements: watchedStatements(opened.statements, options),
+  };
   let movedMs = 0;
   const clock = () => new Date(Date.now() + movedMs);
   const log = createLogger({ name: 'in-process', level: 'silent' });
@@ -123,6 +127,25 @@ function watched(
       return isModel && beforeQuery ? announced(value, (operation) => beforeQuery(`${name}.${operation}`)) : value;
     },
   });
+}
+
+/** A redemption is a transaction of its own; every other statement is a query like those of the models. */
+function watchedStatements(
+  { run, inOneCommit }: Statements,
+  {
+    aroundTransaction = (transact) => transact(),
+    beforeQuery,
+  }: Pick<InProcessOptions, 'aroundTransaction' | 'beforeQuery'>,
+): Statements {
+  return {
+    async run<Row>(statement: Statement, ...values: StatementValue[]) {
+      if (statement.name.startsWith('redemption.'))
+        return (await aroundTransaction(() => run(statement, ...values))) as Row[];
+      await beforeQuery?.(statement.name);
+      return run<Row>(statement, ...values);
+    },
+    inOneCommit: async <T>(work: (now: RunNow) => T) => (await aroundTransaction(() => inOneCommit(work))) as T,
+  };
 }
 
 function announced(model: object, before: BeforeQuery): object {

@@ -1,0 +1,41 @@
+import { Prisma } from '../generated/postgresql/client.ts';
+import { columnsOf, reading } from './statement.ts';
+
+/** `$1`: the client's id. */
+export const CLIENT_BY_ID = reading(
+  'client.findUnique',
+  `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)} FROM "Client" WHERE "id" = $1`,
+);
+
+/** `$1`: the user's id. One row for each role, and one without for a user who has none. */
+export const USER_WITH_ROLES = reading(
+  'user.findUnique',
+  `SELECT ${columnsOf('User', Prisma.UserScalarFieldEnum)}, "UserRole"."role"
+   FROM "User" LEFT JOIN "UserRole" ON "UserRole"."userId" = "User"."id" WHERE "User"."id" = $1
+   ORDER BY "UserRole"."role"`,
+);
+
+/** `$1`: the grant's id. */
+export const GRANT_BY_ID = reading(
+  'grant.findUnique',
+  `SELECT ${columnsOf('Grant', Prisma.GrantScalarFieldEnum)} FROM "Grant" WHERE "id" = $1`,
+);
+
+/** `$1`: the hash of the token. */
+export const REFRESH_TOKEN_BY_ID = reading(
+  'refreshToken.findUnique',
+  `SELECT ${columnsOf('RefreshToken', Prisma.RefreshTokenScalarFieldEnum)} FROM "RefreshToken" WHERE "id" = $1`,
+);
+
+/** `$1`: grant, `$2`: resource, `$3`: now, `$4`: when the token was issued. A row where such a token is revoked. */
+export const REVOCATION_OF = reading(
+  'revocation.findFirst',
+  `SELECT "id" FROM "Revocation" WHERE "grantId" = $1 AND "resource" = $2 AND "expiresAt" > $3::timestamp(3)
+   AND ("issuedUntil" IS NULL OR "issuedUntil" >= $4::timestamp(3)) LIMIT 1`,
+);
+
+/** `$1`: the key of a limit, `$2`: now. */
+export const COUNTER_OF = reading(
+  'rateLimit.findFirst',
+  `SELECT "points", "expire" FROM "RateLimit" WHERE "key" = $1 AND ("expire" IS NULL OR "expire" > $2::timestamp(3))`,
+);

@@ -1,0 +1,139 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import Database from 'libsql';
+import { createStatements, type SqliteValue } from '../sqlite-statements.ts';
+import type { RunNow, Statement, Statements, StatementValue } from './statement.ts';
+
+/** How long a statement waits for another connection's transaction to end. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+/** Statements on a connection of their own. */
+export type SqliteStatements = Statements & {
+  /** Ends the connection once everything that was begun is done. */
+  close(): Promise<void>;
+};
+
+/**
+ * Opens a file that is there and migrated. The driver works in this thread, and between the beginning of a transaction
+ * and its commit nothing else happens here: no other connection of this process ever waits for one.
+ */
+export function openSqliteStatements(path: string): SqliteStatements {
+  const connection = new Database(path);
+  const run = runOn(connection);
+  const waiting: Unit[] = [];
+  let committing: Promise<void> | undefined;
+
+  const commitWaiting = async () => {
+    while (waiting.length > 0) {
+      // Whatever arrives by then comes along.
+      await nextTurn();
+      try {
+        await whenNotBusy(() => connection.exec('BEGIN IMMEDIATE'));
+        commit(connection, run, waiting.splice(0));
+      } catch (cause) {
+        for (const { reject } of waiting.splice(0)) reject(cause);
+      }
+    }
+    committing = undefined;
+  };
+  const inOneCommit = <T>(work: (now: RunNow) => T) =>
+    new Promise<T>((resolve, reject) => {
+      waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
+      committing ??= commitWaiting();
+    });
+
+  return {
+    run: <Row>(statement: Statement, ...values: StatementValue[]) =>
+      statement.writes
+        ? inOneCommit((now) => now<Row>(statement, ...values))
+        : whenNotBusy(() => run<Row>(statement, ...values)),
+    inOneCommit,
+    close: async () => {
+      await committing;
+      connection.close();
+    },
+  };
+}
+
+/** What one caller wants written, and how it is told what became of that. */
+type Unit = { work(run: RunNow): unknown; resolve(result: unknown): void; reject(cause: unknown): void };
+
+/** Does the work of each in a transaction that has begun, and commits; one that fails takes back its own writes alone. */
+function commit(connection: Database.Database, run: RunNow, units: readonly Unit[]): void {
+  try {
+    const settled = units.map((unit) => attempt(connection, run, unit));
+    connection.exec('COMMIT');
+    for (const settle of settled) settle();
+  } catch (cause) {
+    // A full disk ends a transaction by itself.
+    if (connection.inTransaction) connection.exec('ROLLBACK');
+    for (const { reject } of units) reject(cause);
+  }
+}
+
+/** Returns what tells the caller, once it is true. */
+function attempt(connection: Database.Database, run: RunNow, { work, resolve, reject }: Unit): () => void {
+  connection.exec('SAVEPOINT "unit"');
+  try {
+    const result = work(run);
+    connection.exec('RELEASE "unit"');
+    return () => resolve(result);
+  } catch (cause) {
+    connection.exec('ROLLBACK TO "unit"');
+    connection.exec('RELEASE "unit"');
+    return () => reject(cause);
+  }
+}
+
+/** Rows as Prisma's client would give them. */
+function runOn(connection: Database.Database): RunNow {
+  const prepared = createStatements(connection);
+  return <Row>({ sqlite }: Statement, ...values: StatementValue[]) => {
+    const { columns, declaredTypes, rows } = prepared.run(sqlite, values.map(toSqlite));
+    return rows.map((row) => Object.fromEntries(row.map(readerOf(columns, declaredTypes)))) as Row[];
+  };
+}
+
+/** SQLite has neither booleans nor times; what a column was declared as says what its numbers and texts stand for. */
+function readerOf(columns: readonly string[], declaredTypes: readonly string[]) {
+  return (value: SqliteValue, index: number) => [columns[index] ?? '', read(value, declaredTypes[index])] as const;
+}
+
+function read(value: SqliteValue, declared: string | undefined): unknown {
+  if (value === null) return null;
+  switch (declared) {
+    case 'BOOLEAN':
+      return Number(value) !== 0;
+    case 'DATETIME':
+      return new Date(String(value));
+    case 'INTEGER':
+      return Number(value);
+    default:
+      return value;
+  }
+}
+
+/** Times as Prisma's adapter writes them: they are compared as texts. */
+function toSqlite(value: StatementValue): SqliteValue {
+  if (value instanceof Date) return value.toISOString().replace('Z', '+00:00');
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+/** Tries again while another connection writes. SQLite's own busy_timeout would hold the event loop. */
+async function whenNotBusy<T>(attempt: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      await delay(1 + Math.random() * 9);
+    }
+  }
+}
+
+const PRIMARY_CODE_MASK = 0xff;
+const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && ((error.rawCode ?? 0) & PRIMARY_CODE_MASK) === SQLITE_BUSY;
+}

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import Database from 'libsql';
+import { openSqliteStatements, type SqliteStatements } from '../../src/statements/sqlite-statements.ts';
+import { reading, writing } from '../../src/statements/statement.ts';
+
+const ADD = writing('add', 'INSERT INTO "Number" VALUES ($1)');
+const ALL = reading('all', 'SELECT "n" FROM "Number" ORDER BY "n"');
+
+let folder: string;
+let other: Database.Database;
+let statements: SqliteStatements;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'portcullis-commit-'));
+  const file = join(folder, 'numbers.sqlite');
+  other = new Database(file);
+  other.exec('PRAGMA journal_mode = WAL; CREATE TABLE "Number" ("n" INTEGER PRIMARY KEY)');
+  statements = openSqliteStatements(file);
+});
+afterEach(async () => {
+  await statements.close();
+  other.close();
+  await rm(folder, { recursive: true });
+});
+
+const numbers = () => (other.prepare(ALL.sqlite).all() as { n: number }[]).map(({ n }) => n);
+
+test('what fails takes back its own writes, and nobody else’s that share its commit', async () => {
+  const results = await Promise.allSettled(
+    [1, 2, 1, 3].map((n) =>
+      statements.inOneCommit((run) => {
+        run(ADD, n * 10);
+        run(ADD, n);
+        return n;
+      }),
+    ),
+  );
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+  expect(numbers()).toEqual([1, 2, 3, 10, 20, 30]);
+});
+
+test('each sees what was written before its turn, and nobody is told before it is durable', async () => {
+  const seen: unknown[] = [];
+  const both = [1, 2].map((n) =>
+    statements
+      .inOneCommit((run) => {
+        run(ADD, n);
+        return run(ALL).length;
+      })
+      .then((count) => seen.push([count, numbers().length])),
+  );
+  await Promise.all(both);
+  expect(seen).toEqual([
+    [1, 2],
+    [2, 2],
+  ]);
+});
+
+test('while another connection writes, it waits, and the event loop goes on', async () => {
+  other.exec('BEGIN IMMEDIATE');
+  let done = false;
+  const written = statements.run(ADD, 1).then(() => {
+    done = true;
+  });
+  for (let turn = 0; turn < 100; turn++) await nextTurn();
+  expect(done).toBe(false);
+  expect(await statements.run(ALL)).toEqual([]);
+  other.prepare(ADD.sqlite).run(2);
+  other.exec('COMMIT');
+  await written;
+  expect(numbers()).toEqual([1, 2]);
+});
+
+test('where the commit itself fails, nobody is told that it is done, and the next one is', async () => {
+  other.exec('CREATE TABLE "Child" ("n" INTEGER REFERENCES "Number" ("n") DEFERRABLE INITIALLY DEFERRED)');
+  const orphan = writing('orphan', 'INSERT INTO "Child" VALUES ($1)');
+  const results = await Promise.allSettled([statements.run(ADD, 1), statements.run(orphan, 99)]);
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(numbers()).toEqual([]);
+  await statements.run(ADD, 2);
+  expect(numbers()).toEqual([2]);
+});
+
+test('it ends after what was begun', async () => {
+  const written = statements.run(ADD, 1);
+  await statements.close();
+  await written;
+  expect(numbers()).toEqual([1]);
+  statements = openSqliteStatements(join(folder, 'numbers.sqlite'));
+});
