@@ -33,15 +33,20 @@ export async function openPostgresql(url: string, migrateUrl: string): Promise<P
   });
   if (migrateUrl !== url) await withConnection('DATABASE_URL', url, async () => {});
   const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis, keepAlive: true });
+  // A connection that breaks while it is idle reports it here; the next query opens another.
+  pool.on('error', () => {});
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool, { disposeExternalPool: true }),
+    adapter: new PrismaPg(pool),
     transactionOptions: { maxWait: 10_000, timeout: 10_000 },
   });
   return {
     prisma,
     statements: createPostgresqlStatements(pool),
     connections: () => connectionsOf(pool),
-    disconnect: () => prisma.$disconnect(),
+    disconnect: async () => {
+      await prisma.$disconnect();
+      await pool.end();
+    },
   };
 }
 

@@ -1,28 +1,26 @@
-import { type Database, isUniqueViolation } from './database.ts';
+import type { Database } from './database.ts';
+import { writing } from './statements/statement.ts';
 import { hashToken } from './token-hash.ts';
 
 /** An identifier that may be used once, and the moment from which nobody can use it again anyway. */
 export type UsedIdentifier = { identifier: string; until: Date; now: Date };
 
+/** `$1`: the hash, `$2`: until when, `$3`: now. A row for whoever uses it. */
+const USE = writing(
+  'replayedIdentifier.use',
+  `INSERT INTO "ReplayedIdentifier" ("id", "expiresAt") VALUES ($1, $2::timestamp(3))
+   ON CONFLICT ("id") DO UPDATE SET "expiresAt" = excluded."expiresAt"
+   WHERE "ReplayedIdentifier"."expiresAt" <= $3::timestamp(3) RETURNING "id"`,
+);
+
 /**
- * Uses an identifier up. Of several at once, on all replicas, one does: writing is an insert that fails for the others.
+ * Uses an identifier up. Of several at once, on all replicas, one does: the others find the row, which is not over.
  *
  * @returns false when it was used before
  */
 export async function useIdentifier(
-  { prisma }: Pick<Database, 'prisma'>,
-  { identifier, until: expiresAt, now }: UsedIdentifier,
+  { statements }: Pick<Database, 'statements'>,
+  { identifier, until, now }: UsedIdentifier,
 ): Promise<boolean> {
-  const id = hashToken(identifier);
-  try {
-    await prisma.replayedIdentifier.create({ data: { id, expiresAt } });
-    return true;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    const taken = await prisma.replayedIdentifier.updateMany({
-      where: { id, expiresAt: { lte: now } },
-      data: { expiresAt },
-    });
-    return taken.count > 0;
-  }
+  return (await statements.run(USE, hashToken(identifier), until, now)).length > 0;
 }

@@ -1,4 +1,5 @@
 import type { Adapter } from 'oidc-provider';
+import { IDENTIFIER_IN_USE } from '../statements/lookups.ts';
 import { hashToken } from '../token-hash.ts';
 import { useIdentifier } from '../used-identifier.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
@@ -9,17 +10,17 @@ import { requiredExpiryOf } from './payload-form.ts';
  * Identifiers that may be used once (`jti` of client assertions, RFC 7523, section 3).
  * The engine looks first and writes then; of several at once the first to write wins, and the others are refused.
  */
-export function replayedIdentifiersAdapter({ prisma, clock, errors }: AdapterDependencies): Adapter {
+export function replayedIdentifiersAdapter({ database, prisma, clock, errors }: AdapterDependencies): Adapter {
   return adapterOf('ReplayDetection', {
     upsert: async (identifier, payload, expiresIn) => {
       const now = clock();
       const until = requiredExpiryOf(payload, expiresIn, now);
-      if (!(await useIdentifier({ prisma }, { identifier, until, now })))
+      if (!(await useIdentifier(database, { identifier, until, now })))
         throw new errors.InvalidClientAuth('the identifier was used before');
     },
     find: async (identifier) => {
-      const row = await prisma.replayedIdentifier.findUnique({ where: { id: hashToken(identifier) } });
-      return row && row.expiresAt > clock() ? { jti: identifier, kind: 'ReplayDetection' } : undefined;
+      const [row] = await database.statements.run(IDENTIFIER_IN_USE, hashToken(identifier), clock());
+      return row ? { jti: identifier, kind: 'ReplayDetection' } : undefined;
     },
     destroy: async (identifier) => {
       await prisma.replayedIdentifier.deleteMany({ where: { id: hashToken(identifier) } });

@@ -39,3 +39,9 @@ export const COUNTER_OF = reading(
   'rateLimit.findFirst',
   `SELECT "points", "expire" FROM "RateLimit" WHERE "key" = $1 AND ("expire" IS NULL OR "expire" > $2::timestamp(3))`,
 );
+
+/** `$1`: the hash of an identifier, `$2`: now. A row where it was used. */
+export const IDENTIFIER_IN_USE = reading(
+  'replayedIdentifier.findUnique',
+  `SELECT "id" FROM "ReplayedIdentifier" WHERE "id" = $1 AND "expiresAt" > $2::timestamp(3)`,
+);

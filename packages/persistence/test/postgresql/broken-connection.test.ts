@@ -1,12 +1,16 @@
 import { expect, test } from '@jest/globals';
 import { createTestDatabase } from '@portcullis/test-database';
 import pg from 'pg';
-import { openDatabase } from '../../src/database.ts';
+import { type Database, openDatabase } from '../../src/database.ts';
+import { CLIENT_BY_ID } from '../../src/statements/lookups.ts';
 
-test('a server that ends all connections ends neither the process nor the service', async () => {
+test.each([
+  ['Prisma’s client', ({ ready }: Database) => ready()],
+  ['statements alone', ({ statements }: Database) => statements.run(CLIENT_BY_ID, 'nobody')],
+])('a server that ends all connections of %s ends neither the process nor the service', async (_of, ask) => {
   const { url, drop } = await createTestDatabase();
   const db = await openDatabase({ url });
-  await Promise.all([db.ready(), db.ready(), db.ready()]);
+  await Promise.all([ask(db), ask(db), ask(db)]);
 
   const operator = new pg.Client({ connectionString: url });
   await operator.connect();
@@ -18,7 +22,7 @@ test('a server that ends all connections ends neither the process nor the servic
 
   const deadline = Date.now() + 10_000;
   const answers = () =>
-    db.ready().then(
+    ask(db).then(
       () => true,
       () => false,
     );
