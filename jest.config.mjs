@@ -18,6 +18,27 @@ const leftOut = [
   ...(process.env.PORTCULLIS_TEST_WITHOUT_COMPOSE ? ['\\.compose\\.test\\.mjs$'] : []),
 ];
 
+/** End-to-end suites about what a database has a part in: races, crashes, locks, limits, what is stored and how it is asked. */
+const ABOUT_DATABASES = [
+  ...[
+    'attack-audit-trail',
+    'attack-limits',
+    'attack-narrowing',
+    'audit-*',
+    'crash-*',
+    'database-away',
+    'introspection',
+  ],
+  ...['journey-sdk-clients.browser', 'journey-stored-secrets', 'key-rotation', 'leak-secrets', 'master-key-rotation'],
+  ...['model-refresh', 'queries', 'race-*', 'redemption-failures', 'refresh-grace', 'revocation-feed', 'start-health'],
+  ...['volume-refresh', 'postgresql/*'],
+];
+
+/** Everything by default; the test script asks for less where it is to be quick. */
+const onPostgresql = process.env.PORTCULLIS_TEST_QUICK
+  ? ABOUT_DATABASES.map((name) => `test/stack/${name}.test.ts`)
+  : ['test/stack/**/*.test.ts'];
+
 /** Settings that every project has; `tests` are globs below the workspace's folder. */
 function project(displayName, folder, tests = ['test/**/*.test.ts']) {
   return {
@@ -31,15 +52,17 @@ function project(displayName, folder, tests = ['test/**/*.test.ts']) {
   };
 }
 
+const EVERYTHING = { sqlite: ['test/**/*.test.ts'], postgresql: ['test/**/*.test.ts'] };
+
 /**
  * The same tests on both databases, but for those in folders `sqlite/` and `postgresql/` below `test/`.
  * Only a PostgreSQL project starts a PostgreSQL server.
  */
-function onBothDatabases(displayName, folder, tests = ['test/**/*.test.ts']) {
+function onBothDatabases(displayName, folder, { sqlite, postgresql } = EVERYTHING) {
   const kinds = process.env.PORTCULLIS_TEST_WITHOUT_POSTGRESQL ? ['sqlite'] : ['sqlite', 'postgresql'];
   return kinds.map((kind) => ({
     ...project(`${displayName} (${kind})`, folder, [
-      ...tests,
+      ...(kind === 'sqlite' ? sqlite : postgresql),
       `!test/**/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`,
     ]),
     globals: { portcullisTestDatabase: kind },
@@ -67,6 +90,9 @@ export default {
     ...onBothDatabases('mcp-server', 'apps/mcp-server'),
     project('testkit', 'packages/testkit', ['test/**/*.test.ts', '!test/stack/**']),
     project('benchmarks', 'packages/benchmarks'),
-    ...onBothDatabases('testkit-stack', 'packages/testkit', ['test/stack/**/*.test.ts']),
+    ...onBothDatabases('testkit-stack', 'packages/testkit', {
+      sqlite: ['test/stack/**/*.test.ts'],
+      postgresql: onPostgresql,
+    }),
   ],
 };
