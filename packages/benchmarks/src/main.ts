@@ -10,6 +10,7 @@ import { revocation } from './cases/revocation.ts';
 import { scale } from './cases/scale.ts';
 import { soak } from './cases/soak.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
+import { watching } from './cases/watching.ts';
 import { profileInto } from './child-program.ts';
 import { leavingNothing } from './leaving-nothing.ts';
 import { createServers } from './peers/servers.ts';
@@ -22,6 +23,7 @@ const CASES: readonly BenchmarkCase[] = [
   journey,
   login,
   revocation,
+  watching,
   coldStart,
   scale,
   soak,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const CASES = ['machine-limits', 'guard-overhead', 'token-endpoint', 'journey', 'login', 'revocation'];
+const CASES = ['machine-limits', 'guard-overhead', 'token-endpoint', 'journey', 'login', 'revocation', 'watching'];
 
 type Bar = { name: string; median: number; lower: number; upper: number };
 type Report = { results: { name: string; charts: { title: string; bars: Bar[] }[] }[] };

@@ -46,11 +46,15 @@ const LIMITS = {
 
 const CONFIGURATION = { registration: { quota: { perNetworkPerHour: 1_000_000, overallPerHour: 1_000_000 } } };
 
-/** Starts both servers on SQLite, or on two databases of a PostgreSQL server. */
-export async function startPortcullis(databases?: {
-  authorizationServer: string;
-  mcpServer: string;
-}): Promise<Portcullis> {
+/**
+ * Starts both servers on SQLite, or on two databases of a PostgreSQL server.
+ *
+ * @param variables what both get in their environment besides
+ */
+export async function startPortcullis(
+  databases?: { authorizationServer: string; mcpServer: string },
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Portcullis> {
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-benchmark-'));
   const configuration = join(folder, 'portcullis.config.json');
   await writeFile(configuration, JSON.stringify(CONFIGURATION));
@@ -59,6 +63,7 @@ export async function startPortcullis(databases?: {
       LOG_LEVEL: 'info',
       PORTCULLIS_CONFIG: configuration,
       PORTCULLIS_ACCESS_TOKEN_TTL: '3600',
+      ...variables,
       ...(profilingOptions().length > 0 && { NODE_OPTIONS: profilingOptions().join(' ') }),
     },
     authorizationServer: {
