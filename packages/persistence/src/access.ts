@@ -3,6 +3,7 @@ import { endAddedIdentities } from './added-identity-ending.ts';
 import { createAuditLog } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { createGrantStore } from './grant-store.ts';
+import { identityUnlinked } from './identity-unlinked.ts';
 import type { LinkedIdentity } from './linked-identity-store.ts';
 import { createOneTimeLinkStore } from './one-time-link-store.ts';
 import { endPersonalAccessTokens } from './personal-access-token-ending.ts';
@@ -93,19 +94,13 @@ export async function changePassword(database: Database, change: PasswordChange)
 
 async function removeAdded(within: Database, { userId, now, origin }: PasswordChange): Promise<LinkedIdentity[]> {
   const { identities, rolesTaken } = await endAddedIdentities(within, { userId, now });
-  for (const { issuer, subject } of identities) {
+  for (const identity of identities) {
     await createAuditLog(within).record({
       time: now,
-      type: 'user.identity_unlinked',
       outcome: 'success',
       subject: userId,
       ...origin,
-      detail: {
-        by: 'new password',
-        identityProvider: issuer,
-        upstreamSubject: subject,
-        ...(rolesTaken.length > 0 && { rolesTaken }),
-      },
+      ...identityUnlinked({ by: 'new password' }, { identity, rolesTaken }),
     });
   }
   return identities;

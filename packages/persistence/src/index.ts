@@ -53,6 +53,7 @@ export {
   type NarrowResult,
   type RecordedGrant,
 } from './grant-store.ts';
+export { identityUnlinked } from './identity-unlinked.ts';
 export {
   createLinkedIdentityStore,
   type Identity,

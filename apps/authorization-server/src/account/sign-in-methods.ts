@@ -3,6 +3,7 @@ import {
   createLinkedIdentityStore,
   createSignInStore,
   type Database,
+  identityUnlinked,
   inTransaction,
   type LinkedIdentityStore,
   type User,
@@ -87,19 +88,13 @@ export function removeSignInMethod(
   return inTransaction(database, async (within) => {
     const unlinked = await unlinkIdentity(within, { id, userId, signInProviders, mayShutOut: false, now });
     if (!unlinked.ok) return unlinked.reason;
-    const { issuer, subject, givenRoles } = unlinked.identity;
+    const { identity } = unlinked;
     await createAuditLog(within).record({
       time: now,
-      type: 'user.identity_unlinked',
       outcome: 'success',
       subject: userId,
       ...origin,
-      detail: {
-        by: 'account page',
-        identityProvider: issuer,
-        upstreamSubject: subject,
-        ...(givenRoles.length > 0 && { rolesTaken: givenRoles }),
-      },
+      ...identityUnlinked({ by: 'account page' }, { identity, rolesTaken: identity.givenRoles }),
     });
     return 'removed';
   });
