@@ -25,6 +25,8 @@ export type LinkedIdentityStore = {
   find(identity: Identity): Promise<LinkedIdentity | undefined>;
   /** What is linked to a user, the oldest first. */
   list(userId: string): Promise<LinkedIdentity[]>;
+  /** Which of some users have any. */
+  linkedAmong(userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Links an identity to a user. False when it is linked already, to this user or another. */
   link(
     o: Identity & { userId: string; label?: string | undefined; addedByUser?: boolean; now: Date },
@@ -48,6 +50,11 @@ export function createLinkedIdentityStore({ prisma }: Database): LinkedIdentityS
     },
     list: async (userId) =>
       (await prisma.linkedIdentity.findMany({ where: { userId }, orderBy: { createdAt: 'asc' } })).map(toIdentity),
+    linkedAmong: async (userIds) => {
+      const where = { userId: { in: [...userIds] } };
+      const rows = await prisma.linkedIdentity.findMany({ where, select: { userId: true }, distinct: 'userId' });
+      return new Set(rows.map(({ userId }) => userId));
+    },
     link: async ({ issuer, subject, userId, label, addedByUser = false, now }) => {
       const id = idOf({ issuer, subject });
       // In a transaction the second of two that link at once fails at the key, and is done over.

@@ -59,6 +59,7 @@ const user = z.object({
   email: z.string(),
   roles: z.array(z.string()),
   hasPassword: z.boolean(),
+  signsInElsewhere: z.boolean().describe('Whether an account at another service is linked, and signs them in.'),
   disabledAt: moment.nullable(),
 });
 

@@ -169,7 +169,8 @@ function showUser(out: Output, answer: AdminAnswer<'addUser'>): void {
   );
 }
 
-function stateOf({ disabledAt, hasPassword }: User): string {
+function stateOf({ disabledAt, hasPassword, signsInElsewhere }: User): string {
   if (disabledAt !== null) return `disabled since ${shortTime(disabledAt)}`;
-  return hasPassword ? 'active' : 'has set no password yet';
+  if (hasPassword) return 'active';
+  return signsInElsewhere ? 'active, signs in elsewhere' : 'has set no password yet';
 }

@@ -2,6 +2,7 @@ import {
   createLinkedIdentityStore,
   createUserStore,
   type Database,
+  identityUnlinked,
   type LinkedIdentity,
 } from '@portcullis/persistence';
 import type { AdminAnswer } from '@portcullis/platform';
@@ -49,7 +50,7 @@ export function identityHandlers(deps: IdentityAdministration): AdminHandlers<Id
         return {
           ok: true,
           event: { type: 'user.identity_linked', detail: eventDetail(user.id, identity) },
-          answer: { user: shownUser(user), identity: shownIdentity(identity) },
+          answer: { user: await shownUser(user, within), identity: shownIdentity(identity) },
         };
       }),
     unlinkIdentity: (call) =>
@@ -64,12 +65,10 @@ export function identityHandlers(deps: IdentityAdministration): AdminHandlers<Id
         const unlinked = await unlinkIdentity(within, unlinking);
         if (!unlinked.ok) return refuse(unlinked.reason === 'absent' ? UNKNOWN_IDENTITY : LAST_ADMINISTRATOR);
         const { user, identity } = unlinked;
-        const rolesTaken = identity.givenRoles;
-        const detail = { ...eventDetail(userId, identity), ...(rolesTaken.length > 0 && { rolesTaken }) };
         return {
           ok: true,
-          event: { type: 'user.identity_unlinked', detail },
-          answer: { user: shownUser(user), identity: shownIdentity(identity) },
+          event: identityUnlinked({ user: userId }, { identity, rolesTaken: identity.givenRoles }),
+          answer: { user: await shownUser(user, within), identity: shownIdentity(identity) },
         };
       }),
   };

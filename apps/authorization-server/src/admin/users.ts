@@ -1,4 +1,5 @@
 import {
+  createLinkedIdentityStore,
   createOneTimeLinkStore,
   createUserStore,
   type Database,
@@ -31,7 +32,8 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
       const after = cursor === undefined ? undefined : placeOf(cursor, z.string());
       if (cursor !== undefined && after === undefined) return refuse(FOREIGN_CURSOR);
       const users = await createUserStore(database).list({ after, limit: limit + 1 });
-      return { ok: true, answer: pageOf(users, { limit, place: ({ email }) => email, item: shownUser }) };
+      const item = await showing(users, database);
+      return { ok: true, answer: pageOf(users, { limit, place: ({ email }) => email, item }) };
     },
     async addUser(call) {
       const { email, roles, password } = call.body;
@@ -49,7 +51,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
           ok: true,
           event: { type: 'user.created', detail: { user: user.id, roles: user.roles } },
           answer: {
-            user: shownUser({ ...user, passwordHash: passwordHash ?? null }),
+            user: await shownUser({ ...user, passwordHash: passwordHash ?? null }, within),
             ...(passwordLink !== undefined && { passwordLink }),
           },
         };
@@ -76,7 +78,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
         return {
           ok: true,
           event: { type: 'user.password_reset', detail: { user: user.id } },
-          answer: { user: shownUser(user), passwordLink: await linkFor(user, { within, deps, call }) },
+          answer: { user: await shownUser(user, within), passwordLink: await linkFor(user, { within, deps, call }) },
         };
       }),
     disableUser: (call) =>
@@ -118,7 +120,8 @@ function changeUser(
     if (!result.ok) return result;
     if (isActiveAdministrator(before) && (await users.countActive('admin')) === 0) return refuse(LAST_ADMINISTRATOR);
     const { id, roles } = result.user;
-    return { ok: true, answer: { user: shownUser(result.user) }, event: { type, detail: { user: id, roles } } };
+    const answer = { user: await shownUser(result.user, within) };
+    return { ok: true, answer, event: { type, detail: { user: id, roles } } };
   });
 }
 
@@ -164,6 +167,17 @@ function weakness(password: string): AdminRefusal | undefined {
 type ShownUser = AdminAnswer<'disableUser'>['user'];
 
 /** A user as the admin API shows one. */
-export function shownUser({ id, email, roles, passwordHash, disabledAt }: User): ShownUser {
-  return { id, email, roles, hasPassword: passwordHash !== null, disabledAt: disabledAt?.toISOString() ?? null };
+export async function shownUser(user: User, database: Database): Promise<ShownUser> {
+  return (await showing([user], database))(user);
+}
+
+/** Shows any of some users. */
+async function showing(users: readonly User[], database: Database): Promise<(user: User) => ShownUser> {
+  const linked = await createLinkedIdentityStore(database).linkedAmong(users.map(({ id }) => id));
+  return ({ id, email, roles, passwordHash, disabledAt }) => ({
+    ...{ id, email, roles },
+    hasPassword: passwordHash !== null,
+    signsInElsewhere: linked.has(id),
+    disabledAt: disabledAt?.toISOString() ?? null,
+  });
 }

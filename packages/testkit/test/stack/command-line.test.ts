@@ -174,9 +174,9 @@ const ROWS: Row[] = [
   { command: 'status', right: () => [], wrong: ['now'], shows: /signed in as +owner@example\.com/ },
   {
     command: 'users list',
-    right: () => [],
+    right: () => aUserWithIdentity().then(() => []),
     wrong: ['--limit', 'none'],
-    shows: /owner@example\.com +admin lead +active/,
+    shows: /n\d+@example\.com +agent +active, signs in elsewhere[\s\S]*owner@example\.com +admin lead +active\s/,
   },
   {
     command: 'users add',
