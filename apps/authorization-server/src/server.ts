@@ -86,7 +86,7 @@ import { createEngine } from './provider/provider.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
-import { createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
+import { createPersonRefusals, createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
 import { createFamilyMarks } from './redemption/family-mark.ts';
 import { createRegistrationQuota } from './registration/quota.ts';
 import { registrationRouter } from './registration/router.ts';
@@ -197,6 +197,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   await prepareMcpServerClient(config.mcpServer, { database, resources: config.deskResources, now: clock() });
 
   const refusals = createTokenRefusals(database, audit);
+  const personRefusals = createPersonRefusals(database, audit);
 
   const engineOptions = {
     site,
@@ -269,6 +270,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   };
   const interactions = interactionRouter({
     ...passwordCheck,
+    personRefusals,
     acceptForms: acceptForms(site),
     provider,
     documents,
@@ -365,6 +367,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     upstreams: config.upstreams,
     clientCertificates: config.clientCertificates,
     permissionsOf,
+    refusals: personRefusals,
     audit,
     clock,
     log,

@@ -26,8 +26,8 @@ export type ConsentStore = {
       ttlSeconds: number;
     },
   ): Promise<void>;
-  /** Forgets all that the user agreed to for this client: everywhere, or at one resource. */
-  forget(o: { userId: string; clientId: string; resource?: string }): Promise<void>;
+  /** Forgets all that the user agreed to for this client, everywhere or at one resource. @returns whether there was any */
+  forget(o: { userId: string; clientId: string; resource?: string }): Promise<boolean>;
 };
 
 const maximumTtlSeconds = 90 * 24 * 60 * 60;
@@ -50,7 +50,8 @@ export function createConsentStore({ prisma }: Database): ConsentStore {
       await prisma.consent.upsert({ where: { id }, create: { id, ...subject, ...decision }, update: decision });
     },
     forget: async ({ userId, clientId, resource }) => {
-      await prisma.consent.deleteMany({ where: { userId, clientId, ...(resource !== undefined && { resource }) } });
+      const where = { userId, clientId, ...(resource !== undefined && { resource }) };
+      return (await prisma.consent.deleteMany({ where })).count > 0;
     },
   };
 }

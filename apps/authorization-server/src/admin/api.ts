@@ -14,6 +14,7 @@ import type { SigningKeyPolicy } from '../keys/key-policy.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
+import type { PersonRefusals } from '../provider/token-refusals.ts';
 import type { FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import type { Site } from '../site.ts';
@@ -47,6 +48,7 @@ export type AdminApiOptions = {
   envelope: Envelope;
   signingKeys: SigningKeyPolicy;
   permissionsOf: PermissionsOf;
+  refusals: PersonRefusals;
   audit: AuditLog;
   auditTrail: AuditTrail;
   clock: Clock;

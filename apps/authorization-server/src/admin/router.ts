@@ -6,12 +6,12 @@ import {
   type AdminOperation,
   type AdminOperationName,
   type AdminRequest,
-  type AuditSink,
   type Clock,
   type Logger,
 } from '@portcullis/platform';
 import type { Context, Middleware } from 'koa';
 import { requestContext } from '../http/request-context.ts';
+import type { PersonRefusals } from '../provider/token-refusals.ts';
 import type { Site } from '../site.ts';
 import { ADMIN_REALM, type AdminGuard } from './admin-guard.ts';
 import { type Administrator, type AdministratorDeps, currentAdministrator } from './administrator.ts';
@@ -24,7 +24,8 @@ export type AdminRouterDeps = AdministratorDeps & {
   site: Site;
   guard: AdminGuard;
   handlers: AdminHandlers;
-  audit: AuditSink;
+  /** Takes what administrators are refused. */
+  refusals: PersonRefusals;
   clock: Clock;
   log: Logger;
 };
@@ -133,7 +134,7 @@ type TurnDown = { deps: AdminRouterDeps; name: string; by: Administrator; refusa
 /** Records what an administrator was refused, then says so. */
 async function turnDown(ctx: Context, { deps, name, by, refusal }: TurnDown): Promise<void> {
   const { address, correlationId } = requestContext(ctx);
-  await deps.audit.record({
+  await deps.refusals.record({
     time: deps.clock(),
     type: 'admin.refused',
     outcome: 'denied',

@@ -22,6 +22,7 @@ import {
   mayRememberConsent,
   rememberedUpstreamScopes,
 } from '../provider/prompts.ts';
+import type { PersonRefusals } from '../provider/token-refusals.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
 import { pageUrl, type Site } from '../site.ts';
@@ -43,6 +44,8 @@ export type ConsentDeps = {
   connectors: ReadonlyMap<string, Connector>;
   roles: RolePermissions;
   database: Database;
+  /** Takes what somebody who is signed in can cause without end. */
+  personRefusals: PersonRefusals;
   clock: Clock;
 };
 
@@ -83,13 +86,7 @@ export async function submitConsent(
   const decision = await decisionOf(step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
-    const event = decisionEvent(ctx, step, { deps, decision, granted: [] });
-    await inTransaction(deps.database, async (within) => {
-      const { userId } = decision;
-      // What was allowed before must not answer for somebody who has just said no.
-      await createConsentStore(within).forget({ userId, clientId: step.clientId, resource: step.resource.url });
-      await createAuditLog(within).record(event);
-    });
+    await deny(ctx, step, { deps, decision });
     return { error: 'access_denied', error_description: 'the user refused' };
   }
   const ticked = form.all('scope');
@@ -110,6 +107,18 @@ export async function submitConsent(
     await createAuditLog(within).record(event);
   });
   return { consent: { grantId } };
+}
+
+/** What was allowed before must not answer for somebody who has just said no: that is a change, and recorded as one. */
+async function deny(ctx: Context, step: Step, { deps, decision }: Omit<DecisionRecord, 'granted'>): Promise<void> {
+  const event = decisionEvent(ctx, step, { deps, decision, granted: [] });
+  const consent = { userId: decision.userId, clientId: step.clientId, resource: step.resource.url };
+  const wasAllowed = await inTransaction(deps.database, async (within) => {
+    const forgotten = await createConsentStore(within).forget(consent);
+    if (forgotten) await createAuditLog(within).record(event);
+    return forgotten;
+  });
+  if (!wasAllowed) await deps.personRefusals.record(event);
 }
 
 async function decisionOf(step: Step, { users, consents, roles, clock }: ConsentDeps): Promise<Decision> {

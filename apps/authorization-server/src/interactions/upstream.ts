@@ -12,6 +12,7 @@ import { requestContext } from '../http/request-context.ts';
 import { sendPage } from '../http/send-page.ts';
 import type { CountUpstreamRefresh } from '../metrics.ts';
 import { upstreamAccountPage, upstreamProblemPage } from '../pages/upstream.ts';
+import type { PersonRefusals } from '../provider/token-refusals.ts';
 import type { Site } from '../site.ts';
 import type { Connector, UpstreamFailure } from '../upstream/connector.ts';
 import { UpstreamConsent } from '../upstream/consent.ts';
@@ -32,6 +33,8 @@ export type UpstreamStepDeps = {
   giveBackTokens(waiting: string): Promise<unknown>;
   countRefresh: CountUpstreamRefresh;
   audit: AuditSink;
+  /** Takes what somebody who is signed in can cause without end. */
+  personRefusals: PersonRefusals;
   clock: Clock;
 };
 
@@ -192,7 +195,8 @@ function pageParts(step: Step, { consent, deps }: Going) {
 type Happened = Going & Pick<AuditEvent, 'type' | 'outcome' | 'detail'>;
 
 async function record(ctx: Context, happened: Happened): Promise<void> {
-  await happened.deps.audit.record(eventOf(ctx, happened));
+  const { audit, personRefusals } = happened.deps;
+  await (happened.outcome === 'denied' ? personRefusals : audit).record(eventOf(ctx, happened));
 }
 
 function eventOf(ctx: Context, { consent, deps, detail, ...event }: Happened): AuditEvent {

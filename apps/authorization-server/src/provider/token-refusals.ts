@@ -17,12 +17,21 @@ const PER_CLIENT = { name: 'token-refusals', failures: 20, windowSeconds: WINDOW
 /** The same for one network, whatever clients it names. */
 const PER_NETWORK = { name: 'token-refusals-network', failures: 200, windowSeconds: WINDOW_SECONDS } as const;
 
+/** How many refusals of one kind, of somebody who is signed in, about one app or one operation, are recorded one by one. */
+const PER_MATTER = { name: 'person-refusals', failures: 20, windowSeconds: WINDOW_SECONDS } as const;
+
+/** The same for one person, whatever it is about. */
+const PER_PERSON = { name: 'person-refusals-person', failures: 200, windowSeconds: WINDOW_SECONDS } as const;
+
 const BATCH = 100;
 
-/** What is counted together: the beginning of the window, the network, and the kind and whose, unless it is all of them. */
+/**
+ * What is counted together: the beginning of the window, the network unless it is all of them, and the kind and whose,
+ * unless it is all of them.
+ */
 const counterSchema = z.object({
   window: z.number(),
-  network: z.string(),
+  network: z.string().optional(),
   type: z
     .enum([
       'token.refused',
@@ -30,10 +39,14 @@ const counterSchema = z.object({
       'user.signed_in',
       'user.password_set',
       'personal_access_token.issued',
+      'consent.decided',
+      'upstream.refused',
+      'admin.refused',
     ])
     .optional(),
   client: z.string().optional(),
   subject: z.string().optional(),
+  operation: z.string().optional(),
 });
 
 type Counter = z.infer<typeof counterSchema>;
@@ -48,8 +61,7 @@ export function createTokenRefusals(database: Database, audit: AuditSink): Token
   return {
     async record(event) {
       const { type, client, address = '', time } = event;
-      // Each window has counters of its own: one that began anew before it was summed up would lose what it held.
-      const window = Math.floor(time.getTime() / 1000 / WINDOW_SECONDS) * WINDOW_SECONDS;
+      const window = windowOf(time);
       const network = networkOf(address);
       const whose = client === undefined ? { subject: event.subject } : { client };
       if (!(await perClient.take(JSON.stringify({ window, network, type, ...whose }))).allowed) return;
@@ -59,16 +71,46 @@ export function createTokenRefusals(database: Database, audit: AuditSink): Token
   };
 }
 
+/** Refusals in the audit trail that somebody who is signed in, or a machine with a token, can cause without end. */
+export type PersonRefusals = {
+  /** Records a refusal that changes nothing, or counts it where many of its kind were recorded already. */
+  record(event: AuditEvent): Promise<void>;
+};
+
+/**
+ * Makes their record, after the example of {@link createTokenRefusals}. They count for nobody but whoever causes them, so
+ * that no stranger's flood hides them, from whatever network it is.
+ */
+export function createPersonRefusals(database: Database, audit: AuditSink): PersonRefusals {
+  const perMatter = createFailureLimit(database, PER_MATTER);
+  const perPerson = createFailureLimit(database, PER_PERSON);
+  return {
+    async record(event) {
+      const { type, subject, client, time, detail } = event;
+      const whose = { window: windowOf(time), type, subject };
+      const matter = { ...whose, client, operation: detail?.operation };
+      if (!(await perMatter.take(JSON.stringify(matter))).allowed) return;
+      if (!(await perPerson.take(JSON.stringify(whose))).allowed) return;
+      await audit.record(event);
+    },
+  };
+}
+
+/** Each window has counters of its own: one that began anew before it was summed up would lose what it held. */
+function windowOf(time: Date): number {
+  return Math.floor(time.getTime() / 1000 / WINDOW_SECONDS) * WINDOW_SECONDS;
+}
+
 /** Writes one record for each counter whose window is over, which says how many refusals were only counted. */
 export async function sumUpRefusals(database: Database, now: Date): Promise<void> {
-  for (const limit of [PER_CLIENT, PER_NETWORK]) {
+  for (const limit of [PER_CLIENT, PER_NETWORK, PER_MATTER, PER_PERSON]) {
     let taken: number;
     do taken = await sumUp(database, { limit, now });
     while (taken === BATCH);
   }
 }
 
-type Limit = typeof PER_CLIENT | typeof PER_NETWORK;
+type Limit = typeof PER_CLIENT | typeof PER_NETWORK | typeof PER_MATTER | typeof PER_PERSON;
 
 function sumUp(database: Database, { limit, now }: { limit: Limit; now: Date }): Promise<number> {
   return inTransaction(database, async (within) => {
@@ -83,16 +125,19 @@ function sumUp(database: Database, { limit, now }: { limit: Limit; now: Date }):
 }
 
 function eventOf(
-  { window, network, type = 'token.refused', client, subject }: Counter,
+  { window, network, type = 'token.refused', client, subject, operation }: Counter,
   { notRecorded, now }: { notRecorded: number; now: Date },
 ): AuditEvent {
   return {
     time: now,
     type,
     outcome: 'denied',
-    address: network.includes(':') ? `${network}::/64` : network,
+    ...(network !== undefined && { address: network.includes(':') ? `${network}::/64` : network }),
     ...(client !== undefined && { client }),
     ...(subject !== undefined && { subject }),
-    detail: { notRecorded, since: new Date(window * 1000).toISOString(), windowSeconds: WINDOW_SECONDS },
+    detail: {
+      ...(operation !== undefined && { operation }),
+      ...{ notRecorded, since: new Date(window * 1000).toISOString(), windowSeconds: WINDOW_SECONDS },
+    },
   };
 }

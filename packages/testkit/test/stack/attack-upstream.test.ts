@@ -171,6 +171,32 @@ describe('the way to the third party and back (PX-11, PX-12)', () => {
     expect(await stored()).toEqual(before);
   });
 
+  it('SP-37: whoever comes back without a connection again and again leaves a few records, and the number of the rest', async () => {
+    const { person, who } = await newcomer();
+    const client = await newClient();
+    const { server } = proxied;
+    const { step } = await openConsent(proxied, client, { person, who });
+    await proxied.third.misbehave({ authorize: 'error' });
+    let there = await approve(person, step);
+    const refusals = 45;
+    for (let nth = 0; nth < refusals; nth++) {
+      const page = await person.open(await answerThere(person, there));
+      expect(page.answer.status).toBe(400);
+      there = await person.submit(page, { action: 'connect' });
+    }
+    const { prisma } = server.database;
+    const where = { type: 'upstream.refused', subject: who.userId };
+    const recorded = await prisma.auditEvent.findMany({ where });
+    // Twice as many where a window ends in between.
+    expect(recorded.length).toBeGreaterThanOrEqual(20);
+    expect(recorded.length).toBeLessThanOrEqual(40);
+    for (const { detail } of recorded)
+      expect(JSON.parse(detail ?? '{}')).toMatchObject({ upstream: 'elsewhere', reason: expect.any(String) });
+    const key = { startsWith: 'person-refusals:', contains: who.userId };
+    const counters = await prisma.rateLimit.findMany({ where: { key } });
+    expect(counters.reduce((sum, { points }) => sum + points, 0)).toBe(refusals);
+  });
+
   it('more access than was agreed to is given back, and not stored', async () => {
     const { person, who } = await newcomer();
     const client = await newClient();
