@@ -42,10 +42,25 @@ function generate(database) {
       },
     },
   );
-  if (result.status === 0) return;
+  if (result.status === 0) return readCompilerAsFile(database);
   process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
   process.stderr.write(`The Prisma client for ${database} could not be generated.\n`);
   process.exit(1);
+}
+
+/** Prisma's query compiler is a module that holds 2 MB of text. A module is never let go of, so it is read as a file. */
+function readCompilerAsFile(database) {
+  const file = join(generated, database, 'internal/class.ts');
+  const source = readFileSync(file, 'utf8');
+  const read = source.replace(
+    /const \{ wasm \} = await import\(("@prisma\/client\/[^"]+")\)/,
+    `const { createRequire } = await import('node:module')
+    const { readFileSync } = await import('node:fs')
+    const text = readFileSync(createRequire(import.meta.url).resolve($1), 'latin1')
+    const wasm = text.slice(text.indexOf('"') + 1, text.lastIndexOf('"'))`,
+  );
+  if (read === source) throw new Error(`${file} gets its query compiler otherwise than by a module of its text`);
+  writeFileSync(file, read);
 }
 
 const stamp = hashOfInputs();

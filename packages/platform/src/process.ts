@@ -1,4 +1,5 @@
 import type { Logger } from './logger.ts';
+import { returnMemoryAtRest } from './rest.ts';
 import { StartupError } from './startup-error.ts';
 
 /** What a running process must be able to do. */
@@ -21,6 +22,8 @@ export type ProcessOptions = {
 /**
  * Runs a process to its end: a failed start prints its problems, one line each, and exits 1;
  * `SIGTERM`, `SIGINT` and `SIGHUP` drain and exit 0, the first of them after what is in front was told; an unhandled fault is logged, drains and exits 1.
+ *
+ * Once it is ready, it gives memory back whenever it rests.
  *
  * Where a parent keeps a channel to us, it is told `listening` once we are, and its end is ours: nobody is left
  * behind holding the ports and the data folder.
@@ -58,6 +61,7 @@ export function runProcess({ start, logger, drainMs = 10_000 }: ProcessOptions):
       running = started;
       if (ending) void started.close();
       else process.send?.('listening');
+      returnMemoryAtRest();
     },
     (cause: unknown) => {
       if (!(cause instanceof StartupError)) report(logger(), 'start failed', cause);

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from '@jest/globals';
+import { type Rest, worthCollecting } from '../src/rest.ts';
+
+const MB = 2 ** 20;
+const resting: Rest = { utilization: 0.01, newObjectsBytes: 40 * MB, hasRested: false };
+
+test.each<[what: string, Rest, ReturnType<typeof worthCollecting>]>([
+  ['everything at the first rest', resting, 'all'],
+  ['new objects at a later one', { ...resting, hasRested: true }, 'new'],
+  ['nothing while there is work', { ...resting, utilization: 0.2 }, undefined],
+  ['nothing where little would come of it', { ...resting, newObjectsBytes: MB, hasRested: true }, undefined],
+])('what is worth collecting: %s', (_what, rest, expected) => {
+  expect(worthCollecting(rest)).toBe(expected);
+});
+
+test('a process that was busy gives its memory back when it rests, keeps what it needs, and ends when it has nothing to do', async () => {
+  const script = fileURLToPath(new URL('./support/busy-then-at-rest.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--no-warnings', script]);
+  const { busy, first, later, kept, seesCollector } = JSON.parse(stdout);
+  expect(busy).toBeGreaterThan(16);
+  expect(first).toBeLessThan(4);
+  expect(later).toBeLessThan(4);
+  expect(kept).toBe(200_000);
+  expect(seesCollector).toBe(false);
+});

@@ -1,0 +1,30 @@
+// Allocates until V8 holds much space for new objects, rests until it is given back, and does both again. Prints the
+// space in MB while it was busy and after each rest.
+import { setTimeout as pause } from 'node:timers/promises';
+import { getHeapSpaceStatistics } from 'node:v8';
+import { returnMemoryAtRest } from '../../src/rest.ts';
+
+const kept: { a: number }[] = [];
+
+function megabytes(): number {
+  const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+  return (space?.physical_space_size ?? 0) / 2 ** 20;
+}
+
+function work(): number {
+  for (let index = 0; index < 4_000_000; index += 1) kept[index % 200_000] = { a: index };
+  return megabytes();
+}
+
+async function rest(): Promise<number> {
+  for (let looks = 0; looks < 200 && megabytes() > 4; looks += 1) await pause(50);
+  return megabytes();
+}
+
+const busy = work();
+returnMemoryAtRest(100);
+const first = await rest();
+work();
+const later = await rest();
+const seesCollector = Reflect.has(globalThis, 'gc');
+process.stdout.write(JSON.stringify({ busy, first, later, kept: kept.length, seesCollector }));
