@@ -34,7 +34,7 @@ import { counted, createAdmissions } from './policy/admission.ts';
 import { createCallLimits } from './policy/call-limits.ts';
 import { type Counters, memoryCounters, sharedCounters } from './policy/counters.ts';
 import { assertPolicies } from './policy/declaration.ts';
-import { createSlots } from './policy/slots.ts';
+import { callSlots, subscriptionSlots } from './policy/slots.ts';
 import type { DeskStore } from './store/desk-store.ts';
 import { openStore } from './store/open-store.ts';
 import { DESK_TOOLS } from './tools/desk-tools.ts';
@@ -86,7 +86,10 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const origins = new WeakMap<Request, RequestOrigin>();
     const metrics = createMetrics(new Set(tools.map(({ name }) => name)));
     const admissions = counted(
-      createAdmissions(createCallLimits(limits, counters), createSlots(limits)),
+      createAdmissions(createCallLimits(limits, counters), {
+        calls: callSlots(limits),
+        subscriptions: subscriptionSlots(limits),
+      }),
       metrics.limitHit,
     );
     const serve = (part: Part): ServedPart => {

@@ -17,20 +17,19 @@ export type Transport = {
 /** What the transport needs besides the tools' own needs. */
 export type TransportDeps = DeskDeps & { admissions: Admissions };
 
-const SUBSCRIPTION_CAP = 256;
-
 /** One endpoint for both protocol eras, without sessions. */
 export function mcpTransport(deps: TransportDeps): Transport {
   const arrived = new WeakMap<AuthInfo, Arrived>();
   const makeServer = ({ call, called }: Arrived) => deskServer(deps, call, called);
   const handler = createMcpHandler(({ authInfo }) => makeServer(arrivedWith(arrived, authInfo)), {
-    maxSubscriptions: SUBSCRIPTION_CAP,
+    maxSubscriptions: deps.limits.subscriptions,
     onerror: (error) => deps.logger.debug({ err: error }, 'an MCP request was refused'),
   });
   return {
     async answer(request, message, call) {
       const called = calledTool(message, deps);
-      const admission = await deps.admissions.judge(call.principal, called?.tool);
+      const wanted = isSubscription(message) ? 'subscription' : called?.tool;
+      const admission = await deps.admissions.judge(call.principal, wanted);
       if (!admission.ok) return refuse(admission.refusal, message, { call, called, deps });
       const authInfo = asAuthInfo(call);
       arrived.set(authInfo, { call, called });
@@ -55,6 +54,11 @@ function calledTool(message: McpMessage | undefined, { tools }: DeskDeps): Calle
   if (!isJSONRPCRequest(message) || message.method !== 'tools/call') return undefined;
   const tool = tools.find(({ name }) => name === message.params?.name);
   return tool && { tool, arguments: message.params?.arguments };
+}
+
+/** A request whose answer may stay open for as long as its token lasts. */
+function isSubscription(message: McpMessage | undefined): boolean {
+  return isJSONRPCRequest(message) && message.method === 'subscriptions/listen';
 }
 
 function refuse(

@@ -5,9 +5,11 @@ import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextproto
 import { Secret } from '@portcullis/platform';
 import { findFreePort, rounds } from '@portcullis/test-database';
 import { z } from 'zod';
+import { createAdmissions } from '../src/policy/admission.ts';
 import { createCallLimits } from '../src/policy/call-limits.ts';
 import { memoryCounters, sharedCounters } from '../src/policy/counters.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/policy/limits.ts';
+import { callSlots, subscriptionSlots } from '../src/policy/slots.ts';
 import { defineTool, type Tool } from '../src/tools/tool.ts';
 import { startDesk, type TestDesk } from './support/desk.ts';
 import { type HeldClock, holdClock } from './support/held-clock.ts';
@@ -271,6 +273,80 @@ describe('SP-30 calls at the same time', () => {
       expect(refused.message.error?.code).toBe(-32602);
     }
     expect(await statuses([call(desk, { token, name: 'whoami' })])).toEqual([200]);
+  });
+});
+
+describe('SP-30 subscriptions at the same time', () => {
+  const admissions = () => {
+    const limits = createCallLimits(
+      { ...DEFAULT_LIMITS, user: { pointsPerMinute: 10_000, pointsPerDay: 10_000 } },
+      memoryCounters(),
+    );
+    return createAdmissions(limits, {
+      calls: callSlots(DEFAULT_LIMITS),
+      subscriptions: subscriptionSlots(DEFAULT_LIMITS),
+    });
+  };
+
+  test('one user has so many places of them, and neither the others nor the calls of that user lose theirs', async () => {
+    const { judge } = admissions();
+    const [greedy, other] = ['user-1', 'user-2'].map((subject) => ({ subject, clientId: 'client-1' }));
+    if (!greedy || !other) throw new Error('there is nobody');
+    const tries = await Promise.all(Array.from({ length: 300 }, () => judge(greedy, 'subscription')));
+    const places = tries.filter(({ ok }) => ok);
+    expect(places).toHaveLength(DEFAULT_LIMITS.userSubscriptions);
+    const refused = { ok: false, refusal: { reason: 'user-subscriptions', retryAfterSeconds: 60 } };
+    for (const one of tries.slice(DEFAULT_LIMITS.userSubscriptions)) expect(one).toEqual(refused);
+    expect(await judge(other, 'subscription')).toMatchObject({ ok: true });
+    expect(await judge(greedy, testTool('quick'))).toMatchObject({ ok: true });
+    expect(await judge(greedy, undefined)).toMatchObject({ ok: true });
+    // A place that is given back, also twice, is one place.
+    const [first] = places;
+    if (first?.ok) for (const _again of [1, 2]) first.release();
+    expect(await judge(greedy, 'subscription')).toMatchObject({ ok: true });
+    expect(await judge(greedy, 'subscription')).toEqual(refused);
+  });
+
+  test('many users have all of them', async () => {
+    const { judge } = admissions();
+    const tries = [];
+    for (let nth = 0; nth < DEFAULT_LIMITS.subscriptions + 3; nth++)
+      tries.push(await judge({ subject: `user-${nth}`, clientId: 'client-1' }, 'subscription'));
+    expect(tries.filter(({ ok }) => ok)).toHaveLength(DEFAULT_LIMITS.subscriptions);
+    expect(tries.at(-1)).toMatchObject({ ok: false, refusal: { reason: 'subscriptions' } });
+  });
+
+  const listenAt = async (desk: TestDesk) => {
+    const token = await desk.token('desk:read');
+    const params = { notifications: { toolsListChanged: true } };
+    return () => ask(desk, { token, era: '2026-07-28', method: 'subscriptions/listen', params });
+  };
+
+  test('whoever has no place is told so, and the limit is counted', async () => {
+    const port = await findFreePort();
+    const desk = await startDesk({
+      config: {
+        limits: { ...DEFAULT_LIMITS, userSubscriptions: 0 },
+        metrics: { host: '127.0.0.1', port },
+      },
+    });
+    opened.push(() => desk.close());
+    const { status, headers, message } = await (await listenAt(desk))();
+    expect([status, headers.get('retry-after'), message.error?.data?.reason]).toEqual([
+      429,
+      '60',
+      'user-subscriptions',
+    ]);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/^portcullis_limiter_hits_total\{limit="user-subscriptions"\} 1$/m);
+  });
+
+  test('a subscription that has nothing to tell ends, and gives its place back', async () => {
+    const listen = await listenAt(await deskWith({}));
+    for (let round = 0; round < 3; round++) {
+      const answers = await Promise.all(Array.from({ length: DEFAULT_LIMITS.userSubscriptions }, listen));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    }
   });
 });
 

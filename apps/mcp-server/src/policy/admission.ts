@@ -14,24 +14,32 @@ type Caller = { subject: string; clientId: string };
 /** What the message calls, where it calls a tool that its caller may call. */
 type CalledTool = PolicyDeclaration & { name: string };
 
-/** Judges each message before anything is done about it. */
-export type Admissions = { judge(caller: Caller, tool: CalledTool | undefined): Promise<Admission> };
+/** What of a message takes a place: the tool that it calls, or a subscription; of any other message nothing does. */
+type Wanted = CalledTool | 'subscription' | undefined;
 
-/** How long a caller waits for its own calls to end. */
-const BUSY_RETRY_SECONDS = 1;
+/** Judges each message before anything is done about it. */
+export type Admissions = { judge(caller: Caller, wanted: Wanted): Promise<Admission> };
+
+/** How long a caller waits for calls to end, and for subscriptions, which last as long as their tokens. */
+const BUSY_RETRY_SECONDS = { call: 1, subscription: 60 } as const;
 const FREE: Admission = { ok: true, release: () => undefined };
 
 /**
- * Admits messages within the limits. A call of a tool takes a place too, until that is given back. Everything else costs
- * one point, also what asks for no answer: its token is judged, and it is read, like any other.
+ * Admits messages within the limits. A call of a tool takes a place too, and a subscription one of others, until that is
+ * given back. Everything else costs one point, also what asks for no answer: its token is judged, and it is read, like any
+ * other.
  */
-export function createAdmissions(limits: CallLimits, slots: Slots): Admissions {
+export function createAdmissions(limits: CallLimits, slots: { calls: Slots; subscriptions: Slots }): Admissions {
   return {
-    async judge({ subject, clientId }, tool) {
+    async judge({ subject, clientId }, wanted) {
+      const tool = wanted === 'subscription' ? undefined : wanted;
       const call: CountedCall = { subject, clientId, cost: tool?.cost ?? 1, ...(tool && { tool }) };
-      if (!tool) return admitted(await limits.count(call), FREE);
-      const place = slots.take(subject);
-      if (!place.ok) return { ok: false, refusal: { reason: place.reason, retryAfterSeconds: BUSY_RETRY_SECONDS } };
+      if (!wanted) return admitted(await limits.count(call), FREE);
+      const place = (tool ? slots.calls : slots.subscriptions).take(subject);
+      if (!place.ok) {
+        const retryAfterSeconds = BUSY_RETRY_SECONDS[tool ? 'call' : 'subscription'];
+        return { ok: false, refusal: { reason: place.reason, retryAfterSeconds } };
+      }
       const { release } = place.slot;
       try {
         const admission = admitted(await limits.count(call), { ok: true, release });
@@ -52,8 +60,8 @@ function admitted(counted: Awaited<ReturnType<CallLimits['count']>>, admission: 
 /** The same admissions, of which each refusal is counted. */
 export function counted(admissions: Admissions, onRefusal: (reason: AdmissionRefusal['reason']) => void): Admissions {
   return {
-    async judge(caller, tool) {
-      const admission = await admissions.judge(caller, tool);
+    async judge(caller, wanted) {
+      const admission = await admissions.judge(caller, wanted);
       if (!admission.ok) onRefusal(admission.refusal.reason);
       return admission;
     },

@@ -15,6 +15,10 @@ export type Limits = {
   readonly userCallsAtOnce: number;
   /** Calls of everybody that run at the same time on one replica. */
   readonly callsAtOnce: number;
+  /** Subscriptions of one user that are open at the same time on one replica. */
+  readonly userSubscriptions: number;
+  /** Subscriptions of everybody that are open at the same time on one replica. */
+  readonly subscriptions: number;
   /** After so long a call is cancelled. */
   readonly toolTimeoutMs: number;
   /** A larger answer is not sent. */
@@ -28,6 +32,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   toolCallsPerMinute: 300,
   userCallsAtOnce: 16,
   callsAtOnce: 128,
+  userSubscriptions: 16,
+  subscriptions: 256,
   toolTimeoutMs: 20_000,
   resultSizeBytes: 256 * 1024,
 });
@@ -38,6 +44,7 @@ const POINTS_CAP = 100_000_000;
 export function readLimits(reader: EnvironmentReader): Limits {
   const { user, client, toolCallsPerMinute, userCallsAtOnce, callsAtOnce, toolTimeoutMs, resultSizeBytes } =
     DEFAULT_LIMITS;
+  const { userSubscriptions, subscriptions } = DEFAULT_LIMITS;
   const points = (name: string, fallback: number) =>
     reader.integer(`PORTCULLIS_MCP_${name}`, { fallback, min: 10, max: POINTS_CAP });
   const limits: Limits = {
@@ -60,6 +67,8 @@ export function readLimits(reader: EnvironmentReader): Limits {
       max: 1000,
     }),
     callsAtOnce: reader.integer('PORTCULLIS_MCP_CALLS_AT_ONCE', { fallback: callsAtOnce, min: 1, max: 10_000 }),
+    userSubscriptions,
+    subscriptions,
     toolTimeoutMs:
       reader.integer('PORTCULLIS_MCP_TOOL_TIMEOUT', { fallback: toolTimeoutMs / 1000, min: 1, max: 300 }) * 1000,
     resultSizeBytes: reader.integer('PORTCULLIS_MCP_RESULT_SIZE', {

@@ -45,5 +45,9 @@ function wordsFor(reason: AdmissionRefusal['reason']): { status: 429 | 503; text
       return { status: 429, text: 'Too many calls are running at the same time.' };
     case 'calls-at-once':
       return { status: 503, text: 'The server is busy.' };
+    case 'user-subscriptions':
+      return { status: 429, text: 'Too many subscriptions are open.' };
+    case 'subscriptions':
+      return { status: 503, text: 'The server has no place for another subscription.' };
   }
 }

@@ -1,31 +1,53 @@
 import type { Limits } from './limits.ts';
 
-/** A place for one running call; `release` may be called more than once. */
+/** A place for one running call or open subscription; `release` may be called more than once. */
 type Slot = { release(): void };
 
-/** Which cap on calls at once was met. */
-export type SlotReason = 'user-calls-at-once' | 'calls-at-once';
+/** Which cap on what runs at once was met. */
+export type SlotReason = 'user-calls-at-once' | 'calls-at-once' | 'user-subscriptions' | 'subscriptions';
 
-/** The places for calls that run at the same time in this process. */
+/** The places for what runs at the same time in this process. */
 export type Slots = { take(subject: string): { ok: true; slot: Slot } | { ok: false; reason: SlotReason } };
 
+/** How many there are, and what it is called when all are taken. */
+type Cap = { most: number; reason: SlotReason };
+
+/** The places for calls. */
+export function callSlots({ userCallsAtOnce, callsAtOnce }: Pick<Limits, 'userCallsAtOnce' | 'callsAtOnce'>): Slots {
+  return createSlots({
+    ofUser: { most: userCallsAtOnce, reason: 'user-calls-at-once' },
+    ofAll: { most: callsAtOnce, reason: 'calls-at-once' },
+  });
+}
+
+/** The places for subscriptions: nobody has so many that there is none left for the others. */
+export function subscriptionSlots({
+  userSubscriptions,
+  subscriptions,
+}: Pick<Limits, 'userSubscriptions' | 'subscriptions'>): Slots {
+  return createSlots({
+    ofUser: { most: userSubscriptions, reason: 'user-subscriptions' },
+    ofAll: { most: subscriptions, reason: 'subscriptions' },
+  });
+}
+
 /** Makes the places. They guard this process's own memory and connections, so each replica has its own. */
-export function createSlots({ userCallsAtOnce, callsAtOnce }: Pick<Limits, 'userCallsAtOnce' | 'callsAtOnce'>): Slots {
-  const ofUser = new Map<string, number>();
+function createSlots({ ofUser, ofAll }: { ofUser: Cap; ofAll: Cap }): Slots {
+  const taken = new Map<string, number>();
   let running = 0;
   const free = (subject: string) => {
     running -= 1;
-    const left = (ofUser.get(subject) ?? 1) - 1;
-    if (left === 0) ofUser.delete(subject);
-    else ofUser.set(subject, left);
+    const left = (taken.get(subject) ?? 1) - 1;
+    if (left === 0) taken.delete(subject);
+    else taken.set(subject, left);
   };
   return {
     take(subject) {
-      const own = ofUser.get(subject) ?? 0;
-      if (own >= userCallsAtOnce) return { ok: false, reason: 'user-calls-at-once' };
-      if (running >= callsAtOnce) return { ok: false, reason: 'calls-at-once' };
+      const own = taken.get(subject) ?? 0;
+      if (own >= ofUser.most) return { ok: false, reason: ofUser.reason };
+      if (running >= ofAll.most) return { ok: false, reason: ofAll.reason };
       running += 1;
-      ofUser.set(subject, own + 1);
+      taken.set(subject, own + 1);
       let released = false;
       const release = () => {
         if (!released) free(subject);

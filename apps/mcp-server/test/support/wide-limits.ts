@@ -10,4 +10,6 @@ export const WIDE_LIMITS: Limits = {
   toolCallsPerMinute: MANY,
   userCallsAtOnce: 1000,
   callsAtOnce: 10_000,
+  userSubscriptions: 1000,
+  subscriptions: 1000,
 };
