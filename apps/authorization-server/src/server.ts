@@ -80,10 +80,10 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { createPasswordVerifier } from './passwords.ts';
 import { limitAuthorizations } from './provider/authorization-limits.ts';
 import { CLIENT_AUTHENTICATION_LIMIT } from './provider/client-authentication.ts';
-import { clientMemory } from './provider/client-memory.ts';
 import type { IsPreRegistered } from './provider/error-answer.ts';
 import { createEngine } from './provider/provider.ts';
 import { DOCUMENT_FETCH_LIMIT } from './provider/remote-metadata.ts';
+import { clientMemory, rowsAhead } from './provider/request-reads.ts';
 import { shapeRequest } from './provider/request-shape.ts';
 import { storedPermissions } from './provider/stored-permissions.ts';
 import { createPersonRefusals, createTokenRefusals, sumUpRefusals } from './provider/token-refusals.ts';
@@ -210,7 +210,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     registers: registration.policy !== 'off',
     clients,
     permissionsOf,
-    store: createEngineAdapter(database, { clientRows, clock, envelope, errors }),
+    store: createEngineAdapter(database, { clientRows, rowsAhead, clock, envelope, errors }),
     users,
     grants,
     signIns,

@@ -12,7 +12,7 @@ import {
 } from './engine-adapter/client-columns.ts';
 import { jsonOrNull, parseOptional } from './engine-adapter/payload-form.ts';
 import type { Client as ClientRow, Prisma } from './generated/postgresql/client.ts';
-import { endGrants, endTokens, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
+import { endGrants, endTokens, endTokensSoFar, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
 import { recordRevocations } from './revocation-log.ts';
 import { clientSecretMatches, hashToken } from './token-hash.ts';
 import { inTransaction } from './transaction.ts';
@@ -105,7 +105,10 @@ export type ClientStore = {
     limit: number;
     now: Date;
   }): Promise<RegisteredClient[]>;
-  /** Changes a client. False when there is none. */
+  /**
+   * Changes a client. Where it may name less than before, resource servers refuse the tokens that it has. False when
+   * there is none.
+   */
   update(change: ClientChange): Promise<boolean>;
   /**
    * A client changes itself, and gets another registration access token in the same step: of several at once with
@@ -202,7 +205,14 @@ export function createClientStore(database: Database, rows: ClientRows = createC
       });
       return rows.map(toClient);
     },
-    update: ({ id, ...change }) => changeWhere({ id }, changedColumns(change)),
+    update: ({ id, ...change }) =>
+      inTransaction(database, async (within) => {
+        const before = await within.prisma.client.findUnique({ where: { id } });
+        if (!before) return false;
+        const after = await within.prisma.client.update({ where: { id }, data: changedColumns(change) });
+        if (isLimited(before, after)) await endTokensUnder(within, before, change.now);
+        return true;
+      }),
     updateManaged: async ({ id, managementToken, nextManagementToken, underReview, ...change }) => {
       const where = { id, managementTokenHash: hashToken(managementToken) };
       const columns = { ...changedColumns(change), managementTokenHash: hashToken(nextManagementToken) };
@@ -295,6 +305,21 @@ async function endTokensOf(within: Database, { id, now }: { id: string; now: Dat
   await endTokens(within, { grants: { clientId: id }, issuedUntil, now });
   const row = await within.prisma.client.findUniqueOrThrow({ where: { id } });
   await recordRevocations(within, { revocations: machineRevocations(row, issuedUntil), now });
+}
+
+/** Whether a client may name less than before. */
+function isLimited(before: ClientRow, after: ClientRow): boolean {
+  return (['allowedScopes', 'allowedResources'] as const).some((list) => {
+    const [was, is] = [parseOptional<string[]>(before[list]), parseOptional<string[]>(after[list])];
+    return is !== undefined && (was === undefined || was.some((one) => !is.includes(one)));
+  });
+}
+
+/** Has resource servers refuse the tokens that a client has under permissions that it has no more. */
+async function endTokensUnder(within: Database, before: ClientRow, now: Date): Promise<void> {
+  await endTokensSoFar(within, { grants: { clientId: before.id }, now });
+  const issuedUntil = new Date(Math.floor(now.getTime() / 1000) * 1000);
+  await recordRevocations(within, { revocations: machineRevocations(before, issuedUntil), now });
 }
 
 function newRow({

@@ -87,6 +87,7 @@ export {
   type RotatedToken,
   type Rotation,
 } from './redemption-store.ts';
+export { type RefreshRows, type RowsAhead, readRefreshRows } from './refresh-rows.ts';
 export {
   createRegistrationTokenStore,
   REGISTRATION_TOKEN_PREFIX,

@@ -88,11 +88,7 @@ export function createUserStore(database: Database): UserStore {
         throw error;
       }
     },
-    findById: async (id) => {
-      const rows = await statements.run<UserAndRole>(USER_WITH_ROLES, id);
-      const [user] = rows;
-      return user && toUser({ ...user, roles: rows.flatMap(({ role }) => (role === null ? [] : { role })) });
-    },
+    findById: async (id) => userOf(await statements.run<UserAndRole>(USER_WITH_ROLES, id)),
     findByEmail: async (email) => {
       // PostgreSQL refuses U+0000 in text, and no address has it.
       if (email.includes('\0')) return undefined;
@@ -165,7 +161,13 @@ function newUser({ email, roles, now }: { email: string; roles: readonly string[
 }
 
 /** A user beside one of the roles; null where there is none. */
-type UserAndRole = Omit<User, 'roles'> & { role: string | null };
+export type UserAndRole = Omit<User, 'roles'> & { role: string | null };
+
+/** The user that rows are of; undefined where there are none. */
+export function userOf(rows: readonly UserAndRole[]): User | undefined {
+  const [user] = rows;
+  return user && toUser({ ...user, roles: rows.flatMap(({ role }) => (role === null ? [] : { role })) });
+}
 
 type UserRow = Omit<User, 'roles'> & { roles: { role: string }[] };
 

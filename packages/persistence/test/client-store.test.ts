@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rounds } from '@portcullis/test-database';
 import { clean } from '../src/clean.ts';
-import { type ClientStore, createClientStore, type NewClient } from '../src/client-store.ts';
+import { type ClientPermissions, type ClientStore, createClientStore, type NewClient } from '../src/client-store.ts';
 import { createConsentStore } from '../src/consent-store.ts';
 import type { Database } from '../src/database.ts';
 import { dumpTables } from '../src/dump.ts';
+import { machineGrantId } from '../src/grant-ending.ts';
 import { createRegistrationTokenStore } from '../src/registration-token-store.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
@@ -185,6 +186,33 @@ describe('clients', () => {
     for (const table of [prisma.grant, prisma.refreshToken, prisma.consent] as const)
       expect(await (table as typeof prisma.grant).count({ where: { clientId: 'leaving' } })).toBe(0);
     expect(await clients.standing({ id: 'leaving', now })).toEqual({ state: 'deleted', name: 'Client leaving' });
+  });
+
+  test('that may name less than before lose the tokens that they have, and those who may name more do not (SP-12)', async () => {
+    const { prisma } = database.db;
+    const [url, other] = ['https://mcp.example/limited', 'https://mcp.example/other'];
+    const permissions = { firstParty: false, allowedScopes: ['a', 'b'], allowedResources: [url, other] };
+    await clients.register(client('limited', { registration: 'manual', permissions }));
+    const resources = JSON.stringify({ [url]: 'a b' });
+    const times = { issuedAt: now, expiresAt: later(day) };
+    await prisma.grant.create({
+      data: { id: 'limited', userId: 'u', clientId: 'limited', resources, detail: '{}', ...times },
+    });
+    const ended = () => prisma.grant.findUnique({ where: { id: 'limited' }, select: { tokensEndedUntil: true } });
+    const update = (changes: Partial<ClientPermissions>) =>
+      clients.update({ id: 'limited', permissions: changes, now });
+
+    await update({ allowedScopes: ['a', 'b', 'c'] });
+    await update({ firstParty: true, allowedResources: undefined });
+    expect(await ended()).toEqual({ tokensEndedUntil: null });
+    await update({ allowedScopes: ['a', 'c'] });
+    expect(await ended()).toEqual({ tokensEndedUntil: later(1) });
+    expect(await prisma.revocation.count({ where: { grantId: 'limited', resource: url } })).toBe(1);
+
+    await update({ allowedResources: [url, other] });
+    await update({ allowedResources: [other] });
+    const machine = { grantId: machineGrantId('limited', url), resource: url, issuedUntil: now };
+    expect(await prisma.revocation.findFirst({ where: machine })).not.toBeNull();
   });
 
   test('keep the old secret for as long as the overlap says', async () => {

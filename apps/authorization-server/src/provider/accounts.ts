@@ -1,5 +1,6 @@
 import type { SignInStore, UserStore } from '@portcullis/persistence';
 import type { Account, FindAccount } from 'oidc-provider';
+import { userAhead } from './request-reads.ts';
 
 /** A user as the engine sees one, with the roles that limit what can be granted. */
 export type UserAccount = Account & { roles: readonly string[]; email: string };
@@ -13,11 +14,11 @@ export type AccountDeps = { users: UserStore; signIns: SignInStore };
  */
 export function findAccount({ users, signIns }: AccountDeps) {
   return async (
-    _ctx: Parameters<FindAccount>[0],
+    ctx: Parameters<FindAccount>[0],
     sub: string,
     token?: Parameters<FindAccount>[2],
   ): Promise<UserAccount | undefined> => {
-    const user = await users.findById(sub);
+    const user = userAhead(ctx, sub) ?? (await users.findById(sub));
     if (!user || user.disabledAt) return undefined;
     if (token?.kind === 'AuthorizationCode') {
       const { sessionUid } = token;

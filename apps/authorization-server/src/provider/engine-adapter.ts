@@ -1,4 +1,4 @@
-import type { ClientStore } from '@portcullis/persistence';
+import type { ClientStore, Database } from '@portcullis/persistence';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
@@ -11,11 +11,11 @@ import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
 import { refuseExhaustedClient } from './client-authentication.ts';
-import { forgetClients } from './client-memory.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
 import { withRegisteredKeys } from './remote-metadata.ts';
+import { forgetReads, readAhead } from './request-reads.ts';
 import { canonicaliseTokenResource } from './resources.ts';
 import { openSessionsOnly, type SignInDeps } from './sign-ins.ts';
 import { withTokenExchange } from './token-exchange.ts';
@@ -24,6 +24,7 @@ import { usedProofs } from './used-proofs.ts';
 /** What the seams around the adapter need. */
 export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
   SignInDeps & {
+    database: Database;
     store: AdapterFactory;
     clients: ClientStore;
     catalogue: ResourceCatalogue;
@@ -44,13 +45,15 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
  * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { database, store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
   const { remoteKeys, clientCertificates, clock } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   const clientAdapter = store('Client');
   const registeredClient = async (clientId: string) => {
+    const ctx = tokenRequest();
+    if (ctx) await readAhead(ctx, database);
     const client = await clientAdapter.find(clientId);
-    return client && withTokenExchange(client, { ...options, ctx: tokenRequest() });
+    return client && withTokenExchange(client, { ...options, ctx });
   };
   return (model) => {
     const adapter = store(model);
@@ -84,7 +87,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
         if (!client || !request) return client;
         const withKeys = await withRegisteredKeys(client, { ctx: request, remoteKeys, limit: documentFetchLimit });
         // Keys that had to be fetched took a while.
-        if (client.jwks_uri !== undefined) forgetClients(request);
+        if (client.jwks_uri !== undefined) forgetReads(request);
         return withKeys;
       });
     }

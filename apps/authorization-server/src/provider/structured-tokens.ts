@@ -3,7 +3,7 @@ import { type Client, errors, type KoaContextWithOIDC, type default as Provider 
 import { requestContext } from '../http/request-context.ts';
 import type { Introspect } from '../revocation/introspection.ts';
 import type { RevokeAccessToken } from '../revocation/token-revocation.ts';
-import { asRequest } from './client-memory.ts';
+import { asRequest } from './request-reads.ts';
 
 /** What answers about tokens that the engine knows nothing of: those it has signed, and personal access tokens. */
 export type StructuredTokenAnswers = { introspect: Introspect; revokeAccessToken: RevokeAccessToken };

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { tokensEndedUntilOf } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import { type Adapter, type AdapterPayload, default as Provider } from 'oidc-provider';
-import { forgetClients } from '../provider/client-memory.ts';
+import { forgetReads, isGrantAhead } from '../provider/request-reads.ts';
 import { redemptionOf } from './redemption.ts';
 
 /** Clocks of replicas that are further apart than this are not waited for. */
@@ -16,10 +16,12 @@ const LONGEST_WAIT_MS = 5000;
 export function findSettledGrant(adapter: Adapter, clock: Clock): Adapter['find'] {
   return async (id) => {
     const ctx = Provider.ctx;
+    const isTogether = ctx !== undefined && isGrantAhead(ctx, id);
     const found = await adapter.find(id);
     if (!found || ctx?.oidc.route !== 'token') return found;
-    const settled = (await afterEndedSecond(found, clock)) ? await adapter.find(id) : found;
-    forgetClients(ctx);
+    const hasWaited = await afterEndedSecond(found, clock);
+    if (hasWaited || !isTogether) forgetReads(ctx);
+    const settled = hasWaited ? await adapter.find(id) : found;
     const redemption = redemptionOf(ctx);
     if (redemption) redemption.tokensEndedUntil = settled ? tokensEndedUntilOf(settled) : undefined;
     return settled;

@@ -2,11 +2,14 @@ import type { Clock } from '@portcullis/platform';
 import type { ClientRows } from '../client-rows.ts';
 import type { Database } from '../database.ts';
 import type { Envelope } from '../envelope.ts';
+import type { RowsAhead } from '../refresh-rows.ts';
 import type { EngineErrors } from './engine-errors.ts';
 
 export type EngineAdapterOptions = {
   /** How clients are found; each time anew by default. */
   clientRows?: ClientRows;
+  /** What was read already; nothing by default. */
+  rowsAhead?: RowsAhead;
   clock: Clock;
   envelope: Envelope;
   /** `errors` of oidc-provider. It comes from outside so that this package does not load the engine. */

@@ -21,14 +21,14 @@ import {
  * With a grant go its codes and refresh tokens, and what its user had agreed to for the client (SP-16); resource servers
  * are told to refuse its access tokens in the same transaction.
  */
-export function grantsAdapter({ database, prisma, clock }: AdapterDependencies): Adapter {
+export function grantsAdapter({ database, prisma, rowsAhead, clock }: AdapterDependencies): Adapter {
   return adapterOf('Grant', {
     upsert: async (id, payload, expiresIn) => {
       const columns = toColumns(payload, expiresIn, clock());
       await prisma.grant.upsert({ where: { id }, create: { id, ...columns }, update: columns });
     },
     find: async (id) => {
-      const [row] = await database.statements.run<Grant>(GRANT_BY_ID, id);
+      const row = rowsAhead?.grant(id) ?? (await database.statements.run<Grant>(GRANT_BY_ID, id))[0];
       if (!row || row.expiresAt <= clock()) return undefined;
       return present({
         ...parsePayload(row.detail),

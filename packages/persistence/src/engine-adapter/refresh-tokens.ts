@@ -16,7 +16,7 @@ import {
 } from './payload-form.ts';
 
 /** Refresh tokens, known by their hash. Rotating one takes more than the engine can say: see `redemption-store.ts`. */
-export function refreshTokensAdapter({ database, prisma, clock }: AdapterDependencies): Adapter {
+export function refreshTokensAdapter({ database, prisma, rowsAhead, clock }: AdapterDependencies): Adapter {
   return adapterOf('RefreshToken', {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
@@ -24,7 +24,9 @@ export function refreshTokensAdapter({ database, prisma, clock }: AdapterDepende
       await prisma.refreshToken.upsert({ where: { id }, create: { id, ...columns }, update: columns });
     },
     find: async (value) => {
-      const [row] = await database.statements.run<RefreshToken>(REFRESH_TOKEN_BY_ID, hashToken(value));
+      const id = hashToken(value);
+      const row =
+        rowsAhead?.refreshToken(id) ?? (await database.statements.run<RefreshToken>(REFRESH_TOKEN_BY_ID, id))[0];
       return row && row.expiresAt > clock() ? refreshTokenPayload(value, row) : undefined;
     },
     destroy: async (value) => {

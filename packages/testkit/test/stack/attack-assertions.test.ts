@@ -413,7 +413,7 @@ describe('EX-11: a token has no more scopes than all sides allow', () => {
 });
 
 describe('EX-11: a role that is taken while an assertion is traded', () => {
-  const JUDGED = 'replayedIdentifier.create';
+  const JUDGED = 'replayedIdentifier.use';
   const SIGNED = 'linkedIdentity.updateMany';
   afterEach(() => {
     beforeQuery = () => undefined;

@@ -1,0 +1,95 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import {
+  type ClientMemory,
+  type Database,
+  type RefreshRows,
+  type RowsAhead,
+  readRefreshRows,
+  type User,
+} from '@portcullis/persistence';
+import { type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
+
+/** Token requests that ask about their client at several steps, and change none. */
+const GRANT_TYPES: readonly unknown[] = ['refresh_token', 'authorization_code', 'client_credentials'];
+
+/** The engine's request, where its own middleware is behind us. */
+const requests = new AsyncLocalStorage<KoaContextWithOIDC>();
+
+const memories = new WeakMap<IncomingMessage, ClientMemory>();
+
+/** What a refresh has read at its beginning, and nobody has asked for yet. */
+const ahead = new WeakMap<IncomingMessage, Partial<RefreshRows>>();
+
+/** What the engine's present request has read of clients; undefined where each step has to ask anew. */
+export function clientMemory(): ClientMemory | undefined {
+  const ctx = Provider.ctx ?? requests.getStore();
+  if (!ctx || !mayRemember(ctx)) return undefined;
+  const known = memories.get(ctx.req);
+  if (known) return known;
+  const memory: ClientMemory = new Map();
+  memories.set(ctx.req, memory);
+  return memory;
+}
+
+/** Does work that belongs to a request of the engine, and comes after the engine's own. */
+export function asRequest<T>(ctx: KoaContextWithOIDC, work: () => Promise<T>): Promise<T> {
+  return requests.run(ctx, work);
+}
+
+/**
+ * Reads at once what the steps of a refresh will ask for. All of it is as it was at one moment, and whoever limits a client
+ * or a user ends tokens of its grants in the same transaction: what comes after that moment is found when the refresh is
+ * written down.
+ */
+export async function readAhead({ req, oidc }: KoaContextWithOIDC, database: Database): Promise<void> {
+  const { grant_type: grantType, refresh_token: value } = oidc.params ?? {};
+  if (grantType !== 'refresh_token' || typeof value !== 'string' || ahead.has(req)) return;
+  const rows = await readRefreshRows(database, value);
+  if (!rows) return;
+  ahead.set(req, rows);
+  if (rows.client) clientMemory()?.set(rows.client.id, Promise.resolve(rows.client));
+}
+
+/** Gives what the engine's present request has read ahead. */
+export const rowsAhead: RowsAhead = {
+  refreshToken: (id) => Provider.ctx && take(Provider.ctx, 'token', id),
+  grant: (id) => Provider.ctx && take(Provider.ctx, 'grant', id),
+};
+
+/** The user that a request has read ahead. */
+export function userAhead(ctx: { req: IncomingMessage }, id: string): User | undefined {
+  return take(ctx, 'user', id);
+}
+
+/** Whether the grant of a request was read together with what came before and what comes after it. */
+export function isGrantAhead({ req }: { req: IncomingMessage }, id: string): boolean {
+  return ahead.get(req)?.grant?.id === id;
+}
+
+/**
+ * Has what follows in a request see everything as it is by then. Whoever limits a client ends tokens of its grants in
+ * the same transaction: a request that has seen the grant after that must not go by the client from before it.
+ */
+export function forgetReads({ req }: { req: IncomingMessage }): void {
+  memories.delete(req);
+  ahead.delete(req);
+}
+
+/** Each row is given once: whoever asks again wants a newer one. */
+function take<Name extends 'token' | 'grant' | 'user'>(
+  { req }: { req: IncomingMessage },
+  name: Name,
+  id: string,
+): RefreshRows[Name] | undefined {
+  const rows = ahead.get(req);
+  const row = rows?.[name];
+  if (row?.id !== id) return undefined;
+  ahead.set(req, { ...rows, [name]: undefined });
+  return row;
+}
+
+function mayRemember({ oidc }: KoaContextWithOIDC): boolean {
+  if (oidc.route === 'introspection') return true;
+  return oidc.route === 'token' && GRANT_TYPES.includes(oidc.params?.grant_type);
+}
