@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { withMcpClientSecret } from '../start/mcp-client-secret.mjs';
-import { authorizationServer, mcpServer, withAddresses, withSplit } from '../start/servers.mjs';
+import { authorizationServer, mcpServer, withAddresses, withFewArenas, withSplit } from '../start/servers.mjs';
 
 const SHARED = {
   PATH: '/bin',
@@ -109,4 +109,10 @@ describe('an address that is not set', () => {
 test('--split is told to both servers, and nothing else is', () => {
   expect(withSplit(SHARED, ['--split'])).toEqual({ ...SHARED, PORTCULLIS_MCP_SPLIT: 'on' });
   expect(withSplit(SHARED, [])).toEqual(SHARED);
+});
+
+test('both servers keep little of the memory that was freed, unless they are told otherwise', () => {
+  for (const server of [authorizationServer, mcpServer])
+    expect(server(withFewArenas(SHARED)).env).toMatchObject({ MALLOC_ARENA_MAX: '2' });
+  expect(withFewArenas({ MALLOC_ARENA_MAX: '8' })).toEqual({ MALLOC_ARENA_MAX: '8' });
 });

@@ -19,9 +19,11 @@ test.each<[what: string, Rest, ReturnType<typeof worthCollecting>]>([
 test('a process that was busy gives its memory back when it rests, keeps what it needs, and ends when it has nothing to do', async () => {
   const script = fileURLToPath(new URL('./support/busy-then-at-rest.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--no-warnings', script]);
-  const { busy, first, later, kept, seesCollector } = JSON.parse(stdout);
-  expect(busy).toBeGreaterThan(16);
+  const { busy, first, breathing, later, kept, seesCollector } = JSON.parse(stdout);
+  expect(busy).toBeGreaterThan(40);
   expect(first).toBeLessThan(4);
+  expect(breathing).toBeGreaterThan(16);
+  expect(breathing).toBeLessThan(80);
   expect(later).toBeLessThan(4);
   expect(kept).toBe(200_000);
   expect(seesCollector).toBe(false);

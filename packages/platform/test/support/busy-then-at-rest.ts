@@ -1,5 +1,5 @@
-// Allocates until V8 holds much space for new objects, rests until it is given back, and does both again. Prints the
-// space in MB while it was busy and after each rest.
+// Allocates until V8 holds much space for new objects, rests until it is given back, and does both again, with a breath
+// now and then. Prints the space in MB while it was busy and after each rest.
 import { setTimeout as pause } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { returnMemoryAtRest } from '../../src/rest.ts';
@@ -11,8 +11,8 @@ function megabytes(): number {
   return (space?.physical_space_size ?? 0) / 2 ** 20;
 }
 
-function work(): number {
-  for (let index = 0; index < 4_000_000; index += 1) kept[index % 200_000] = { a: index };
+function work(times: number): number {
+  for (let index = 0; index < times; index += 1) kept[index % 200_000] = { a: index };
   return megabytes();
 }
 
@@ -21,10 +21,14 @@ async function rest(): Promise<number> {
   return megabytes();
 }
 
-const busy = work();
-returnMemoryAtRest(100);
+const busy = work(4_000_000);
+returnMemoryAtRest(20);
 const first = await rest();
-work();
+let breathing = 0;
+for (let rounds = 0; rounds < 40; rounds += 1) {
+  breathing = Math.max(breathing, work(500_000));
+  await pause(1);
+}
 const later = await rest();
 const seesCollector = Reflect.has(globalThis, 'gc');
-process.stdout.write(JSON.stringify({ busy, first, later, kept: kept.length, seesCollector }));
+process.stdout.write(JSON.stringify({ busy, first, breathing, later, kept: kept.length, seesCollector }));
