@@ -55,6 +55,8 @@ export type Config = Readonly<{
   /** A `file:` or `postgresql:` URL. */
   databaseUrl: Secret | undefined;
   migrateDatabaseUrl: Secret | undefined;
+  /** Whether connections to PostgreSQL keep prepared statements. */
+  preparesStatements: boolean;
   /** 32 bytes as base64url; generated in the data folder when it is unset and the database is empty. */
   masterKey: Secret | undefined;
   /** The master key before this one, while something may still be encrypted under it. */
@@ -117,6 +119,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     dataFolder,
     databaseUrl: databaseUrlOf(read, 'DATABASE_URL'),
     migrateDatabaseUrl: databaseUrlOf(read, 'PORTCULLIS_MIGRATE_DATABASE_URL'),
+    preparesStatements: read.oneOf('PORTCULLIS_DATABASE_PREPARED_STATEMENTS', ['on', 'off'], 'on') === 'on',
     masterKey,
     previousMasterKey: read.secret('PORTCULLIS_MASTER_KEY_PREVIOUS'),
     trustedProxies: read.integer('PORTCULLIS_TRUST_PROXY', { fallback: 0, min: 0, max: 10 }),

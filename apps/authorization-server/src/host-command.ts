@@ -35,6 +35,7 @@ async function withServedDatabase(config: Config, work: (database: Database) => 
   const database = await openDatabase({
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
     ...(config.migrateDatabaseUrl && { migrateUrl: config.migrateDatabaseUrl.reveal() }),
+    preparesStatements: config.preparesStatements,
   });
   try {
     if ((await masterKeyState(database)) !== 'bound') {

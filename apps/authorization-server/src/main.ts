@@ -48,6 +48,7 @@ async function start(): Promise<Running> {
   const database = await openDatabase({
     url: config.databaseUrl?.reveal() ?? pathToFileURL(join(config.dataFolder, 'authorization-server.sqlite')).href,
     ...(config.migrateDatabaseUrl && { migrateUrl: config.migrateDatabaseUrl.reveal() }),
+    preparesStatements: config.preparesStatements,
   });
   const masterKeys = await loadMasterKeys(database, {
     configured: config.masterKey,

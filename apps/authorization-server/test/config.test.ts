@@ -513,6 +513,12 @@ describe('signing in elsewhere', () => {
   });
 });
 
+test('prepared statements are kept unless a pooler cannot have them', () => {
+  expect(readConfig({}).preparesStatements).toBe(true);
+  expect(readConfig({ PORTCULLIS_DATABASE_PREPARED_STATEMENTS: 'off' }).preparesStatements).toBe(false);
+  expect(problems({ PORTCULLIS_DATABASE_PREPARED_STATEMENTS: 'no' })).toHaveLength(1);
+});
+
 describe('SP-29 the desk in two', () => {
   const urls = (env: Record<string, string>) => readConfig(env).resources.map(({ url }) => url);
 

@@ -37,6 +37,8 @@ export type DatabaseOptions = {
   url: string;
   /** PostgreSQL only: the role that owns the tables, when the serving role does not. It grants the serving role what it needs. */
   migrateUrl?: string;
+  /** PostgreSQL only: whether connections keep prepared statements, which not every pooler in front can do. Default true. */
+  preparesStatements?: boolean;
 };
 
 /**
@@ -75,9 +77,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 type Connected = Pick<Database, 'kind' | 'prisma' | 'statements' | 'connections'> & { disconnect(): Promise<void> };
 
-async function connect({ url, migrateUrl }: DatabaseOptions): Promise<Connected> {
+async function connect({ url, ...options }: DatabaseOptions): Promise<Connected> {
   if (url.startsWith('file:')) return { kind: 'sqlite', ...(await openSqlite(url)), connections: () => undefined };
-  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', ...(await openPostgresql(url, migrateUrl ?? url)) };
+  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgresql', ...(await openPostgresql(url, options)) };
   throw new StartupError('DATABASE_URL must begin with postgresql:// (leave it out for SQLite)');
 }
 

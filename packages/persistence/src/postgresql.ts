@@ -1,7 +1,7 @@
 import { StartupError } from '@portcullis/platform';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import type { DatabaseConnections } from './database.ts';
+import type { DatabaseConnections, DatabaseOptions } from './database.ts';
 import { errorCode } from './error-code.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { grantToServingRole, migratePostgresql } from './migrate-postgresql.ts';
@@ -22,10 +22,12 @@ type PostgresqlConnections = {
  * Migrates with one URL and opens the other.
  *
  * @param url the serving role's
- * @param migrateUrl the owner's; may be the same
  * @throws {StartupError} when either cannot be reached, or a migration cannot be applied
  */
-export async function openPostgresql(url: string, migrateUrl: string): Promise<PostgresqlConnections> {
+export async function openPostgresql(
+  url: string,
+  { migrateUrl = url, preparesStatements = true }: Omit<DatabaseOptions, 'url'>,
+): Promise<PostgresqlConnections> {
   await withConnection('PORTCULLIS_MIGRATE_DATABASE_URL', migrateUrl, async (client) => {
     await migratePostgresql(client, readMigrations('postgresql'));
     const servingRole = userOf(url);
@@ -41,7 +43,7 @@ export async function openPostgresql(url: string, migrateUrl: string): Promise<P
   });
   return {
     prisma,
-    statements: createPostgresqlStatements(pool),
+    statements: createPostgresqlStatements(pool, { prepared: preparesStatements }),
     connections: () => connectionsOf(pool),
     disconnect: async () => {
       await prisma.$disconnect();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAuditLog } from '../src/audit-log.ts';
+import { openDatabase } from '../src/database.ts';
 import {
   CLIENT_BY_ID,
   COUNTER_OF,
@@ -113,4 +114,15 @@ test('an audit record that a statement wrote is read as it was written', async (
   await log.record(event);
   const kept = { ...event, subject: 'somebody\u{fffd}\u{fffd}', durationMs: 4 };
   expect(await log.list({ type: 'token.issued' })).toEqual([{ id: expect.any(String), ...kept }]);
+});
+
+test.each([
+  [true, [{ name: 'client.findUnique' }]],
+  [false, []],
+])('a connection to PostgreSQL keeps them: %s', async (preparesStatements, kept) => {
+  const db = await openDatabase({ url: database.url, preparesStatements });
+  await db.statements.run(CLIENT_BY_ID, 'nobody');
+  if (db.kind === 'postgresql')
+    expect(await db.prisma.$queryRaw`SELECT "name" FROM pg_prepared_statements WHERE "name" <> ''`).toEqual(kept);
+  await db.close();
 });

@@ -1,11 +1,20 @@
 import pg from 'pg';
 import type { Statement, Statements, StatementValue } from './statement.ts';
 
-/** Runs statements on connections of a pool that Prisma's client uses too. */
-export function createPostgresqlStatements(pool: pg.Pool): Statements {
+/**
+ * Runs statements on connections of a pool that Prisma's client uses too.
+ *
+ * @param prepared whether each connection prepares a statement once, under its name
+ */
+export function createPostgresqlStatements(pool: pg.Pool, { prepared }: { prepared: boolean }): Statements {
   return {
-    run: async ({ postgresql: text }: Statement, ...values: StatementValue[]) => {
-      const { rows } = await pool.query({ text, values: values.map(toPostgresql), types: TYPES });
+    run: async ({ name, postgresql: text }: Statement, ...values: StatementValue[]) => {
+      const { rows } = await pool.query({
+        ...(prepared && { name }),
+        text,
+        values: values.map(toPostgresql),
+        types: TYPES,
+      });
       return rows;
     },
     inOneCommit: () => Promise.reject(new TypeError('PostgreSQL does several writes in one statement')),
