@@ -19,7 +19,7 @@ export type Rest = {
 
 /**
  * What is worth collecting: nothing while there is work, or where little would come of it. At the first rest everything,
- * because starting leaves much behind; that takes a tenth of a second. Later new objects alone, which takes some
+ * because starting leaves much behind; that takes up to 0.2 s. Later new objects alone, which takes some
  * milliseconds: seeing how little was allocated meanwhile, V8 gives their space back and collects the rest bit by bit.
  */
 export function worthCollecting({ utilization, newObjectsBytes, hasRested }: Rest): 'all' | 'new' | undefined {
