@@ -9,16 +9,25 @@ import type { Statement, Statements, StatementValue } from './statement.ts';
 export function createPostgresqlStatements(pool: pg.Pool, { prepared }: { prepared: boolean }): Statements {
   return {
     run: async ({ name, postgresql: text }: Statement, ...values: StatementValue[]) => {
-      const { rows } = await pool.query({
-        ...(prepared && { name }),
-        text,
-        values: values.map(toPostgresql),
-        types: TYPES,
-      });
-      return rows;
+      const query = { text, values: values.map(toPostgresql), types: TYPES };
+      if (!prepared) return (await pool.query(query)).rows;
+      try {
+        return (await pool.query({ ...query, name })).rows;
+      } catch (cause) {
+        if (!isOutdated(cause)) throw cause;
+        return (await pool.query(query)).rows;
+      }
     },
     inOneCommit: () => Promise.reject(new TypeError('PostgreSQL does several writes in one statement')),
   };
+}
+
+/** PostgreSQL's feature_not_supported, which it says when columns have another type than when a statement was prepared. */
+const OUTDATED = '0A000';
+
+/** Whether a prepared statement was refused, and nothing done, because a newer version has changed a table meanwhile. */
+function isOutdated(cause: unknown): boolean {
+  return cause instanceof pg.DatabaseError && cause.code === OUTDATED;
 }
 
 /** The columns hold UTC and no time zone; of what is written after the time PostgreSQL takes no notice there. */

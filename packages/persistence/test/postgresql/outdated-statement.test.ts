@@ -1,0 +1,13 @@
+import { expect, test } from '@jest/globals';
+import { COUNTER_OF } from '../../src/statements/lookups.ts';
+import { openTestDatabase } from '../support/open-test-database.ts';
+
+test('a statement that was prepared before a table changed goes on working', async () => {
+  const { db, drop } = await openTestDatabase();
+  await db.prisma.rateLimit.create({ data: { key: 'counter', points: 3, expire: null } });
+  const count = () => db.statements.run(COUNTER_OF, 'counter', new Date());
+  expect(await count()).toEqual([{ points: 3, expire: null }]);
+  await db.prisma.$executeRaw`ALTER TABLE "RateLimit" ALTER COLUMN "points" TYPE bigint`;
+  for (let nth = 0; nth < 3; nth++) expect(await count()).toEqual([{ points: 3n, expire: null }]);
+  await drop();
+});
