@@ -318,7 +318,7 @@ function isLimited(before: ClientRow, after: ClientRow): boolean {
 /** Has resource servers refuse the tokens that a client has under permissions that it has no more. */
 async function endTokensUnder(within: Database, before: ClientRow, now: Date): Promise<void> {
   await endTokensSoFar(within, { grants: { clientId: before.id }, now });
-  const issuedUntil = new Date(Math.floor(now.getTime() / 1000) * 1000);
+  const issuedUntil = untilRequestsEnd(new Date(now.getTime() + within.elapsedMs()));
   await recordRevocations(within, { revocations: machineRevocations(before, issuedUntil), now });
 }
 

@@ -1,10 +1,12 @@
 import { type AuditEvent, StartupError } from '@portcullis/platform';
 import pg from 'pg';
+import { errorCode } from './error-code.ts';
 import { Prisma, type PrismaClient } from './generated/postgresql/client.ts';
 import { newestMigration } from './migration-files.ts';
 import { openPostgresql } from './postgresql.ts';
 import { createLocalSignal, createPostgresqlSignal, type RevocationSignal } from './revocation-signal.ts';
 import { openSqlite } from './sqlite.ts';
+import { isBusy, isSqliteError } from './sqlite-connection.ts';
 import type { Statements } from './statements/statement.ts';
 
 /** An open, migrated database. */
@@ -15,6 +17,8 @@ export type Database = {
   readonly statements: Statements;
   /** Whether what is done here is part of a transaction that is open. */
   readonly isTransaction: boolean;
+  /** How long ago the transaction that is open was begun the first time, waits and attempts included; 0 where none is. */
+  elapsedMs(): number;
   /** Tells who waits for revocations that there may be new ones. */
   readonly revocationSignal: RevocationSignal;
   /** Told of each audit event once it is durable; put another one in place to hear of them. */
@@ -56,6 +60,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     prisma,
     statements,
     isTransaction: false,
+    elapsedMs: () => 0,
     revocationSignal,
     noteRecorded: () => undefined,
     connections,
@@ -96,7 +101,8 @@ const CONFLICTS = new Set(['40001', '40P01']);
  * Prisma names it P2034 where a statement fails; where the commit itself does, the driver's own error comes through.
  */
 export function isWriteConflict(error: unknown): boolean {
-  if (error instanceof Prisma.PrismaClientKnownRequestError) return error.code === 'P2034';
+  if (error instanceof Prisma.PrismaClientKnownRequestError)
+    return error.code === 'P2034' || CONFLICTS.has(sqlStateOf(error) ?? '');
   if (error instanceof pg.DatabaseError) return error.code !== undefined && CONFLICTS.has(error.code);
   return member(member(error, 'cause'), 'kind') === 'TransactionWriteConflict';
 }
@@ -117,12 +123,22 @@ export async function isUnavailable(database: Pick<Database, 'ready'>, cause: un
     const state = sqlStateOf(cause);
     if (state !== undefined) return UNAVAILABLE_CLASSES.includes(state.slice(0, 2));
   }
+  if (isSqliteError(cause)) return isBusy(cause);
   if (cause instanceof pg.DatabaseError && cause.code !== undefined)
     return UNAVAILABLE_CLASSES.includes(cause.code.slice(0, 2));
+  if (LOST_CONNECTION.has(errorCode(cause) ?? '') || isTerminated(cause)) return true;
   return database.ready().then(
     () => false,
     () => true,
   );
+}
+
+/** What Node.js says of a connection that is not there, or no more. */
+const LOST_CONNECTION = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+/** PostgreSQL's driver has no code for a connection that ended while a statement ran. */
+function isTerminated(cause: unknown): boolean {
+  return cause instanceof Error && cause.message.startsWith('Connection terminated');
 }
 
 function sqlStateOf({ meta }: Prisma.PrismaClientKnownRequestError): string | undefined {

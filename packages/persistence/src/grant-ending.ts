@@ -61,7 +61,10 @@ export async function endTokensSoFar(
   within: Database,
   { grants, now }: { grants: GrantSelection; now: Date },
 ): Promise<void> {
-  const issuedUntil = new Date(Math.floor(now.getTime() / 1000) * 1000 + 1000);
+  // Once they are locked, nothing is written down for them that does not see this; until then time may have passed.
+  await within.prisma.grant.updateMany({ where: grants, data: { tokensEndedUntil: now } });
+  const lockedAt = now.getTime() + within.elapsedMs();
+  const issuedUntil = new Date(Math.floor(lockedAt / 1000) * 1000 + 1000);
   await within.prisma.grant.updateMany({ where: grants, data: { tokensEndedUntil: issuedUntil } });
   await endTokens(within, { grants, issuedUntil, now });
 }

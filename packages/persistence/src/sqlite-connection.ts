@@ -107,7 +107,8 @@ function open(path: string): Opened {
   return { database, statements: createStatements(database) };
 }
 
-function isBusy(error: unknown): boolean {
+/** Whether another connection writes, or kept this one from writing for too long. */
+export function isBusy(error: unknown): boolean {
   const primaryCodeMask = 0xff;
   const sqliteBusy = 5;
   return isSqliteError(error) && ((error.rawCode ?? 0) & primaryCodeMask) === sqliteBusy;

@@ -36,11 +36,13 @@ export function inTransaction<T>(database: Database, work: (within: Database) =>
 }
 
 /**
- * Does one write that is a whole by itself; where two lock each other out, one of them is done over.
+ * Does one write that is a whole by itself; where two lock each other out, one of them is done over. Inside a transaction it
+ * is part of that.
  *
  * @param write makes it, and nothing else
  */
-export function inOneWrite<T>({ kind }: Pick<Database, 'kind'>, write: () => Promise<T>): Promise<T> {
+export function inOneWrite<T>({ kind, isTransaction }: Database, write: () => Promise<T>): Promise<T> {
+  if (isTransaction) return write();
   return inSpan({ name: 'database transaction', attributes: { 'db.system.name': kind } }, (span) =>
     untilWritten(write, (times) => span.note({ 'portcullis.attempts': times })),
   );
@@ -64,6 +66,8 @@ function attempts<T>(
   work: (within: Database) => Promise<T>,
   { onRepeated, ...options }: Attempts,
 ): Promise<T> {
+  const begunAt = performance.now();
+  const elapsedMs = () => performance.now() - begunAt;
   return untilWritten(async () => {
     const recorded: AuditEvent[] = [];
     let announced = false;
@@ -81,6 +85,7 @@ function attempts<T>(
         prisma,
         statements: createTransactionStatements({ kind: database.kind, prisma }),
         isTransaction: true,
+        elapsedMs,
       });
     }, options);
     if (announced) database.revocationSignal.announce();

@@ -1,9 +1,13 @@
 import type { Database } from './database.ts';
 import { writing } from './statements/statement.ts';
 import { hashToken } from './token-hash.ts';
+import { inOneWrite } from './transaction.ts';
 
 /** An identifier that may be used once, and the moment from which nobody can use it again anyway. */
 export type UsedIdentifier = { identifier: string; until: Date; now: Date };
+
+/** Later years have five digits: SQLite would compare them as texts with years of four, and PostgreSQL cannot read them. */
+const LAST = new Date('9999-12-31T00:00:00Z');
 
 /** `$1`: the hash, `$2`: until when, `$3`: now. A row for whoever uses it. */
 const USE = writing(
@@ -18,9 +22,7 @@ const USE = writing(
  *
  * @returns false when it was used before
  */
-export async function useIdentifier(
-  { statements }: Pick<Database, 'statements'>,
-  { identifier, until, now }: UsedIdentifier,
-): Promise<boolean> {
-  return (await statements.run(USE, hashToken(identifier), until, now)).length > 0;
+export async function useIdentifier(database: Database, { identifier, until, now }: UsedIdentifier): Promise<boolean> {
+  const used = () => database.statements.run(USE, hashToken(identifier), until < LAST ? until : LAST, now);
+  return (await inOneWrite(database, used)).length > 0;
 }

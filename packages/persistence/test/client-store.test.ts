@@ -7,6 +7,7 @@ import type { Database } from '../src/database.ts';
 import { dumpTables } from '../src/dump.ts';
 import { machineGrantId } from '../src/grant-ending.ts';
 import { createRegistrationTokenStore } from '../src/registration-token-store.ts';
+import { inTransaction } from '../src/transaction.ts';
 import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } from './support/open-test-database.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
@@ -211,8 +212,25 @@ describe('clients', () => {
 
     await update({ allowedResources: [url, other] });
     await update({ allowedResources: [other] });
-    const machine = { grantId: machineGrantId('limited', url), resource: url, issuedUntil: now };
+    const issuedUntil = { gte: later(10), lt: later(15) };
+    const machine = { grantId: machineGrantId('limited', url), resource: url, issuedUntil };
     expect(await prisma.revocation.findFirst({ where: machine })).not.toBeNull();
+  });
+
+  test('lose what was issued while those who limit them waited for a lock (SP-12)', async () => {
+    const { prisma } = database.db;
+    await clients.register(client('waiting', { registration: 'manual' }));
+    const times = { issuedAt: now, expiresAt: later(day) };
+    await prisma.grant.create({ data: { id: 'waiting', userId: 'u', clientId: 'waiting', detail: '{}', ...times } });
+    await inTransaction(database.db, (within) =>
+      createClientStore({ ...within, elapsedMs: () => 3500 }).update({
+        id: 'waiting',
+        permissions: { allowedScopes: ['a'] },
+        now,
+      }),
+    );
+    const { tokensEndedUntil } = await prisma.grant.findUniqueOrThrow({ where: { id: 'waiting' } });
+    expect(tokensEndedUntil).toEqual(later(4));
   });
 
   test('keep the old secret for as long as the overlap says', async () => {

@@ -230,6 +230,15 @@ describe('replay detection', () => {
     }
   });
 
+  test('an identifier that says it lives for ten thousand years is used once all the same (AS-10)', async () => {
+    now = start;
+    const id = secret();
+    const far = { ...replay(id), exp: startSeconds * 1000 };
+    await adapter('ReplayDetection').upsert(id, far, 60);
+    expect(await adapter('ReplayDetection').find(id)).toBeDefined();
+    await expect(adapter('ReplayDetection').upsert(id, far, 60)).rejects.toMatchObject({ error: 'invalid_client' });
+  });
+
   test('an identifier is free again after its expiry', async () => {
     now = start;
     const id = secret();

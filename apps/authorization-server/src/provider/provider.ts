@@ -55,6 +55,11 @@ import { countTokenAnswers } from './token-answers.ts';
 import { addTokenExchange, type TokenExchangeDeps } from './token-exchange.ts';
 import type { TokenRefusals } from './token-refusals.ts';
 
+/** Its `jti` is remembered for as long as it lives (RFC 7523, section 3). */
+const LONGEST_ASSERTION_SECONDS = 24 * 60 * 60;
+
+const toSeconds = (moment: Date): number => Math.floor(moment.getTime() / 1000);
+
 /** How long things live, in seconds. */
 const TTL = {
   code: 60,
@@ -173,6 +178,8 @@ function configuration(options: EngineOptions): Configuration {
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => {
       if (claims.aud !== site.issuer)
         throw new errors.InvalidClientAuth('the audience of a client assertion must be the issuer');
+      if (typeof claims.exp !== 'number' || claims.exp > toSeconds(options.clock()) + LONGEST_ASSERTION_SECONDS)
+        throw new errors.InvalidClientAuth('a client assertion must expire within a day; exp is in seconds');
     },
     extraTokenClaims: (ctx, token) => {
       const grantId = 'grantId' in token && typeof token.grantId === 'string' ? token.grantId : undefined;

@@ -48,7 +48,8 @@ type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: Redemp
 /**
  * The end of a token request that redeems something: writes what the engine was made to hold back, in one transaction,
  * and only then lets its answer go. Where another request was first, the client gets that one's answer, or a refusal.
- * Whatever fails before this, or here, leaves the code or refresh token as it was.
+ * Whatever fails before this, or is refused here, leaves the code or refresh token as it was. Only where the connection breaks
+ * while it is written may it have been: then the same request gets the same answer, for as long as answers are kept.
  */
 export function finishRedemption(deps: FinishDeps) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {

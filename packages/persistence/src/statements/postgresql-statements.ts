@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Statement, Statements, StatementValue } from './statement.ts';
 
@@ -7,14 +8,20 @@ import type { Statement, Statements, StatementValue } from './statement.ts';
  * @param prepared whether each connection prepares a statement once, under its name
  */
 export function createPostgresqlStatements(pool: pg.Pool, { prepared }: { prepared: boolean }): Statements {
+  const names = new Map<Statement, string>();
+  const known = (statement: Statement) => {
+    const name = names.get(statement) ?? nameOf(statement);
+    names.set(statement, name);
+    return name;
+  };
   return {
-    run: async ({ name, postgresql: text }: Statement, ...values: StatementValue[]) => {
-      const query = { text, values: values.map(toPostgresql), types: TYPES };
+    run: async (statement: Statement, ...values: StatementValue[]) => {
+      const query = { text: statement.postgresql, values: values.map(toPostgresql), types: TYPES };
       if (!prepared) return (await pool.query(query)).rows;
       try {
-        return (await pool.query({ ...query, name })).rows;
+        return (await pool.query({ ...query, name: known(statement) })).rows;
       } catch (cause) {
-        if (!isOutdated(cause)) throw cause;
+        if (!isUnusable(cause)) throw cause;
         return (await pool.query(query)).rows;
       }
     },
@@ -22,12 +29,19 @@ export function createPostgresqlStatements(pool: pg.Pool, { prepared }: { prepar
   };
 }
 
-/** PostgreSQL's feature_not_supported, which it says when columns have another type than when a statement was prepared. */
-const OUTDATED = '0A000';
+/**
+ * What PostgreSQL says of a prepared statement before it does anything: feature_not_supported where columns have another
+ * type than when it was prepared; and behind a pooler that swaps connections, that there is none, or one already.
+ */
+const UNUSABLE = new Set(['0A000', '26000', '42P05']);
 
-/** Whether a prepared statement was refused, and nothing done, because a newer version has changed a table meanwhile. */
-function isOutdated(cause: unknown): boolean {
-  return cause instanceof pg.DatabaseError && cause.code === OUTDATED;
+function isUnusable(cause: unknown): boolean {
+  return cause instanceof pg.DatabaseError && cause.code !== undefined && UNUSABLE.has(cause.code);
+}
+
+/** Two versions that share connections behind a pooler must not run each other's SQL under one name. */
+function nameOf({ name, postgresql }: Statement): string {
+  return `${name}.${createHash('sha256').update(postgresql).digest('base64url').slice(0, 8)}`;
 }
 
 /** The columns hold UTC and no time zone; of what is written after the time PostgreSQL takes no notice there. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'libsql';
+import { isBusy } from '../sqlite-connection.ts';
 import { createStatements, type SqliteValue } from '../sqlite-statements.ts';
 import type { RunNow, Statement, Statements, StatementValue } from './statement.ts';
 
@@ -64,9 +65,9 @@ function commit(connection: Database.Database, run: RunNow, units: readonly Unit
     connection.exec('COMMIT');
     for (const settle of settled) settle();
   } catch (cause) {
+    for (const { reject } of units) reject(cause);
     // A full disk ends a transaction by itself.
     if (connection.inTransaction) connection.exec('ROLLBACK');
-    for (const { reject } of units) reject(cause);
   }
 }
 
@@ -78,6 +79,8 @@ function attempt(connection: Database.Database, run: RunNow, { work, resolve, re
     connection.exec('RELEASE "unit"');
     return () => resolve(result);
   } catch (cause) {
+    // What has ended the transaction by itself has ended it for everybody.
+    if (!connection.inTransaction) throw cause;
     connection.exec('ROLLBACK TO "unit"');
     connection.exec('RELEASE "unit"');
     return () => reject(cause);
@@ -129,11 +132,4 @@ async function whenNotBusy<T>(attempt: () => T): Promise<T> {
       await delay(1 + Math.random() * 9);
     }
   }
-}
-
-const PRIMARY_CODE_MASK = 0xff;
-const SQLITE_BUSY = 5;
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Database.SqliteError && ((error.rawCode ?? 0) & PRIMARY_CODE_MASK) === SQLITE_BUSY;
 }

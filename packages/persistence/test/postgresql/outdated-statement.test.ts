@@ -11,3 +11,12 @@ test('a statement that was prepared before a table changed goes on working', asy
   for (let nth = 0; nth < 3; nth++) expect(await count()).toEqual([{ points: 3n, expire: null }]);
   await drop();
 });
+
+test('a statement goes on working when a pooler has put another connection in the place of the one that prepared it', async () => {
+  const { db, drop } = await openTestDatabase();
+  const count = () => db.statements.run(COUNTER_OF, 'nothing', new Date());
+  await count();
+  await db.prisma.$executeRawUnsafe('DEALLOCATE ALL');
+  expect(await count()).toEqual([]);
+  await drop();
+});

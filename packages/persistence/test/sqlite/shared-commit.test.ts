@@ -75,6 +75,17 @@ test('while another connection writes, it waits, and the event loop goes on', as
   expect(numbers()).toEqual([1, 2]);
 });
 
+test('what ends the transaction itself ends it for everybody who shares it, and each hears why', async () => {
+  other.exec(`CREATE TRIGGER "full" BEFORE INSERT ON "Number" WHEN NEW."n" = 13
+    BEGIN SELECT RAISE(ROLLBACK, 'no space left'); END`);
+  const results = await Promise.allSettled([1, 13, 2].map((n) => statements.run(ADD, n)));
+  for (const result of results)
+    expect(result).toMatchObject({ reason: { message: expect.stringMatching('no space') } });
+  expect(numbers()).toEqual([]);
+  await statements.run(ADD, 3);
+  expect(numbers()).toEqual([3]);
+});
+
 test('where the commit itself fails, nobody is told that it is done, and the next one is', async () => {
   other.exec('CREATE TABLE "Child" ("n" INTEGER REFERENCES "Number" ("n") DEFERRABLE INITIALLY DEFERRED)');
   const orphan = writing('orphan', 'INSERT INTO "Child" VALUES ($1)');

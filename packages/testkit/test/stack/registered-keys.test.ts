@@ -52,14 +52,19 @@ async function newKey(kid: string = randomUUID()): Promise<Key> {
 }
 
 /** What a client signs for one request. */
-async function assertion(clientId: string, { privateKey, jwk }: Key, kid = jwk.kid): Promise<Record<string, string>> {
+async function assertion(
+  clientId: string,
+  { privateKey, jwk }: Key,
+  kid = jwk.kid,
+  expiration: number | string = '1m',
+): Promise<Record<string, string>> {
   const signed = await new SignJWT({ jti: randomUUID() })
     .setProtectedHeader({ alg: 'ES256', kid })
     .setIssuer(clientId)
     .setSubject(clientId)
     .setAudience(server.issuer)
     .setIssuedAt()
-    .setExpirationTime('1m')
+    .setExpirationTime(expiration)
     .sign(privateKey);
   return {
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
@@ -112,6 +117,17 @@ describe('a client that registers with a jwks_uri (RFC 7591 section 2)', () => {
     for (const _round of [1, 2, 3])
       ({ refresh: refreshToken } = tokensOf(await refresh(client, refreshToken, await assertion(client.id, key))));
     expect(fetchesOf(uri)).toBe(1);
+  });
+
+  test('an assertion that would live for longer than a day, or for ever in milliseconds, is refused (AS-10)', async () => {
+    const key = await newKey();
+    const { client, refreshToken } = await signedInClient(newUri(), key);
+    for (const expiration of ['25h', Date.now() + 60_000]) {
+      const signed = await assertion(client.id, key, key.jwk.kid, expiration);
+      expect(await refresh(client, refreshToken, signed)).toMatchObject(REFUSED);
+    }
+    const signed = await assertion(client.id, key, key.jwk.kid, '23h');
+    expect((await refresh(client, refreshToken, signed)).status).toBe(200);
   });
 
   test('a key that is not known yet makes them be fetched again, but not more often than every 30 seconds', async () => {
