@@ -24,6 +24,7 @@ const ABOUT_DATABASES = [
     'attack-audit-trail',
     'attack-limits',
     'attack-narrowing',
+    'attack-refusals',
     'audit-*',
     'crash-*',
     'database-away',

@@ -98,7 +98,8 @@ const CONFLICTS = new Set(['40001', '40P01']);
 
 /**
  * Whether a transaction was given up because another one wrote what it had read: doing it over is right.
- * Prisma names it P2034 where a statement fails; where the commit itself does, the driver's own error comes through.
+ * Prisma names it P2034 where a statement of its own fails, and has the database's code where one of ours does; outside of its
+ * transactions, and where the commit itself fails, the driver's own error comes through.
  */
 export function isWriteConflict(error: unknown): boolean {
   if (error instanceof Prisma.PrismaClientKnownRequestError)

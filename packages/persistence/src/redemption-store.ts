@@ -105,7 +105,7 @@ export type RedemptionStore = {
 };
 
 /**
- * What becomes of codes and refresh tokens that are redeemed. A redemption is one short transaction at the end of its
+ * What becomes of codes and refresh tokens that are redeemed. A redemption is one short write at the end of its
  * request: until then nothing of it is written, so whatever fails before has cost the client nothing.
  */
 export function createRedemptionStore(database: Database): RedemptionStore {

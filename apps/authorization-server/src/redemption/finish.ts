@@ -46,10 +46,10 @@ type Finished = Redemption & { event: AuditEvent; grantId: string };
 type Outcome = { ok: true; answer?: TokenAnswer } | { ok: false; refusal: RedemptionRefusal | 'grant_changed' };
 
 /**
- * The end of a token request that redeems something: writes what the engine was made to hold back, in one transaction,
+ * The end of a token request that redeems something: writes what the engine was made to hold back, in one write,
  * and only then lets its answer go. Where another request was first, the client gets that one's answer, or a refusal.
  * Whatever fails before this, or is refused here, leaves the code or refresh token as it was. Only where the connection breaks
- * while it is written may it have been: then the same request gets the same answer, for as long as answers are kept.
+ * while it is written may it have been: then a refresh gets the same answer, for as long as answers are kept, and a code none.
  */
 export function finishRedemption(deps: FinishDeps) {
   return async (ctx: KoaContextWithOIDC): Promise<void> => {

@@ -1,9 +1,9 @@
 /** What stands for a `$n` of a statement. */
 export type StatementValue = string | number | boolean | Date | null;
 
-/** SQL that is written by hand, for what every token request asks: the driver prepares it once. */
+/** SQL that is written by hand, for what every token request asks: each connection prepares it once, where it may. */
 export type Statement = {
-  /** Names what it does, such as `client.find`; the same name always has the same SQL. */
+  /** Names what it does, such as `client.findUnique`; the same name always has the same SQL. */
   readonly name: string;
   readonly postgresql: string;
   readonly sqlite: string;

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 const INTERNALS =
-  /\bat .+:\d+:\d+|node_modules|node:internal|\/work\/|\/tmp\/|\.[jt]s:\d|SELECT |INSERT |prisma|sqlite|postgres|libsql|kysely|Error:|oidc-provider|ECONN|127\.0\.0\.1:\d/i;
+  /\bat .+:\d+:\d+|node_modules|node:internal|\/tmp\/|\/home\/|\/root\/|\.[jt]s:\d|SELECT |INSERT |prisma|sqlite|postgres|libsql|kysely|Error:|oidc-provider|ECONN|127\.0\.0\.1:\d/i;
 
 /** SP-40: an answer of 4xx (or a redirect with an error) that says nothing internal and can be found in the log. */
 function expectCleanRefusal(what: string, answer: RawAnswer): void {
