@@ -24,6 +24,7 @@ export function svgOf({ title, unit, bars }: BarChart): string {
   const height = TOP + bars.length * ROW_HEIGHT + 8;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(`${title} (${unit})`)}</title>`,
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="12" y="22" font-size="14" font-weight="bold">${escaped(`${title} (${unit})`)}</text>`,
     ...rows.filter((row) => row !== ''),

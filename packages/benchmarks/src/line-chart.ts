@@ -30,6 +30,7 @@ export function lineSvgOf({ title, unit, time, lines }: LineChart): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title} (${unit}, over ${time})</title>`,
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="12" y="22" font-size="14" font-weight="bold">${title} (${unit}, over ${time})</text>`,
     ...grid,

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { createAuditLog, openDatabase } from '@portcullis/persistence';
 import type { HttpPerson } from '../../../src/index.ts';
-import { asks, createHttpPerson, sendJson } from '../../../src/index.ts';
+import { asks, createHttpPerson, pollUntil, sendJson } from '../../../src/index.ts';
 import { adminTokens, callAdmin } from './administration.ts';
 import { obtainCode, redeem, registerClient, type Target, type TestClient, tokensOf } from './authorization.ts';
 import { createCommandLine } from './command-line.ts';
@@ -74,9 +74,11 @@ export async function expectRestored(
   for (const { refresh: token } of [revoked, refreshed]) {
     expect((await refresh(target, client, { token })).json?.error).toBe('invalid_grant');
   }
-  for (const { access: token } of [revoked, refreshed]) {
-    expect((await callTool(target.mcpUrl, { token, name: 'whoami' })).status).toBe(401);
-  }
+  const statusFor = async ({ access: token }: Family) =>
+    (await callTool(target.mcpUrl, { token, name: 'whoami' })).status;
+  // A server that has just started hears of revocations as soon as it reaches the other one, which starts beside it.
+  await pollUntil(async () => (await statusFor(revoked)) === 401, { what: 'the desk to hear what has ended' });
+  expect(await statusFor(refreshed)).toBe(401);
   expect(asks(await person.open(`${target.server.issuer}/account`), 'login')).toBe(true);
   // Users, clients and tickets are there.
   const code = await obtainCode(target, client, { person: createHttpPerson(), changes: { scope: 'desk:read' } });
