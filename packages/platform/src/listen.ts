@@ -11,6 +11,8 @@ export type Listening = {
   close(graceMs?: number): Promise<void>;
 };
 
+const SWEEP_INTERVAL_MS = 50;
+
 /** Where to listen, and which environment variable the operator would change. */
 export type ListenOptions = { host: string; port: number; variable: string };
 
@@ -41,8 +43,11 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
 function close(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    // A connection on which a request was under way rests once that is answered, and Node.js looks for such only once.
+    const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_INTERVAL_MS);
     server.close(() => {
       clearTimeout(timer);
+      clearInterval(sweeping);
       resolve();
     });
     server.closeIdleConnections();

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { Agent, createServer, get, type RequestListener, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Listening, listen } from '../src/listen.ts';
 
@@ -8,8 +8,12 @@ describe('listening', () => {
     for (const listening of open.splice(0)) await listening.close(0);
   });
 
-  const start = async (port: number, handle = () => {}) => {
-    const listening = await listen(createServer(handle), { host: '127.0.0.1', port, variable: 'PORT_VARIABLE' });
+  const start = async (port: number, handle: RequestListener = () => {}) => {
+    const listening = await listen(createServer({ keepAliveTimeout: 120_000 }, handle), {
+      host: '127.0.0.1',
+      port,
+      variable: 'PORT_VARIABLE',
+    });
     open.push(listening);
     return listening;
   };
@@ -28,6 +32,24 @@ describe('listening', () => {
       name: 'StartupError',
       message: expect.stringContaining('192.0.2.1'),
     });
+  });
+
+  test('closing is not held up by a connection whose last request was under way', async () => {
+    const asked = Promise.withResolvers<ServerResponse>();
+    const { port, close } = await start(0, (_request, response) => asked.resolve(response));
+    const agent = new Agent({ keepAlive: true });
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      get({ port, host: '127.0.0.1', agent }, (answer) => {
+        answer.resume().on('end', () => resolve(answer.statusCode));
+      }).on('error', reject);
+    });
+    const response = await asked.promise;
+    // Nobody else ends it: the client keeps the connection, and the server would do so for longer than a test may take.
+    const closed = close(120_000);
+    response.end('done');
+    expect(await answered).toBe(200);
+    await closed;
+    agent.destroy();
   });
 
   test('closing ends requests that do not end by themselves', async () => {

@@ -11,7 +11,13 @@ import { guideCommands, runAsWritten } from '../support/guide-commands.ts';
 import { OWNER_ENV } from '../support/owner.ts';
 import { beginFamily } from '../support/refreshing.ts';
 import { AUTHORIZATION_SERVER, MCP_SERVER } from '../support/replica.ts';
-import { expectRestored, liveAfterBackup, liveBeforeBackup, whileWriting } from '../support/restoring.ts';
+import {
+  expectRestored,
+  liveAfterBackup,
+  liveBeforeBackup,
+  untilDeskHears,
+  whileWriting,
+} from '../support/restoring.ts';
 
 const DOCKER = fileURLToPath(new URL('../../../../../docker', import.meta.url));
 const PASSWORD = 'of every role here';
@@ -130,6 +136,7 @@ describe('backup and restore with PostgreSQL, with the commands of the guide', (
       expect(await runAsWritten(putAnchorsAside, env)).toMatchObject({ status: 0 });
     }
     await startOn(second);
+    await untilDeskHears(stack);
     await expectRestored(target, { before, databaseUrl: second.url('portcullis', 'portcullis') });
   }, 120_000);
 });

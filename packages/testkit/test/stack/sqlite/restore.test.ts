@@ -8,7 +8,13 @@ import { type Target, targetOf } from '../support/authorization.ts';
 import { guideCommands, runAsWritten } from '../support/guide-commands.ts';
 import { OWNER_ENV } from '../support/owner.ts';
 import { beginFamily } from '../support/refreshing.ts';
-import { expectRestored, liveAfterBackup, liveBeforeBackup, whileWriting } from '../support/restoring.ts';
+import {
+  expectRestored,
+  liveAfterBackup,
+  liveBeforeBackup,
+  untilDeskHears,
+  whileWriting,
+} from '../support/restoring.ts';
 
 describe('backup and restore with SQLite, with the commands of the guide', () => {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-restore-'));
@@ -51,6 +57,7 @@ describe('backup and restore with SQLite, with the commands of the guide', () =>
     await stack.restart();
     // The first anchor is written within half a minute: it may not be there yet.
     const anchors = [join(folder, 'backup', 'audit-anchors.jsonl')].filter((file) => existsSync(file));
+    await untilDeskHears(stack);
     await expectRestored(target, { before, databaseUrl: stack.databases.authorizationServer, anchors });
   });
 

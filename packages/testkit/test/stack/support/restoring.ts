@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { createAuditLog, openDatabase } from '@portcullis/persistence';
-import type { HttpPerson } from '../../../src/index.ts';
+import type { HttpPerson, Stack } from '../../../src/index.ts';
 import { asks, createHttpPerson, pollUntil, sendJson } from '../../../src/index.ts';
 import { adminTokens, callAdmin } from './administration.ts';
 import { obtainCode, redeem, registerClient, type Target, type TestClient, tokensOf } from './authorization.ts';
@@ -64,6 +64,11 @@ export async function liveAfterBackup(target: Target, { client, revoked, refresh
   tokensOf(await refresh(target, client, { token: refreshed.refresh }));
 }
 
+/** Waits until the desk has heard what has ended: until then it judges tokens by themselves, and both servers start at once. */
+export async function untilDeskHears({ mcpServer }: Pick<Stack, 'mcpServer'>): Promise<void> {
+  await pollUntil(() => mcpServer.stdout().includes('revocation: heard of at once'), { what: 'the desk listening' });
+}
+
 /** What must hold in the restored installation; `anchors` are files of the backup. */
 export async function expectRestored(
   target: Target,
@@ -74,11 +79,9 @@ export async function expectRestored(
   for (const { refresh: token } of [revoked, refreshed]) {
     expect((await refresh(target, client, { token })).json?.error).toBe('invalid_grant');
   }
-  const statusFor = async ({ access: token }: Family) =>
-    (await callTool(target.mcpUrl, { token, name: 'whoami' })).status;
-  // A server that has just started hears of revocations as soon as it reaches the other one, which starts beside it.
-  await pollUntil(async () => (await statusFor(revoked)) === 401, { what: 'the desk to hear what has ended' });
-  expect(await statusFor(refreshed)).toBe(401);
+  for (const { access: token } of [revoked, refreshed]) {
+    expect((await callTool(target.mcpUrl, { token, name: 'whoami' })).status).toBe(401);
+  }
   expect(asks(await person.open(`${target.server.issuer}/account`), 'login')).toBe(true);
   // Users, clients and tickets are there.
   const code = await obtainCode(target, client, { person: createHttpPerson(), changes: { scope: 'desk:read' } });
