@@ -8,7 +8,7 @@ import { migrateSqlite } from './migrate-sqlite.ts';
 import { readMigrations } from './migration-files.ts';
 import { createSqliteAdapter } from './sqlite-adapter.ts';
 import { isSqliteError, openConnection, type SqliteConnection, type SqliteError } from './sqlite-connection.ts';
-import { openSqliteStatements } from './statements/sqlite-statements.ts';
+import { openSharedCommits } from './statements/shared-commits.ts';
 import type { Statements } from './statements/statement.ts';
 
 type SqliteConnections = { prisma: PrismaClient; statements: Statements; disconnect(): Promise<void> };
@@ -28,7 +28,7 @@ export async function openSqlite(url: string): Promise<SqliteConnections> {
     throw isSqliteError(cause) ? unusable(path, cause) : cause;
   }
   const prisma = connect(path);
-  const statements = openSqliteStatements(path);
+  const statements = openSharedCommits(path);
   return {
     prisma,
     statements,

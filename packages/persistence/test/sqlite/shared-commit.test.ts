@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import Database from 'libsql';
-import { openSqliteStatements, type SqliteStatements } from '../../src/statements/sqlite-statements.ts';
+import { openSharedCommits, type SharedCommits } from '../../src/statements/shared-commits.ts';
 import { reading, writing } from '../../src/statements/statement.ts';
 
 const ADD = writing('add', 'INSERT INTO "Number" VALUES ($1)');
@@ -12,14 +12,14 @@ const ALL = reading('all', 'SELECT "n" FROM "Number" ORDER BY "n"');
 
 let folder: string;
 let other: Database.Database;
-let statements: SqliteStatements;
+let statements: SharedCommits;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'portcullis-commit-'));
   const file = join(folder, 'numbers.sqlite');
   other = new Database(file);
   other.exec('PRAGMA journal_mode = WAL; CREATE TABLE "Number" ("n" INTEGER PRIMARY KEY)');
-  statements = openSqliteStatements(file);
+  statements = openSharedCommits(file);
 });
 afterEach(async () => {
   await statements.close();
@@ -101,5 +101,5 @@ test('it ends after what was begun', async () => {
   await statements.close();
   await written;
   expect(numbers()).toEqual([1]);
-  statements = openSqliteStatements(join(folder, 'numbers.sqlite'));
+  statements = openSharedCommits(join(folder, 'numbers.sqlite'));
 });

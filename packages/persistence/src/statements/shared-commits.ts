@@ -8,7 +8,7 @@ import type { RunNow, Statement, Statements, StatementValue } from './statement.
 const BUSY_TIMEOUT_MS = 10_000;
 
 /** Statements on a connection of their own. */
-export type SqliteStatements = Statements & {
+export type SharedCommits = Statements & {
   /** Ends the connection once everything that was begun is done. */
   close(): Promise<void>;
 };
@@ -17,7 +17,7 @@ export type SqliteStatements = Statements & {
  * Opens a file that is there and migrated. The driver works in this thread, and between the beginning of a transaction
  * and its commit nothing else happens here: no other connection of this process ever waits for one.
  */
-export function openSqliteStatements(path: string): SqliteStatements {
+export function openSharedCommits(path: string): SharedCommits {
   const connection = new Database(path);
   const run = runOn(connection);
   const waiting: Unit[] = [];
