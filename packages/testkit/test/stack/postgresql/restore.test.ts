@@ -97,18 +97,20 @@ describe('backup and restore with PostgreSQL, with the commands of the guide', (
     DESK_DATABASE: databaseOf(installation.cluster, 'desk'),
   });
 
-  /** Starts both servers, where they were before, on another installation. */
-  async function startOn({ env }: Installation): Promise<void> {
+  /** Starts both servers, where they were before, on another installation. Returns the desk. */
+  async function startOn({ env }: Installation): Promise<ServerProcess> {
     const { authorizationServer, mcpServer } = stack.env;
     const start = async (program: URL, given: Record<string, string>, port: number) => {
       const server: ServerProcess = startServerProcess(program, { ...given, ...env });
       opened.defer(async () => void (await server.stop()));
       await untilReady(server, port);
+      return server;
     };
-    await Promise.all([
+    const [, desk] = await Promise.all([
       start(AUTHORIZATION_SERVER, authorizationServer, Number(authorizationServer.PORTCULLIS_PORT)),
       start(MCP_SERVER, mcpServer, stack.mcpPort),
     ]);
+    return desk;
   }
 
   test('SP-12: what was revoked after the backup lets nobody in, and the rest is there', async () => {
@@ -135,8 +137,7 @@ describe('backup and restore with PostgreSQL, with the commands of the guide', (
       const env = { ...variables(second), DATA: stack.dataDir };
       expect(await runAsWritten(putAnchorsAside, env)).toMatchObject({ status: 0 });
     }
-    await startOn(second);
-    await untilDeskHears(stack);
+    await untilDeskHears(await startOn(second));
     await expectRestored(target, { before, databaseUrl: second.url('portcullis', 'portcullis') });
   }, 120_000);
 });

@@ -57,7 +57,7 @@ describe('backup and restore with SQLite, with the commands of the guide', () =>
     await stack.restart();
     // The first anchor is written within half a minute: it may not be there yet.
     const anchors = [join(folder, 'backup', 'audit-anchors.jsonl')].filter((file) => existsSync(file));
-    await untilDeskHears(stack);
+    await untilDeskHears(stack.mcpServer);
     await expectRestored(target, { before, databaseUrl: stack.databases.authorizationServer, anchors });
   });
 

@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import { createAuditLog, openDatabase } from '@portcullis/persistence';
-import type { HttpPerson, Stack } from '../../../src/index.ts';
+import type { HttpPerson } from '../../../src/index.ts';
 import { asks, createHttpPerson, pollUntil, sendJson } from '../../../src/index.ts';
+import type { ServerProcess } from '../../../src/server-process.ts';
 import { adminTokens, callAdmin } from './administration.ts';
 import { obtainCode, redeem, registerClient, type Target, type TestClient, tokensOf } from './authorization.ts';
 import { createCommandLine } from './command-line.ts';
@@ -64,9 +65,12 @@ export async function liveAfterBackup(target: Target, { client, revoked, refresh
   tokensOf(await refresh(target, client, { token: refreshed.refresh }));
 }
 
-/** Waits until the desk has heard what has ended: until then it judges tokens by themselves, and both servers start at once. */
-export async function untilDeskHears({ mcpServer }: Pick<Stack, 'mcpServer'>): Promise<void> {
-  await pollUntil(() => mcpServer.stdout().includes('revocation: heard of at once'), { what: 'the desk listening' });
+/**
+ * Waits until a desk that was just started has heard what has ended: until then it judges tokens by themselves, and
+ * both servers start at once.
+ */
+export async function untilDeskHears(desk: ServerProcess): Promise<void> {
+  await pollUntil(() => desk.stdout().includes('revocation: heard of at once'), { what: 'the desk listening' });
 }
 
 /** What must hold in the restored installation; `anchors` are files of the backup. */
