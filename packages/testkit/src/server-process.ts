@@ -21,14 +21,18 @@ export type ServerProcess = {
 
 const stopMs = 15_000;
 
-/** Starts a server program on the Node.js that runs this process. It gets `env` and, of ours, only what finds programs and temporary folders. */
+/**
+ * Starts a server program on the Node.js that runs this process. It gets `env` and, of ours, only what finds programs,
+ * temporary folders and what was compiled before.
+ */
 export function startServerProcess(
   program: URL,
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): ServerProcess {
+  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [program.pathname, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...env },
+    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
