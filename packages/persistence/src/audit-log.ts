@@ -1,7 +1,8 @@
 import { type AuditEvent, type AuditSink, hasCanonicalForm, timeOrderedIds } from '@portcullis/platform';
 import type { Database } from './database.ts';
 import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
-import { type AuditEventRow, auditEventValues, INSERT_AUDIT_EVENT } from './statements/inserts.ts';
+import { type AuditEventRow, auditEventValues, INSERT_AUDIT_EVENT, INSERT_AUDIT_EVENTS } from './statements/inserts.ts';
+import { together } from './statements/together.ts';
 import { inOneCommit } from './transaction.ts';
 
 export type RecordedAuditEvent = Omit<AuditEvent, 'type'> & { id: string; type: string };
@@ -56,11 +57,12 @@ const HOUR_MS = 3_600_000;
 
 /** The audit trail's rows (SP-37). Nothing here changes or removes one. */
 export function createAuditLog(database: Database): AuditLog {
-  const { prisma, statements } = database;
+  const { prisma } = database;
+  const insert = insertOf(database);
   const nextId = timeOrderedIds();
   return {
     record: async (event) => {
-      await statements.run(INSERT_AUDIT_EVENT, ...auditEventValues(toRow(nextId(event.time), event)));
+      await insert(toRow(nextId(event.time), event));
       database.noteRecorded(event);
     },
     recordOnce: (events) =>
@@ -139,6 +141,19 @@ export function createAuditLog(database: Database): AuditLog {
       return rows.map(toEvent);
     },
   };
+}
+
+/** Makes one record durable. Those that come at the same time share a statement, as they share a commit on SQLite. */
+function insertOf({ kind, isTransaction, statements }: Database): (row: AuditEventRow) => Promise<unknown> {
+  const alone = (row: AuditEventRow): Promise<unknown> => statements.run(INSERT_AUDIT_EVENT, ...auditEventValues(row));
+  if (kind === 'sqlite' || isTransaction) return alone;
+  return together({
+    all: async (rows: readonly AuditEventRow[]) => {
+      await statements.run(INSERT_AUDIT_EVENTS, JSON.stringify(rows));
+      return rows.map(() => undefined);
+    },
+    alone,
+  });
 }
 
 /** The row of an event under an id that {@link timeOrderedIds} made. */

@@ -48,6 +48,9 @@ export type RefreshTokenRow = Pick<RefreshToken, (typeof REFRESH_TOKEN)[number][
 /** Values by {@link auditEventValues}. */
 export const INSERT_AUDIT_EVENT = writing('auditEvent.create', insertAuditEvent({ first: 1 }));
 
+/** PostgreSQL only. `$1`: rows of the audit trail, as a list in JSON. */
+export const INSERT_AUDIT_EVENTS = writing('auditEvent.createMany', insertFromJson('AuditEvent', AUDIT_EVENT));
+
 /** Values by {@link refreshTokenValues}. */
 export const INSERT_REFRESH_TOKEN = writing('refreshToken.create', insertRefreshToken({ first: 1 }));
 
@@ -72,6 +75,12 @@ export function insertAuditEvent(place: Place): string {
 /** SQL that inserts a refresh token. */
 export function insertRefreshToken(place: Place): string {
   return insert('RefreshToken', REFRESH_TOKEN, place);
+}
+
+function insertFromJson(table: string, columns: readonly (readonly [string, string?])[]): string {
+  const names = columns.map(([name]) => `"${name}"`).join(', ');
+  const typed = columns.map(([name, type = 'text']) => `"${name}" ${type}`).join(', ');
+  return `INSERT INTO "${table}" (${names}) SELECT ${names} FROM json_to_recordset($1::json) AS "row" (${typed})`;
 }
 
 function insert(table: string, columns: readonly (readonly [string, string?])[], { first, from }: Place): string {
