@@ -3,6 +3,7 @@ import {
   clean,
   createAuditChain,
   createAuditLog,
+  createAuthenticationRows,
   createClientApprovalStore,
   createClientDocumentVersionStore,
   createClientRows,
@@ -222,6 +223,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     metrics,
     isUnavailable: isAway,
     clientAuthenticationLimit,
+    readAuthentication: createAuthenticationRows(database),
     accessTokens: {
       introspect: createIntrospection({ tokens, standing, personalAccessTokens, clock }),
       revokeAccessToken: createTokenRevocation({ tokens, database, clock }),

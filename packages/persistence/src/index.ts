@@ -8,6 +8,12 @@ export {
   createAuditLog,
   type RecordedAuditEvent,
 } from './audit-log.ts';
+export {
+  type Authentication,
+  type AuthenticationRows,
+  createAuthenticationRows,
+  type ReadAuthentication,
+} from './authentication-rows.ts';
 export { clean } from './clean.ts';
 export { type ClientApproval, type ClientApprovalStore, createClientApprovalStore } from './client-approval-store.ts';
 export {

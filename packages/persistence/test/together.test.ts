@@ -6,15 +6,14 @@ import { together } from '../src/statements/together.ts';
 /** Answers with what was asked and what was true when the question left; each question waits until it is let go. */
 function asking() {
   const questions: { parts: readonly string[]; answer(): void; fail(cause: Error): void }[] = [];
-  const world = { state: 'old' };
-  const one = together({
-    all: (parts: readonly string[]) =>
-      new Promise<string[]>((resolve, reject) => {
-        const seen = world.state;
-        questions.push({ parts, answer: () => resolve(parts.map((part) => `${part} ${seen}`)), fail: reject });
-      }),
-    alone: () => Promise.reject(new Error('nobody is asked alone')),
-  });
+  const world = { state: 'old', nowMs: 0 };
+  const all = (parts: readonly string[]) =>
+    new Promise<string[]>((resolve, reject) => {
+      const seen = world.state;
+      questions.push({ parts, answer: () => resolve(parts.map((part) => `${part} ${seen}`)), fail: reject });
+    });
+  const alone = () => Promise.reject(new Error('nobody is asked alone'));
+  const one = together({ all, alone }, () => world.nowMs);
   return { one, questions, world };
 }
 
@@ -38,6 +37,24 @@ test('whoever comes while a question is on its way is part of the next one, and 
   ]);
   questions[1]?.answer();
   expect(await Promise.all([...first, ...later])).toEqual(['a old', 'b old', 'a new', 'c new']);
+});
+
+test('a question that gets no answer keeps nobody waiting for long who comes later', async () => {
+  const { one, questions, world } = asking();
+  const lost = one('lost');
+  await turns();
+  world.nowMs = 500;
+  const patient = one('a');
+  await turns();
+  expect(questions).toHaveLength(1);
+  world.nowMs = 501;
+  const later = one('b');
+  await turns();
+  expect(questions.map(({ parts }) => parts)).toEqual([['lost'], ['a', 'b']]);
+  questions[1]?.answer();
+  expect(await Promise.all([patient, later])).toEqual(['a old', 'b old']);
+  questions[0]?.answer();
+  expect(await lost).toBe('lost old');
 });
 
 test('a question that fails fails for those who share it, and the next one is asked', async () => {

@@ -1,4 +1,4 @@
-import { type Database, findCounter } from '@portcullis/persistence';
+import { type Counter, type Database, findCounter } from '@portcullis/persistence';
 import { RateLimiterPrisma, RateLimiterRes } from 'rate-limiter-flexible';
 
 /** Whether one more try is allowed, and how long to wait otherwise; `first` for the first that is refused in a window. */
@@ -10,6 +10,10 @@ export type FailureLimit = {
   take(key: string): Promise<Allowance>;
   /** Tells whether a try would be allowed, without taking one. */
   check(key: string): Promise<Allowance>;
+  /** Under which key the database has what is counted under another. */
+  storedKey(key: string): string;
+  /** The same as {@link check}, by a counter that was read just now. */
+  judge(counter: Counter | undefined): Allowance;
   /** Gives a try back that turned out to be no failure. */
   giveBack(key: string): Promise<void>;
 };
@@ -35,6 +39,13 @@ export function createFailureLimit(
     retryAfterSeconds: Math.max(1, Math.ceil(o.waitMs / 1000)),
     first: o.taken === failures + 1,
   });
+  const storedKey = (key: string) => `${name}:${key}`;
+  const judge = (counter: Counter | undefined): Allowance => {
+    // Counters end by the system's clock: the library that counts knows no other.
+    const leftMs = counter?.expire ? counter.expire.getTime() - Date.now() : Number.POSITIVE_INFINITY;
+    if (!counter || counter.points < failures || leftMs <= 0) return { allowed: true };
+    return refusal({ waitMs: counter.expire ? leftMs : 0, taken: counter.points });
+  };
   return {
     async take(key) {
       try {
@@ -46,13 +57,9 @@ export function createFailureLimit(
         throw cause;
       }
     },
-    async check(key) {
-      // Counters end by the system's clock: the library that counts knows no other.
-      const now = new Date();
-      const counter = await findCounter(database, { key: `${name}:${key}`, now });
-      if (!counter || counter.points < failures) return { allowed: true };
-      return refusal({ waitMs: counter.expire ? counter.expire.getTime() - now.getTime() : 0, taken: counter.points });
-    },
+    check: async (key) => judge(await findCounter(database, { key: storedKey(key), now: new Date() })),
+    storedKey,
+    judge,
     async giveBack(key) {
       await limiter.reward(key);
     },
@@ -69,6 +76,7 @@ export function counted(limit: FailureLimit, onHit: () => void): FailureLimit {
     ...limit,
     take: async (key) => told(await limit.take(key)),
     check: async (key) => told(await limit.check(key)),
+    judge: (counter) => told(limit.judge(counter)),
   };
 }
 

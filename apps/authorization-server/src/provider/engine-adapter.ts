@@ -1,4 +1,4 @@
-import type { ClientStore, Database } from '@portcullis/persistence';
+import type { ClientStore, Database, ReadAuthentication } from '@portcullis/persistence';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
@@ -10,7 +10,7 @@ import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from 
 import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
-import { refuseExhaustedClient } from './client-authentication.ts';
+import { readAuthenticatingClient, refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
@@ -29,6 +29,7 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
     clients: ClientStore;
     catalogue: ResourceCatalogue;
     clientAuthenticationLimit: FailureLimit;
+    readAuthentication: ReadAuthentication;
     /** Clients that name themselves by a URL; undefined when there are none. */
     documents?: ClientDocuments | undefined;
     documentFetchLimit: FailureLimit;
@@ -46,12 +47,19 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
   const { database, store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
-  const { remoteKeys, clientCertificates, clock } = options;
+  const { remoteKeys, clientCertificates, clock, readAuthentication } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   const clientAdapter = store('Client');
   const registeredClient = async (clientId: string) => {
     const ctx = tokenRequest();
     if (ctx) await readAhead(ctx, database);
+    const authenticating = authenticatingRequest();
+    if (authenticating)
+      await readAuthenticatingClient(authenticating, {
+        clientId,
+        limit: clientAuthenticationLimit,
+        read: readAuthentication,
+      });
     const client = await clientAdapter.find(clientId);
     return client && withTokenExchange(client, { ...options, ctx });
   };

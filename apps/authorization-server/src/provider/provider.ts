@@ -6,6 +6,7 @@ import {
   type Database,
   type GrantStore,
   machineGrantId,
+  type ReadAuthentication,
   type RedemptionStore,
   type SignInStore,
   type UpstreamConnectionStore,
@@ -90,6 +91,7 @@ export type EngineOptions = {
   audit: AuditSink;
   refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
+  readAuthentication: ReadAuthentication;
   /** What is answered about access tokens at the endpoints for introspection and revocation. */
   accessTokens: StructuredTokenAnswers;
   connections: UpstreamConnectionStore;

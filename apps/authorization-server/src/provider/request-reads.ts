@@ -1,8 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import {
+  type Authentication,
+  type AuthenticationRows,
   type ClientMemory,
   type Database,
+  type ReadAuthentication,
   type RefreshRows,
   type RowsAhead,
   readRefreshRows,
@@ -20,6 +23,9 @@ const memories = new WeakMap<IncomingMessage, ClientMemory>();
 
 /** What a refresh has read at its beginning, and nobody has asked for yet. */
 const ahead = new WeakMap<IncomingMessage, Partial<RefreshRows>>();
+
+/** How often the client of a request has failed, as it was read with the client and nobody has asked for yet. */
+const counters = new WeakMap<IncomingMessage, { key: string } & Pick<AuthenticationRows, 'counter'>>();
 
 /** What the engine's present request has read of clients; undefined where each step has to ask anew. */
 export function clientMemory(): ClientMemory | undefined {
@@ -51,6 +57,29 @@ export async function readAhead({ req, oidc }: KoaContextWithOIDC, database: Dat
   if (rows.client) clientMemory()?.set(rows.client.id, Promise.resolve(rows.client));
 }
 
+/** Reads a client that authenticates and its counter at once, unless the client is known or each step has to ask anew. */
+export async function readClientAhead(
+  { req }: KoaContextWithOIDC,
+  read: ReadAuthentication,
+  { clientId, limitKey }: Authentication,
+): Promise<void> {
+  const memory = clientMemory();
+  if (!memory || memory.has(clientId)) return;
+  const { client, counter } = await read({ clientId, limitKey });
+  memory.set(clientId, Promise.resolve(client));
+  counters.set(req, { key: limitKey, counter });
+}
+
+/** What a limit had counted when the request's client was read; given once. */
+export function counterAhead(
+  { req }: KoaContextWithOIDC,
+  key: string,
+): Pick<AuthenticationRows, 'counter'> | undefined {
+  const read = counters.get(req);
+  counters.delete(req);
+  return read?.key === key ? read : undefined;
+}
+
 /** Gives what the engine's present request has read ahead. */
 export const rowsAhead: RowsAhead = {
   refreshToken: (id) => Provider.ctx && take(Provider.ctx, 'token', id),
@@ -74,6 +103,7 @@ export function isGrantAhead({ req }: { req: IncomingMessage }, id: string): boo
 export function forgetReads({ req }: { req: IncomingMessage }): void {
   memories.delete(req);
   ahead.delete(req);
+  counters.delete(req);
 }
 
 /** Each row is given once: whoever asks again wants a newer one. */

@@ -1,0 +1,78 @@
+import type { Counter } from './counters.ts';
+import type { Database } from './database.ts';
+import { type Client, Prisma } from './generated/postgresql/client.ts';
+import { columnsOf, reading } from './statements/statement.ts';
+import { together } from './statements/together.ts';
+
+/** Which client authenticates, and the key of the limit on how often it may fail. */
+export type Authentication = { clientId: string; limitKey: string };
+
+/** What authenticating a client stands on, as it was at one moment. */
+export type AuthenticationRows = {
+  client: Client | null;
+  /** What the limit has counted, in whatever window; undefined for nothing. */
+  counter: Counter | undefined;
+};
+
+/** Reads what authenticating a client stands on. */
+export type ReadAuthentication = (asked: Authentication) => Promise<AuthenticationRows>;
+
+const ROWS = `${columnsOf('Client', Prisma.ClientScalarFieldEnum)}, "RateLimit"."points", "RateLimit"."expire"`;
+
+/** A row for each that is asked for. */
+const joinedTo = (asked: string) => `FROM ${asked}
+   LEFT JOIN "Client" ON "Client"."id" = "asked"."clientId"
+   LEFT JOIN "RateLimit" ON "RateLimit"."key" = "asked"."limitKey"`;
+
+/** `$1`: the client's id, `$2`: the key of the limit. */
+const CLIENT_WITH_COUNTER = reading(
+  'client.findWithCounter',
+  `SELECT ${ROWS} ${joinedTo('(SELECT $1::text AS "clientId", $2::text AS "limitKey") AS "asked"')}`,
+);
+
+/** PostgreSQL only. `$1`: a list of {@link Authentication} with `nth`, in JSON. */
+const CLIENTS_WITH_COUNTERS = reading(
+  'client.findManyWithCounter',
+  `SELECT "asked"."nth", ${ROWS}
+   ${joinedTo('json_to_recordset($1::json) AS "asked" ("nth" int, "clientId" text, "limitKey" text)')}`,
+);
+
+type Row = Omit<Client, 'id'> & { id: string | null; points: number | null; expire: Date | null };
+
+/** Reads a client and its counter at once; on PostgreSQL those that are asked for at the same time share the trip. */
+export function createAuthenticationRows(database: Database): ReadAuthentication {
+  const { kind, statements } = database;
+  const alone = async ({ clientId, limitKey }: Authentication) =>
+    rowsOf((await statements.run<Row>(CLIENT_WITH_COUNTER, clientId, limitKey))[0]);
+  const read =
+    kind === 'sqlite'
+      ? alone
+      : together({ all: (asked: readonly Authentication[]) => readAll(database, asked), alone });
+  return ({ clientId, limitKey }) => {
+    // PostgreSQL has no place in text for U+0000, nor in JSON for half a surrogate pair; no id of ours has either.
+    if (clientId.includes('\0')) return Promise.resolve(rowsOf(undefined));
+    return read({ clientId: clientId.toWellFormed(), limitKey: limitKey.toWellFormed() });
+  };
+}
+
+/** Each different one once. */
+async function readAll({ statements }: Database, asked: readonly Authentication[]): Promise<AuthenticationRows[]> {
+  const different = [...new Map(asked.map((one) => [nameOf(one), one]))];
+  const list = JSON.stringify(different.map(([, one], nth) => ({ ...one, nth })));
+  const rows = await statements.run<Row & { nth: number }>(CLIENTS_WITH_COUNTERS, list);
+  const found = new Map(rows.map(({ nth, ...row }) => [different[nth]?.[0], rowsOf(row)]));
+  return asked.map((one) => found.get(nameOf(one)) ?? rowsOf(undefined));
+}
+
+function nameOf({ clientId, limitKey }: Authentication): string {
+  return JSON.stringify([clientId, limitKey]);
+}
+
+function rowsOf(row: Row | undefined): AuthenticationRows {
+  if (!row) return { client: null, counter: undefined };
+  const { points, expire, id, ...rest } = row;
+  return {
+    client: id === null ? null : { id, ...rest },
+    counter: points === null ? undefined : { points, expire },
+  };
+}
