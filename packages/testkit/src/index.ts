@@ -2,7 +2,7 @@ export { findFreePort } from '@portcullis/test-database';
 export * from './attacker.ts';
 export type { BrowserPerson } from './browser-person.ts';
 export { createBrowserPerson } from './browser-person.ts';
-export { findChromium, launchChromium } from './chromium.ts';
+export { launchChromium } from './chromium.ts';
 export type { ClientApplication, ClientOptions, SignInRecord, ToolAnswer } from './clients/client-application.ts';
 export { secretsOf } from './clients/client-application.ts';
 export { createSdkV1Client } from './clients/sdk-v1-client.ts';

@@ -1,6 +1,5 @@
-import { type OAuthDiscoveryState, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { OAuthDiscoveryState } from '@modelcontextprotocol/sdk/client/auth.js';
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
 import { listenForCallback } from './callback-listener.ts';
 import type { ClientApplication, ClientOptions } from './client-application.ts';
@@ -19,6 +18,7 @@ export async function createSdkV1Client(options: ClientOptions): Promise<ClientA
     callbackHost,
     clientMetadataUrl,
   } = options;
+  const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await loadSdk();
   const callback = await listenForCallback(callbackHost);
   const memory = createSignInMemory<OAuthClientInformationMixed, OAuthTokens, OAuthDiscoveryState>(
     callback.redirectUri,
@@ -45,6 +45,15 @@ export async function createSdkV1Client(options: ClientOptions): Promise<ClientA
   };
 
   return createClientApplication({ name: 'SDK v1', callback, memory, openInBrowser, attempt });
+}
+
+/** Loaded with the first client, because most of those who import this package make none. */
+async function loadSdk() {
+  return {
+    ...(await import('@modelcontextprotocol/sdk/client/auth.js')),
+    ...(await import('@modelcontextprotocol/sdk/client/index.js')),
+    ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
+  };
 }
 
 function connectionOf(client: Client): Connection {

@@ -1,9 +1,9 @@
 import type {
+  Client,
   OAuthDiscoveryState,
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client';
-import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { listenForCallback } from './callback-listener.ts';
 import type { ClientApplication, ClientOptions } from './client-application.ts';
 import { toolAnswer } from './client-application.ts';
@@ -30,11 +30,13 @@ export async function createSdkV2Client(options: SdkV2Options): Promise<ClientAp
     clientMetadataUrl,
     dpop = false,
   } = options;
+  // Loaded with the first client, because most of those who import this package make none.
+  const sdk = await import('@modelcontextprotocol/client');
   const callback = await listenForCallback(callbackHost);
   const memory = createSignInMemory<StoredOAuthClientInformation, StoredOAuthTokens, OAuthDiscoveryState>(
     callback.redirectUri,
   );
-  const session = dpop ? await DpopSession.create() : undefined;
+  const session = dpop ? await sdk.DpopSession.create() : undefined;
   const clientMetadata = registrationMetadata(callback.redirectUri, clientName, metadata);
   const authProvider = {
     ...memory.provider,
@@ -45,14 +47,14 @@ export async function createSdkV2Client(options: SdkV2Options): Promise<ClientAp
   const clientOptions = mode === 'auto' ? { versionNegotiation: { mode } } : {};
 
   const attempt = async (): Promise<Attempt> => {
-    const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider });
-    const client = new Client({ name: clientName, version: '1.0.0' }, clientOptions);
+    const transport = new sdk.StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider });
+    const client = new sdk.Client({ name: clientName, version: '1.0.0' }, clientOptions);
     try {
       await client.connect(transport);
       return { ok: true, connection: connectionOf(client) };
     } catch (cause) {
       const authorizationUrl = memory.takeAuthorizationUrl();
-      if (!(cause instanceof UnauthorizedError) || !authorizationUrl) throw cause;
+      if (!(cause instanceof sdk.UnauthorizedError) || !authorizationUrl) throw cause;
       return { ok: false, authorizationUrl, finish: (params) => transport.finishAuth(params) };
     }
   };
