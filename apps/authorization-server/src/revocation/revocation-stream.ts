@@ -49,7 +49,7 @@ async function sendAll(stream: RevocationStream, deps: RevocationStreamDeps & { 
   const { watermark, unsubscribe } = await deps.feed.subscribe(listener);
   try {
     await sendKnown(stream, { ...deps, watermark });
-    const heartbeat = heartbeats(stream, deps.clock);
+    const heartbeat = heartbeats(stream, deps);
     live = (news) => {
       send(stream, withOwn(news, stream));
       void heartbeat(news.watermark);
@@ -62,18 +62,22 @@ async function sendAll(stream: RevocationStream, deps: RevocationStreamDeps & { 
   }
 }
 
-type Ended = { promise: Promise<void>; signal: AbortSignal };
+type Ended = { promise: Promise<void>; signal: AbortSignal; end(): void };
 
 function endOf({ response, signal }: RevocationStream): Ended {
   const controller = new AbortController();
   const promise = new Promise<void>((resolve) => {
     controller.signal.addEventListener('abort', () => resolve());
   });
-  const end = () => controller.abort();
+  const end = () => {
+    // The signal lives as long as the process, and would hold on to every stream that there was.
+    signal.removeEventListener('abort', end);
+    controller.abort();
+  };
   response.once('close', end);
   signal.addEventListener('abort', end, { once: true });
   if (response.destroyed || signal.aborted) end();
-  return { promise, signal: controller.signal };
+  return { promise, signal: controller.signal, end };
 }
 
 function withOwn(news: FeedNews, { resource }: RevocationStream): FeedNews {
@@ -104,7 +108,10 @@ async function sendKnown(
 }
 
 /** Sends a heartbeat when one is due; ends the stream of one who may not listen any more. */
-function heartbeats(stream: RevocationStream, clock: Clock): (watermark: bigint) => Promise<void> {
+function heartbeats(
+  stream: RevocationStream,
+  { clock, ended }: { clock: Clock; ended: Ended },
+): (watermark: bigint) => Promise<void> {
   const { response } = stream;
   let sentAtMs = Number.NEGATIVE_INFINITY;
   return async (watermark) => {
@@ -112,7 +119,8 @@ function heartbeats(stream: RevocationStream, clock: Clock): (watermark: bigint)
     if (response.destroyed || nowMs - sentAtMs < HEARTBEAT_MS - 100) return;
     sentAtMs = nowMs;
     const mayListen = await stream.mayListen().catch(() => undefined);
-    if (mayListen === false) response.end();
+    // Not by ending the answer alone: while its reader does not read it stays open, and writing to it would be a fault.
+    if (mayListen === false) ended.end();
     else if (mayListen && !response.writableEnded) response.write(heartbeatEvent(watermark, clock()));
   };
 }
