@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { startPostgresql } from '@portcullis/test-database';
 import type { BenchmarkCase, Goal, LineChart } from '../benchmark-case.ts';
 import { type LoadGenerator, startLoadGenerator } from '../load-generator.ts';
@@ -12,6 +13,8 @@ import { slopeOf } from '../statistics.ts';
 const AT_ONCE = 8;
 /** Of each kind in a turn. */
 const STEPS = { journeys: 4, refreshes: 80, introspections: 40, 'mcp-calls': 120 } as const;
+/** How long servers are left alone before what they keep is looked at, in seconds. */
+const REST_SECONDS = 30;
 /** What is looked at for growth: the last three quarters, which are 15 of 20 minutes. */
 const SETTLED = 0.25;
 
@@ -22,6 +25,7 @@ type Moment = { minutes: number; authorizationServer: number; mcpServer: number 
 export const soak: BenchmarkCase = {
   name: 'soak',
   async run({ quick, size: minutes = quick ? 0.1 : 20 }) {
+    const restSeconds = quick ? 1 : REST_SECONDS;
     await using started = new AsyncDisposableStack();
     const cluster = started.adopt(await startPostgresql(), (one) => one.stop());
     const databases = {
@@ -29,19 +33,22 @@ export const soak: BenchmarkCase = {
       mcpServer: await createDatabase(cluster.url, 'soak_desk'),
     };
     const runs = [
-      await soaked('SQLite', await startPortcullis(), minutes),
-      await soaked('PostgreSQL', await startPortcullis(databases), minutes),
+      await soaked('SQLite', await startPortcullis(), { minutes, restSeconds }),
+      await soaked('PostgreSQL', await startPortcullis(databases), { minutes, restSeconds }),
     ];
     return {
       name: soak.name,
       tables: [
         {
           title: 'Resident memory, MB',
-          columns: ['servers', 'at the beginning', 'at the end', 'growth a minute, last three quarters', 'requests'],
-          lines: runs.flatMap(({ name, moments, done }) =>
+          columns: [
+            ...['servers', 'at the beginning', 'at the end', `after ${restSeconds} s of rest`],
+            ...['growth a minute, last three quarters', 'requests'],
+          ],
+          lines: runs.flatMap(({ name, moments, rested, done }) =>
             SERVERS.map((server) => [
               `${server} on ${name}`,
-              ...[moments[0]?.[server], moments.at(-1)?.[server], growthOf(moments, server)].map(
+              ...[moments[0]?.[server], moments.at(-1)?.[server], rested[server], growthOf(moments, server)].map(
                 (value) => value?.toFixed(2) ?? '',
               ),
               done,
@@ -61,9 +68,13 @@ export const soak: BenchmarkCase = {
 };
 
 const SERVERS = ['authorizationServer', 'mcpServer'] as const;
-type Run = { name: string; moments: readonly Moment[]; done: number };
+type Run = { name: string; moments: readonly Moment[]; rested: Moment; done: number };
 
-async function soaked(name: string, portcullis: Portcullis, minutes: number): Promise<Run> {
+async function soaked(
+  name: string,
+  portcullis: Portcullis,
+  { minutes, restSeconds }: { minutes: number; restSeconds: number },
+): Promise<Run> {
   const generator = await startLoadGenerator();
   try {
     await prepare(portcullis, generator);
@@ -80,7 +91,8 @@ async function soaked(name: string, portcullis: Portcullis, minutes: number): Pr
       if (moments.length % 20 === 0)
         process.stderr.write(`  ${name}: ${minutesNow().toFixed(1)} min, ${done} requests\n`);
     }
-    return { name, moments, done };
+    await pause(restSeconds * 1000);
+    return { name, moments, rested: momentOf(portcullis, minutesNow()), done };
   } finally {
     await generator.stop();
     await portcullis.stop();
@@ -131,7 +143,7 @@ function courseOf({ name, moments }: Run): LineChart {
   };
 }
 
-function goalsOf({ name, moments }: Run): Goal[] {
+function goalsOf({ name, moments, rested }: Run): Goal[] {
   return [
     ...SERVERS.map((server) => ({
       what: `growth of ${server} on ${name}, MB a minute`,
@@ -140,10 +152,10 @@ function goalsOf({ name, moments }: Run): Goal[] {
       measured: growthOf(moments, server),
     })),
     {
-      what: `MB of the authorization server on ${name} after it`,
+      what: `MB of the authorization server on ${name} after it, at rest`,
       sense: 'at most',
       wanted: 250,
-      measured: moments.at(-1)?.authorizationServer ?? Number.NaN,
+      measured: rested.authorizationServer,
     },
   ];
 }
