@@ -14,6 +14,8 @@ import { jsonOrNull, parseOptional } from './engine-adapter/payload-form.ts';
 import type { Client as ClientRow, Prisma } from './generated/postgresql/client.ts';
 import { endGrants, endTokens, endTokensSoFar, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
 import { recordRevocations } from './revocation-log.ts';
+import { NOTE_CLIENT_USE } from './statements/clients.ts';
+import { CLIENT_BY_REUSE_KEY } from './statements/lookups.ts';
 import { clientSecretMatches, hashToken } from './token-hash.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -150,7 +152,7 @@ export function createClientStore(database: Database, rows: ClientRows = createC
 
   /** The living client with this key; one that has expired makes room. */
   const findReusable = async (reuseKey: string, now: Date): Promise<ClientRow | undefined> => {
-    const row = await prisma.client.findUnique({ where: { reuseKey } });
+    const [row] = await database.statements.run<ClientRow>(CLIENT_BY_REUSE_KEY, reuseKey);
     if (!row) return undefined;
     if (!isLive(row, now)) {
       await changeWhere({ id: row.id, reuseKey }, { reuseKey: null });
@@ -165,14 +167,13 @@ export function createClientStore(database: Database, rows: ClientRows = createC
 
   const register: ClientStore['register'] = async (client) => {
     const { reuseKey, now } = client;
-    const existing = reuseKey === undefined ? undefined : await findReusable(reuseKey, now);
-    if (existing) return { client: toClient(existing), reused: true };
     try {
       return { client: toClient(await prisma.client.create({ data: newRow(client) })), reused: false };
     } catch (error) {
       if (reuseKey === undefined || !isUniqueViolation(error)) throw error;
-      // Somebody else registered the same at the same time.
-      return register(client);
+      const existing = await findReusable(reuseKey, now);
+      // Where there is none any more, the one that was in the way has made room.
+      return existing ? { client: toClient(existing), reused: true } : register(client);
     }
   };
 
@@ -280,13 +281,8 @@ export function createClientStore(database: Database, rows: ClientRows = createC
       const row = await findRow(id, now);
       const due = secondsAfter(now, -hourSeconds);
       if (!row || (row.lastUsedAt !== null && row.lastUsedAt > due)) return;
-      await changeWhere(
-        { id, OR: [{ lastUsedAt: null }, { lastUsedAt: { lte: due } }] },
-        {
-          lastUsedAt: now,
-          ...(row.registration === 'dynamic' && { expiresAt: secondsAfter(now, CLIENT_LIFETIMES.used) }),
-        },
-      );
+      const expiresAt = row.registration === 'dynamic' ? secondsAfter(now, CLIENT_LIFETIMES.used) : null;
+      await database.statements.run(NOTE_CLIENT_USE, id, due, now, expiresAt);
     },
     standing: async ({ id, now }) => {
       if (id.includes('\0')) return { state: 'unknown' };

@@ -1,4 +1,6 @@
 import type { Database } from './database.ts';
+import type { Consent } from './generated/postgresql/client.ts';
+import { CONSENT_BY_ID } from './statements/lookups.ts';
 import { hashToken } from './token-hash.ts';
 
 /** What a consent is remembered for (SP-16). Another redirect URI, resource or client is another consent. */
@@ -33,10 +35,13 @@ export type ConsentStore = {
 const maximumTtlSeconds = 90 * 24 * 60 * 60;
 
 /** Remembered consents. */
-export function createConsentStore({ prisma }: Database): ConsentStore {
+export function createConsentStore({ prisma, statements }: Database): ConsentStore {
   return {
     find: async ({ now, ...subject }) => {
-      const row = await prisma.consent.findUnique({ where: { id: idOf(subject) } });
+      const [row] = await statements.run<Pick<Consent, 'scopes' | 'upstreamScopes' | 'expiresAt'>>(
+        CONSENT_BY_ID,
+        idOf(subject),
+      );
       if (!row || row.expiresAt <= now) return undefined;
       return { scopes: split(row.scopes), upstreamScopes: split(row.upstreamScopes) };
     },

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 
 /** Encrypts what must be read back. */
 export type Envelope = {
@@ -48,7 +48,9 @@ export function sealedPrefix(master: Buffer): string {
  */
 export function createEnvelope(master: Buffer, ...previous: readonly Buffer[]): Envelope {
   const keyId = envelopeKeyId(master);
-  const roots = new Map([master, ...previous].map((key) => [envelopeKeyId(key), deriveKey(key, 'envelope')]));
+  const roots = new Map(
+    [master, ...previous].map((key) => [envelopeKeyId(key), createSecretKey(deriveKey(key, 'envelope'))]),
+  );
   const keyFor = (sealedUnder: string, salt: Uint8Array) => {
     const root = roots.get(sealedUnder);
     if (!root) throw new UnknownMasterKey();

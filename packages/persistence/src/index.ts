@@ -42,7 +42,7 @@ export {
   createConfirmationStore,
 } from './confirmation-store.ts';
 export { type ConsentStore, type ConsentSubject, createConsentStore } from './consent-store.ts';
-export { type Counter, findCounter } from './counters.ts';
+export { type Counter, countOne, findCounter, uncountOne } from './counters.ts';
 export { type Database, type DatabaseOptions, isUnavailable, openDatabase } from './database.ts';
 export { dumpTables } from './dump.ts';
 export { type EndedCounter, takeEndedCounters } from './ended-counters.ts';
@@ -83,6 +83,7 @@ export {
   type PersonalAccessTokenPosition,
   type PersonalAccessTokenStore,
 } from './personal-access-token-store.ts';
+export { type PresentedRows, type RowsAhead, readCodeRows, readRefreshRows } from './presented-rows.ts';
 export {
   type CodeRedemption,
   createRedemptionStore,
@@ -93,7 +94,6 @@ export {
   type RotatedToken,
   type Rotation,
 } from './redemption-store.ts';
-export { type RefreshRows, type RowsAhead, readRefreshRows } from './refresh-rows.ts';
 export {
   createRegistrationTokenStore,
   REGISTRATION_TOKEN_PREFIX,

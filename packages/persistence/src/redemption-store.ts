@@ -6,6 +6,7 @@ import { fromEpoch, toEpoch } from './engine-adapter/payload-form.ts';
 import { refreshTokenColumns, refreshTokenPayload } from './engine-adapter/refresh-tokens.ts';
 import { useDueSince } from './grant-store.ts';
 import { openAnswer, sealAnswer } from './sealed-answer.ts';
+import { MARK_PARALLEL_USES } from './statements/codes-and-grants.ts';
 import type { RefreshTokenRow } from './statements/inserts.ts';
 import {
   AUTHORIZATION_CODE,
@@ -114,7 +115,7 @@ export function createRedemptionStore(database: Database): RedemptionStore {
     redeemCode: ({ value, issued, now, ...common }) =>
       redeem(database, { ...common, now }, { value, issued, consumption: { of: AUTHORIZATION_CODE, values: [] } }),
     noteCodeAnswered: async ({ code, parallelUntil }) => {
-      await prisma.authorizationCode.updateMany({ where: { id: hashToken(code) }, data: { parallelUntil } });
+      await database.statements.run(MARK_PARALLEL_USES, hashToken(code), parallelUntil);
     },
     findRedeemedCode: async (code) => {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });

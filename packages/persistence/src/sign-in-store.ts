@@ -1,4 +1,6 @@
 import type { Database } from './database.ts';
+import type { SignIn as SignInRow } from './generated/postgresql/client.ts';
+import { NOTE_SIGN_IN_SEEN, SIGN_IN_OF_USER } from './statements/sign-ins.ts';
 
 /** One sign-in of a user in one browser. Its id is that of the engine's session, and no secret. */
 export type SignIn = {
@@ -19,10 +21,10 @@ export type SignInStore = {
    * gone up since, the sign-in is not open. An ended one stays ended.
    */
   begin(o: Omit<SignIn, 'lastSeenAt'> & { accessEpoch: number; now: Date; expiresAt: Date }): Promise<void>;
-  /** Notes that a sign-in was used, at most once a minute. */
-  noteSeen(o: { id: string; address: string; now: Date; expiresAt?: Date }): Promise<void>;
-  /** Whether a sign-in still stands for its user: not ended, the user not disabled, nothing ended since. */
-  isOpen(o: { id: string; userId: string; now: Date }): Promise<boolean>;
+  /** Notes that a sign-in was used, at most once a minute; `lastSeenAt` as it was read saves asking for nothing. */
+  noteSeen(o: { id: string; address: string; now: Date; expiresAt?: Date; lastSeenAt?: Date }): Promise<void>;
+  /** A sign-in that still stands for its user: not ended, the user not disabled, nothing ended since. */
+  findOpen(o: { id: string; userId: string; now: Date }): Promise<Pick<SignIn, 'lastSeenAt'> | undefined>;
   /** Whether what a sign-in opened is good, though the person may have signed out since. */
   isOfPresentEpoch(o: { id: string; userId: string }): Promise<boolean>;
   /** The open sign-ins of a user, the last seen first. */
@@ -35,16 +37,14 @@ export type SignInStore = {
 
 const MINUTE_MS = 60_000;
 
+type PresentSignIn = Pick<SignInRow, 'lastSeenAt' | 'expiresAt' | 'endedAt'>;
+
 /** The sign-ins behind the engine's sessions. */
-export function createSignInStore({ prisma }: Database): SignInStore {
-  const isOfPresentEpoch: SignInStore['isOfPresentEpoch'] = async ({ id, userId }) => {
-    const signIn = await prisma.signIn.findUnique({ where: { id } });
-    if (signIn?.userId !== userId) return false;
-    const user = await prisma.user.findUnique({
-      where: { id: userId },
-      select: { accessEpoch: true, disabledAt: true },
-    });
-    return user?.disabledAt === null && user.accessEpoch === signIn.accessEpoch;
+export function createSignInStore({ prisma, statements }: Database): SignInStore {
+  /** A sign-in of this user, if it is of the present epoch and the user is not disabled. */
+  const findPresent = async ({ id, userId }: Pick<SignIn, 'id' | 'userId'>) => {
+    const [signIn] = await statements.run<PresentSignIn>(SIGN_IN_OF_USER, id, userId);
+    return signIn;
   };
   const end = async (ids: readonly string[], now: Date): Promise<number> => {
     const id = { in: [...ids] };
@@ -54,22 +54,20 @@ export function createSignInStore({ prisma }: Database): SignInStore {
   };
 
   return {
-    isOfPresentEpoch,
+    isOfPresentEpoch: async (one) => (await findPresent(one)) !== undefined,
     begin: async ({ id, userId, now, ...columns }) => {
       const seen = { ...columns, lastSeenAt: now };
       const { count } = await prisma.signIn.updateMany({ where: { id, userId }, data: seen });
       if (count === 0) await prisma.signIn.create({ data: { id, userId, ...seen } });
     },
-    noteSeen: async ({ id, address, now, expiresAt }) => {
-      await prisma.signIn.updateMany({
-        where: { id, lastSeenAt: { lte: new Date(now.getTime() - MINUTE_MS) } },
-        data: { lastSeenAt: now, address, ...(expiresAt && { expiresAt }) },
-      });
+    noteSeen: async ({ id, address, now, expiresAt, lastSeenAt }) => {
+      const dueSince = new Date(now.getTime() - MINUTE_MS);
+      if (lastSeenAt && lastSeenAt > dueSince) return;
+      await statements.run(NOTE_SIGN_IN_SEEN, id, dueSince, now, address, expiresAt ?? null);
     },
-    isOpen: async ({ id, userId, now }) => {
-      const signIn = await prisma.signIn.findUnique({ where: { id } });
-      if (!signIn || signIn.endedAt !== null || signIn.expiresAt <= now) return false;
-      return isOfPresentEpoch({ id, userId });
+    findOpen: async ({ id, userId, now }) => {
+      const signIn = await findPresent({ id, userId });
+      return signIn && signIn.endedAt === null && signIn.expiresAt > now ? signIn : undefined;
     },
     list: async ({ userId, now }) => {
       const user = await prisma.user.findUnique({ where: { id: userId }, select: { accessEpoch: true } });

@@ -75,7 +75,8 @@ async function signIn({ id: userId, accessEpoch }: User, id: string): Promise<vo
   });
 }
 
-const isOpen = (user: User, id: string) => createSignInStore(db).isOpen({ id, userId: user.id, now });
+const isOpen = async (user: User, id: string) =>
+  (await createSignInStore(db).findOpen({ id, userId: user.id, now })) !== undefined;
 
 describe('ending what a user opened (SP-12)', () => {
   test('ends sign-ins, grants, their tokens and links, and nothing of anybody else', async () => {

@@ -143,17 +143,14 @@ describe('clients', () => {
 
   test('are written at most once an hour when they are used', async () => {
     let writes = 0;
-    const counting = database.db.prisma.$extends({
-      query: {
-        client: {
-          updateMany: ({ args, query }) => {
-            writes += 1;
-            return query(args);
-          },
-        },
+    const statements: Database['statements'] = {
+      ...database.db.statements,
+      run: (statement, ...values) => {
+        if (statement.writes) writes += 1;
+        return database.db.statements.run(statement, ...values);
       },
-    }) as unknown as Database['prisma'];
-    const observed = createClientStore({ ...database.db, prisma: counting });
+    };
+    const observed = createClientStore({ ...database.db, statements });
     await observed.register(client('busy'));
     for (const [seconds, expected] of [
       [0, 1],

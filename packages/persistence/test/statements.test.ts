@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAuditLog } from '../src/audit-log.ts';
 import { openDatabase } from '../src/database.ts';
+import { COUNTER_OF } from '../src/statements/counters.ts';
 import {
   CLIENT_BY_ID,
-  COUNTER_OF,
+  CLIENT_BY_REUSE_KEY,
   GRANT_BY_ID,
   REFRESH_TOKEN_BY_ID,
   USER_WITH_ROLES,
@@ -83,6 +84,9 @@ describe('a row that a statement reads is the one that Prisma’s client reads',
     const { prisma } = database.db;
     for (const id of ['filled', 'bare'])
       expect(await one(CLIENT_BY_ID, id)).toEqual(await prisma.client.findUnique({ where: { id } }));
+    expect(await one(CLIENT_BY_REUSE_KEY, 'reuse')).toEqual(
+      await prisma.client.findUnique({ where: { id: 'filled' } }),
+    );
     expect(await one(GRANT_BY_ID, 'grant')).toEqual(await prisma.grant.findUnique({ where: { id: 'grant' } }));
     expect(await one(REFRESH_TOKEN_BY_ID, 'token')).toEqual(
       await prisma.refreshToken.findUnique({ where: { id: 'token' } }),

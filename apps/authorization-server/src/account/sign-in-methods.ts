@@ -60,7 +60,7 @@ export function addSignInMethod(
   { database, userId, signInId, now, origin }: SignInMethodChange & { signInId: string },
 ): Promise<AddedMethod> {
   return inTransaction(database, async (within) => {
-    if (!(await createSignInStore(within).isOpen({ id: signInId, userId, now }))) return 'signed_out';
+    if (!(await createSignInStore(within).findOpen({ id: signInId, userId, now }))) return 'signed_out';
     const identities = createLinkedIdentityStore(within);
     const present = await identities.find({ issuer, subject });
     if (present) return present.userId === userId ? 'own' : 'foreign';

@@ -1,5 +1,4 @@
-import { type Counter, type Database, findCounter } from '@portcullis/persistence';
-import { RateLimiterPrisma, RateLimiterRes } from 'rate-limiter-flexible';
+import { type Counter, countOne, type Database, findCounter, uncountOne } from '@portcullis/persistence';
 
 /** Whether one more try is allowed, and how long to wait otherwise; `first` for the first that is refused in a window. */
 export type Allowance = { allowed: true } | { allowed: false; retryAfterSeconds: number; first: boolean };
@@ -21,47 +20,33 @@ export type FailureLimit = {
 /** How many failures, in how long. */
 export type FailureLimitOptions = { name: string; failures: number; windowSeconds: number };
 
-/** Makes a limit over the database. */
+/** Makes a limit over the database. Its windows go by the system's clock: limits are there for what really happens. */
 export function createFailureLimit(
   database: Database,
   { name, failures, windowSeconds }: FailureLimitOptions,
 ): FailureLimit {
-  const limiter = new RateLimiterPrisma({
-    storeClient: database.prisma,
-    tableName: 'rateLimit',
-    keyPrefix: name,
-    points: failures,
-    duration: windowSeconds,
-    clearExpiredByTimeout: false,
-  });
-  const refusal = (o: { waitMs: number; taken: number }): Allowance => ({
-    allowed: false,
-    retryAfterSeconds: Math.max(1, Math.ceil(o.waitMs / 1000)),
-    first: o.taken === failures + 1,
-  });
   const storedKey = (key: string) => `${name}:${key}`;
+  const refusal = ({ points, expire }: Counter, now: Date): Allowance => ({
+    allowed: false,
+    retryAfterSeconds: Math.max(1, Math.ceil(((expire?.getTime() ?? 0) - now.getTime()) / 1000)),
+    first: points === failures + 1,
+  });
   const judge = (counter: Counter | undefined): Allowance => {
-    // Counters end by the system's clock: the library that counts knows no other.
-    const leftMs = counter?.expire ? counter.expire.getTime() - Date.now() : Number.POSITIVE_INFINITY;
-    if (!counter || counter.points < failures || leftMs <= 0) return { allowed: true };
-    return refusal({ waitMs: counter.expire ? leftMs : 0, taken: counter.points });
+    const now = new Date();
+    const isOver = !counter || (counter.expire !== null && counter.expire <= now);
+    return isOver || counter.points < failures ? { allowed: true } : refusal(counter, now);
   };
   return {
     async take(key) {
-      try {
-        await limiter.consume(key);
-        return { allowed: true };
-      } catch (cause) {
-        if (cause instanceof RateLimiterRes)
-          return refusal({ waitMs: cause.msBeforeNext, taken: cause.consumedPoints });
-        throw cause;
-      }
+      const now = new Date();
+      const counter = await countOne(database, { key: storedKey(key), windowSeconds, now });
+      return counter.points <= failures ? { allowed: true } : refusal(counter, now);
     },
     check: async (key) => judge(await findCounter(database, { key: storedKey(key), now: new Date() })),
     storedKey,
     judge,
     async giveBack(key) {
-      await limiter.reward(key);
+      await uncountOne(database, { key: storedKey(key), now: new Date() });
     },
   };
 }

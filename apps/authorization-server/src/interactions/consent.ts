@@ -102,10 +102,7 @@ export async function submitConsent(
   // The grant gives nothing yet: only the engine makes a code of it, with what is answered here.
   const grantId = await storeGrant(step, { deps, decision, granted });
   const event = decisionEvent(ctx, step, { deps, decision, granted, grantId });
-  await inTransaction(deps.database, async (within) => {
-    await remember(createConsentStore(within), step, { deps, decision, granted });
-    await createAuditLog(within).record(event);
-  });
+  await recordConsent(step, { deps, decision, granted, event });
   return { consent: { grantId } };
 }
 
@@ -125,14 +122,10 @@ async function decisionOf(step: Step, { users, consents, roles, clock }: Consent
   const user = step.userId === undefined ? undefined : await users.findById(step.userId);
   if (!user || user.disabledAt) throw new PageProblem(EXPIRED);
   const { clientId, redirectUri, resource, document } = step;
-  const remembered = await consents.find({
-    userId: user.id,
-    clientId,
-    resource: resource.url,
-    redirectUri,
-    clientFingerprint: document?.fingerprint,
-    now: clock(),
-  });
+  const subject = { userId: user.id, clientId, resource: resource.url, redirectUri };
+  const remembered = mayRememberConsent(redirectUri)
+    ? await consents.find({ ...subject, clientFingerprint: document?.fingerprint, now: clock() })
+    : undefined;
   return {
     userId: user.id,
     email: user.email,
@@ -212,23 +205,26 @@ async function storeGrant(
   return grantId;
 }
 
-/** So that the user is not asked again, where the redirect URI says which app it was. */
-async function remember(
-  consents: ConsentStore,
+/** With what was agreed to, so that the user is not asked again, where the redirect URI says which app it was. */
+async function recordConsent(
   step: Step,
-  { deps, decision, granted }: DecisionRecord,
+  { deps, decision, granted, event }: DecisionRecord & { event: AuditEvent },
 ): Promise<void> {
-  if (!mayRememberConsent(step.redirectUri)) return;
-  await consents.remember({
-    userId: decision.userId,
-    clientId: step.clientId,
-    resource: step.resource.url,
-    redirectUri: step.redirectUri,
-    clientFingerprint: step.document?.fingerprint,
-    scopes: granted,
-    upstreamScopes: rememberedUpstreamScopes(step.resource, granted),
-    now: deps.clock(),
-    ttlSeconds: CONSENT_TTL_SECONDS,
+  const { database, clock } = deps;
+  if (!mayRememberConsent(step.redirectUri)) return createAuditLog(database).record(event);
+  await inTransaction(database, async (within) => {
+    await createConsentStore(within).remember({
+      userId: decision.userId,
+      clientId: step.clientId,
+      resource: step.resource.url,
+      redirectUri: step.redirectUri,
+      clientFingerprint: step.document?.fingerprint,
+      scopes: granted,
+      upstreamScopes: rememberedUpstreamScopes(step.resource, granted),
+      now: clock(),
+      ttlSeconds: CONSENT_TTL_SECONDS,
+    });
+    await createAuditLog(within).record(event);
   });
 }
 

@@ -1,13 +1,16 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import { errors, type InteractionResults } from 'oidc-provider';
+import { errors, type InteractionResults, type default as Provider } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
+import { asRequest } from '../provider/request-reads.ts';
 import { endSessionOfAnother } from './change-of-user.ts';
 import { type ConsentDeps, showConsent, submitConsent } from './consent.ts';
 import { formOf } from './form.ts';
 import { type LoginDeps, showLogin, submitLogin } from './login.ts';
 import { describeStep, EXPIRED, type Step, type StepDeps } from './step.ts';
 import { showUpstream, submitUpstream, type UpstreamStepDeps } from './upstream.ts';
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** What the pages between the authorization request and the code need. */
 export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & UpstreamStepDeps & { acceptForms: Middleware };
@@ -24,17 +27,18 @@ export function interactionRouter(deps: InteractionDeps): Router {
     await next();
   });
   router.use(deps.acceptForms);
+  router.use((ctx, next) => asRequest({ req: ctx.req }, next));
   router.get('/interaction/:uid', async (ctx) => {
-    const { step, answered } = await currentStep(ctx, deps);
-    const result = answered ? undefined : await show(ctx, step, deps);
-    await handOver(ctx, { deps, result, answered });
+    const { interaction, step } = await currentStep(ctx, deps);
+    const result = interaction.result === undefined ? await show(ctx, step, deps) : undefined;
+    await handOver(ctx, { deps, interaction, result });
   });
   router.post('/interaction/:uid', async (ctx) => {
-    const { step, uid, answered } = await currentStep(ctx, deps);
-    if (!deps.formTokens.verify(formOf(ctx).text('form_token'), 'interaction', uid, step.prompt))
+    const { interaction, step } = await currentStep(ctx, deps);
+    if (!deps.formTokens.verify(formOf(ctx).text('form_token'), 'interaction', interaction.uid, step.prompt))
       throw new PageProblem(EXPIRED);
-    const result = answered ? undefined : await submit(ctx, step, deps);
-    await handOver(ctx, { deps, result, answered });
+    const result = interaction.result === undefined ? await submit(ctx, step, deps) : undefined;
+    await handOver(ctx, { deps, interaction, result });
   });
   return router;
 }
@@ -69,18 +73,10 @@ function submit(ctx: Context, step: Step, deps: InteractionDeps): Promise<Intera
  * The step that this browser is at. The engine finds it by the cookie alone, so the address must name the same one:
  * otherwise a form could be answered for another decision than the one that was shown.
  */
-async function currentStep(
-  ctx: Context,
-  deps: InteractionDeps,
-): Promise<{ step: Step; uid: string; answered: boolean }> {
-  const interaction = await findInteraction(ctx, deps);
+async function currentStep(ctx: Context, deps: InteractionDeps): Promise<{ interaction: Interaction; step: Step }> {
+  const interaction = await unlessOver(deps.provider.interactionDetails(ctx.req, ctx.res));
   if (interaction.uid !== ctx.params.uid) throw new PageProblem(EXPIRED);
-  const step = await describeStep(interaction, deps);
-  return { step, uid: interaction.uid, answered: interaction.result !== undefined };
-}
-
-function findInteraction(ctx: Context, { provider }: InteractionDeps) {
-  return unlessOver(provider.interactionDetails(ctx.req, ctx.res));
+  return { interaction, step: await describeStep(interaction, deps) };
 }
 
 /** A form that loses against another one for the same decision finds the decision gone. */
@@ -93,18 +89,21 @@ async function unlessOver<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-type HandOver = { deps: InteractionDeps; result: InteractionResults | undefined; answered: boolean };
+type HandOver = { deps: InteractionDeps; interaction: Interaction; result: InteractionResults | undefined };
 
-/** Sends the browser back to the engine, with 303 so that no form is sent on (AS-11). A second answer changes nothing. */
-async function handOver(ctx: Context, { deps, result, answered }: HandOver): Promise<void> {
-  if (!result && !answered) return;
-  const userId = result?.login?.accountId;
-  if (userId !== undefined) {
-    await endSessionOfAnother(deps.provider, { interaction: await findInteraction(ctx, deps), userId });
+/**
+ * Sends the browser back to the engine, with 303 so that no form is sent on (AS-11). A second answer changes nothing; one
+ * that comes when the decision is over finds nothing to be stored in.
+ */
+async function handOver(ctx: Context, { deps, interaction, result }: HandOver): Promise<void> {
+  if (!result && interaction.result === undefined) return;
+  if (result) {
+    const userId = result.login?.accountId;
+    if (userId !== undefined) await endSessionOfAnother(deps.provider, { interaction, userId });
+    // An error stands alone; what was decided goes with what was before.
+    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+    await unlessOver(interaction.persist());
   }
-  const returnTo = result
-    ? await unlessOver(deps.provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true }))
-    : (await findInteraction(ctx, deps)).returnTo;
   ctx.status = 303;
-  ctx.redirect(returnTo);
+  ctx.redirect(interaction.returnTo);
 }

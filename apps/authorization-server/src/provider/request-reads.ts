@@ -5,24 +5,31 @@ import {
   type AuthenticationRows,
   type ClientMemory,
   type Database,
+  type PresentedRows,
   type ReadAuthentication,
-  type RefreshRows,
   type RowsAhead,
+  readCodeRows,
   readRefreshRows,
   type User,
 } from '@portcullis/persistence';
 import { type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 
-/** Token requests that ask about their client at several steps, and change none. */
+/**
+ * Requests that ask about their client at several steps, and change none. What an authorization makes is redeemed at the
+ * token endpoint, which asks anew.
+ */
+const ROUTES: readonly (string | undefined)[] = ['introspection', 'authorization', 'resume'];
+
+/** The same of token requests. */
 const GRANT_TYPES: readonly unknown[] = ['refresh_token', 'authorization_code', 'client_credentials'];
 
-/** The engine's request, where its own middleware is behind us. */
-const requests = new AsyncLocalStorage<KoaContextWithOIDC>();
+/** The request, where the engine's own middleware is behind us or was never there. */
+const requests = new AsyncLocalStorage<{ req: IncomingMessage; oidc?: KoaContextWithOIDC['oidc'] }>();
 
 const memories = new WeakMap<IncomingMessage, ClientMemory>();
 
-/** What a refresh has read at its beginning, and nobody has asked for yet. */
-const ahead = new WeakMap<IncomingMessage, Partial<RefreshRows>>();
+/** What a redemption has read at its beginning, and nobody has asked for yet. */
+const ahead = new WeakMap<IncomingMessage, Partial<PresentedRows>>();
 
 /** How often the client of a request has failed, as it was read with the client and nobody has asked for yet. */
 const counters = new WeakMap<IncomingMessage, { key: string } & Pick<AuthenticationRows, 'counter'>>();
@@ -38,23 +45,37 @@ export function clientMemory(): ClientMemory | undefined {
   return memory;
 }
 
-/** Does work that belongs to a request of the engine, and comes after the engine's own. */
-export function asRequest<T>(ctx: KoaContextWithOIDC, work: () => Promise<T>): Promise<T> {
+/**
+ * Does work that belongs to a request of the engine, and comes after the engine's own; or that of a page which asks about
+ * one client at several steps, and changes none.
+ */
+export function asRequest<T>(
+  ctx: { req: IncomingMessage; oidc?: KoaContextWithOIDC['oidc'] },
+  work: () => Promise<T>,
+): Promise<T> {
   return requests.run(ctx, work);
 }
 
 /**
- * Reads at once what the steps of a refresh will ask for. All of it is as it was at one moment, and whoever limits a client
- * or a user ends tokens of its grants in the same transaction: what comes after that moment is found when the refresh is
- * written down.
+ * Reads at once what the steps of a redemption will ask for. All of it is as it was at one moment, and whoever limits a client
+ * or a user ends tokens of its grants in the same transaction: what comes after that moment is found when the redemption
+ * is written down.
  */
 export async function readAhead({ req, oidc }: KoaContextWithOIDC, database: Database): Promise<void> {
-  const { grant_type: grantType, refresh_token: value } = oidc.params ?? {};
-  if (grantType !== 'refresh_token' || typeof value !== 'string' || ahead.has(req)) return;
-  const rows = await readRefreshRows(database, value);
+  if (ahead.has(req)) return;
+  const rows = await presentedRows(oidc.params ?? {}, database);
   if (!rows) return;
   ahead.set(req, rows);
   if (rows.client) clientMemory()?.set(rows.client.id, Promise.resolve(rows.client));
+}
+
+async function presentedRows(
+  { grant_type: grantType, refresh_token: refreshToken, code }: Record<string, unknown>,
+  database: Database,
+): Promise<PresentedRows | undefined> {
+  if (grantType === 'refresh_token' && typeof refreshToken === 'string') return readRefreshRows(database, refreshToken);
+  if (grantType === 'authorization_code' && typeof code === 'string') return readCodeRows(database, code);
+  return undefined;
 }
 
 /** Reads a client that authenticates and its counter at once, unless the client is known or each step has to ask anew. */
@@ -82,7 +103,8 @@ export function counterAhead(
 
 /** Gives what the engine's present request has read ahead. */
 export const rowsAhead: RowsAhead = {
-  refreshToken: (id) => Provider.ctx && take(Provider.ctx, 'token', id),
+  refreshToken: (id) => Provider.ctx && take(Provider.ctx, 'refreshToken', id),
+  code: (id) => Provider.ctx && take(Provider.ctx, 'code', id),
   grant: (id) => Provider.ctx && take(Provider.ctx, 'grant', id),
 };
 
@@ -107,11 +129,11 @@ export function forgetReads({ req }: { req: IncomingMessage }): void {
 }
 
 /** Each row is given once: whoever asks again wants a newer one. */
-function take<Name extends 'token' | 'grant' | 'user'>(
+function take<Name extends Exclude<keyof PresentedRows, 'client'>>(
   { req }: { req: IncomingMessage },
   name: Name,
   id: string,
-): RefreshRows[Name] | undefined {
+): PresentedRows[Name] | undefined {
   const rows = ahead.get(req);
   const row = rows?.[name];
   if (row?.id !== id) return undefined;
@@ -119,7 +141,7 @@ function take<Name extends 'token' | 'grant' | 'user'>(
   return row;
 }
 
-function mayRemember({ oidc }: KoaContextWithOIDC): boolean {
-  if (oidc.route === 'introspection') return true;
+function mayRemember({ oidc }: { oidc?: KoaContextWithOIDC['oidc'] }): boolean {
+  if (oidc === undefined || ROUTES.includes(oidc.route)) return true;
   return oidc.route === 'token' && GRANT_TYPES.includes(oidc.params?.grant_type);
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { SignInStore } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import Provider, { type Adapter } from 'oidc-provider';
@@ -7,6 +8,9 @@ import { defer } from './audit-events.ts';
 
 /** What keeping sign-ins beside the engine's sessions needs. */
 export type SignInDeps = { signIns: SignInStore; clock: Clock };
+
+/** When the sign-in of a request was seen before it. */
+const lastSeen = new WeakMap<IncomingMessage, Date>();
 
 /**
  * Keeps a row for each sign-in, which the engine's encrypted session has no room for: which browser, from where, last
@@ -21,7 +25,8 @@ export function recordSignIns(provider: Provider, { signIns, clock }: SignInDeps
     const [now, expiresAt] = [clock(), new Date(exp * 1000)];
     const accessEpoch: unknown = ctx.oidc.result?.login?.accessEpoch;
     if (typeof accessEpoch !== 'number') {
-      defer(ctx, signIns.noteSeen({ id, address, now, expiresAt }));
+      const lastSeenAt = lastSeen.get(ctx.req);
+      defer(ctx, signIns.noteSeen({ id, address, now, expiresAt, ...(lastSeenAt && { lastSeenAt }) }));
       return;
     }
     const signedInAt = new Date((loginTs ?? 0) * 1000);
@@ -39,7 +44,10 @@ export function openSessionsOnly(
     if (!session) return undefined;
     const { uid: id, accountId: userId } = session;
     if (userId === undefined) return session;
-    return id !== undefined && (await signIns.isOpen({ id, userId, now: clock() })) ? session : undefined;
+    const open = id === undefined ? undefined : await signIns.findOpen({ id, userId, now: clock() });
+    const req = Provider.ctx?.req;
+    if (open && req) lastSeen.set(req, open.lastSeenAt);
+    return open && session;
   };
   return {
     find: async (id) => ifOpen((await adapter.find(id)) || undefined),

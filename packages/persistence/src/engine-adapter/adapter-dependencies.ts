@@ -2,7 +2,7 @@ import type { Clock } from '@portcullis/platform';
 import type { ClientRows } from '../client-rows.ts';
 import type { Database } from '../database.ts';
 import type { Envelope } from '../envelope.ts';
-import type { RowsAhead } from '../refresh-rows.ts';
+import type { RowsAhead } from '../presented-rows.ts';
 import type { EngineErrors } from './engine-errors.ts';
 
 export type EngineAdapterOptions = {

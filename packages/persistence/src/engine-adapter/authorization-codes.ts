@@ -1,5 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { AuthorizationCode } from '../generated/postgresql/client.ts';
+import { CODE_BY_ID, codeValues, STORE_CODE } from '../statements/codes-and-grants.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -15,15 +16,15 @@ import {
 } from './payload-form.ts';
 
 /** Authorization codes, known by their hash. Redeeming one takes more than the engine can say: see `redemption-store.ts`. */
-export function authorizationCodesAdapter({ prisma, clock }: AdapterDependencies): Adapter {
+export function authorizationCodesAdapter({ database, prisma, rowsAhead, clock }: AdapterDependencies): Adapter {
   return adapterOf('AuthorizationCode', {
     upsert: async (value, payload, expiresIn) => {
-      const id = hashToken(value);
       const columns = toColumns(payload, expiresIn, clock());
-      await prisma.authorizationCode.upsert({ where: { id }, create: { id, ...columns }, update: columns });
+      await database.statements.run(STORE_CODE, hashToken(value), ...codeValues(columns));
     },
     find: async (value) => {
-      const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(value) } });
+      const id = hashToken(value);
+      const row = rowsAhead?.code(id) ?? (await database.statements.run<AuthorizationCode>(CODE_BY_ID, id))[0];
       return row && row.expiresAt > clock() ? toPayload(value, row) : undefined;
     },
     destroy: async (value) => {

@@ -1,6 +1,14 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { UnknownMasterKey } from '../envelope.ts';
 import type { EngineRecord } from '../generated/postgresql/client.ts';
+import {
+  CHANGE_ENGINE_RECORD,
+  DESTROY_ENGINE_RECORD,
+  ENGINE_RECORD_BY_ID,
+  ENGINE_RECORD_BY_UID,
+  engineRecordValues,
+  STORE_ENGINE_RECORD,
+} from '../statements/engine-records.ts';
 import { hashToken } from '../token-hash.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -14,10 +22,12 @@ const foundOtherwise = new Set(['Session', 'DeviceCode']);
  * Consuming is a compare-and-set here too. An interaction that has been answered is gone on from once: of simultaneous
  * resumptions one destroys it, and an answer that comes too late does not bring it back.
  */
-export function engineRecordsAdapter(model: string, { prisma, clock, envelope, errors }: AdapterDependencies): Adapter {
+export function engineRecordsAdapter(model: string, dependencies: AdapterDependencies): Adapter {
+  const { database, prisma, clock, envelope, errors } = dependencies;
+  const { statements } = database;
   const place = (id: string) => engineRecordPlace(model, id);
 
-  const open = (row: EngineRecord | null): AdapterPayload | undefined => {
+  const open = (row: EngineRecord | null | undefined): AdapterPayload | undefined => {
     if (!row || (row.expiresAt && row.expiresAt <= clock())) return undefined;
     const text = openOrForget(() => envelope.open(row.payload, place(row.id)).toString());
     if (text === undefined) return undefined;
@@ -28,7 +38,7 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
   return adapterOf(model, {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
-      const columns = {
+      const values = engineRecordValues({
         payload: envelope.seal(JSON.stringify(kept(model, payload)), place(id)),
         uid: payload.uid ?? null,
         userCodeHash: payload.userCode === undefined ? null : hashToken(payload.userCode),
@@ -36,26 +46,20 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
         clientId: payload.clientId ?? null,
         userId: payload.accountId ?? null,
         expiresAt: expiryOf(payload, expiresIn, clock()) ?? null,
-      };
-      if (isAnswer(model, payload)) {
-        const { count } = await prisma.engineRecord.updateMany({ where: { model, id }, data: columns });
-        if (count === 0) throw new errors.SessionNotFound('the interaction is over');
+      });
+      if (!isAnswer(model, payload)) {
+        await statements.run(STORE_ENGINE_RECORD, model, id, ...values);
         return;
       }
-      await prisma.engineRecord.upsert({
-        where: { model_id: { model, id } },
-        create: { model, id, ...columns },
-        update: columns,
-      });
+      const answered = await statements.run(CHANGE_ENGINE_RECORD, model, id, ...values);
+      if (answered.length === 0) throw new errors.SessionNotFound('the interaction is over');
     },
     find: async (value) => {
-      const payload = open(
-        await prisma.engineRecord.findUnique({ where: { model_id: { model, id: hashToken(value) } } }),
-      );
+      const [row] = await statements.run<EngineRecord>(ENGINE_RECORD_BY_ID, model, hashToken(value));
+      const payload = open(row);
       return payload && { ...payload, jti: value };
     },
-    findByUid: async (uid) =>
-      open(await prisma.engineRecord.findFirst({ where: { model, uid }, orderBy: { expiresAt: 'desc' } })),
+    findByUid: async (uid) => open((await statements.run<EngineRecord>(ENGINE_RECORD_BY_UID, model, uid))[0]),
     findByUserCode: async (userCode) =>
       open(
         await prisma.engineRecord.findFirst({
@@ -71,8 +75,9 @@ export function engineRecordsAdapter(model: string, { prisma, clock, envelope, e
       if (count === 0) throw new errors.InvalidGrant(`${model} already consumed`);
     },
     destroy: async (value) => {
-      const { count } = await prisma.engineRecord.deleteMany({ where: { model, id: hashToken(value) } });
-      if (count === 0 && model === 'Interaction') throw new errors.SessionNotFound('the interaction is over');
+      const destroyed = await statements.run(DESTROY_ENGINE_RECORD, model, hashToken(value));
+      if (destroyed.length === 0 && model === 'Interaction')
+        throw new errors.SessionNotFound('the interaction is over');
     },
     revokeByGrantId: async (grantId) => {
       await prisma.engineRecord.deleteMany({ where: { model, grantId } });

@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Grant } from '../generated/postgresql/client.ts';
 import { endGrantsAlone } from '../grant-ending.ts';
+import { grantValues, STORE_GRANT } from '../statements/codes-and-grants.ts';
 import { GRANT_BY_ID } from '../statements/lookups.ts';
 import { inTransaction } from '../transaction.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
@@ -25,7 +26,7 @@ export function grantsAdapter({ database, prisma, rowsAhead, clock }: AdapterDep
   return adapterOf('Grant', {
     upsert: async (id, payload, expiresIn) => {
       const columns = toColumns(payload, expiresIn, clock());
-      await prisma.grant.upsert({ where: { id }, create: { id, ...columns }, update: columns });
+      await database.statements.run(STORE_GRANT, id, ...grantValues(columns));
     },
     find: async (id) => {
       const row = rowsAhead?.grant(id) ?? (await database.statements.run<Grant>(GRANT_BY_ID, id))[0];

@@ -7,6 +7,18 @@ export const CLIENT_BY_ID = reading(
   `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)} FROM "Client" WHERE "id" = $1`,
 );
 
+/** `$1`: what identical registrations share. */
+export const CLIENT_BY_REUSE_KEY = reading(
+  'client.findReusable',
+  `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)} FROM "Client" WHERE "reuseKey" = $1`,
+);
+
+/** `$1`: the hash of user, client, resource and redirect URI. */
+export const CONSENT_BY_ID = reading(
+  'consent.findUnique',
+  `SELECT "scopes", "upstreamScopes", "expiresAt" FROM "Consent" WHERE "id" = $1`,
+);
+
 /** `$1`: the user's id. One row for each role, and one without for a user who has none. */
 export const USER_WITH_ROLES = reading(
   'user.findUnique',
@@ -32,12 +44,6 @@ export const REVOCATION_OF = reading(
   'revocation.findFirst',
   `SELECT "id" FROM "Revocation" WHERE "grantId" = $1 AND "resource" = $2 AND "expiresAt" > $3::timestamp(3)
    AND ("issuedUntil" IS NULL OR "issuedUntil" >= $4::timestamp(3)) LIMIT 1`,
-);
-
-/** `$1`: the key of a limit, `$2`: now. */
-export const COUNTER_OF = reading(
-  'rateLimit.findFirst',
-  `SELECT "points", "expire" FROM "RateLimit" WHERE "key" = $1 AND ("expire" IS NULL OR "expire" > $2::timestamp(3))`,
 );
 
 /** `$1`: the hash of an identifier, `$2`: now. A row where it was used. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { COUNTER_OF } from '../../src/statements/lookups.ts';
+import { COUNTER_OF } from '../../src/statements/counters.ts';
 import { openTestDatabase } from '../support/open-test-database.ts';
 
 test('a statement that was prepared before a table changed goes on working', async () => {

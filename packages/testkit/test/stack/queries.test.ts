@@ -66,6 +66,15 @@ describe('what a request asks the database, beside the one transaction that writ
     expect(await queriesOf(() => refresh(tokens.refresh))).toEqual(['refresh.find']);
   });
 
+  test('the redemption of a code: the code, its grant, client and user at once, and whether its sign-in stands', async () => {
+    const code = await obtainCode(target, client, { person: createHttpPerson() });
+    expect(await queriesOf(() => redeem(target, client, { code }))).toEqual([
+      'authorizationCode.update',
+      'code.find',
+      'signIn.findUnique',
+    ]);
+  });
+
   test('client credentials: the client with how often it failed, and one record', async () => {
     await createClientStore(server.database).register({
       metadata: {
@@ -98,31 +107,37 @@ describe('what a request asks the database, beside the one transaction that writ
   });
 });
 
-test.each([
-  ['before anything is read', 'refresh.find'],
-  ['after everything is read', 'redemption'],
-])('a client that is limited %s gets no more than that, and nothing of what it had', async (_when, step) => {
-  const own = await registerClient(target, { client_name: `Limited ${step}` });
-  const code = await obtainCode(target, own, { person: createHttpPerson() });
-  const family = tokensOf(await redeem(target, own, { code }));
-  let limited = false;
-  const limit = async (reached: string) => {
-    if (limited || reached !== step) return;
-    limited = true;
-    await createClientStore(server.database).update({
-      id: own.id,
-      permissions: { firstParty: false, allowedScopes: ['desk:write'], allowedResources: undefined },
-      now: server.now(),
-    });
-  };
-  beforeQuery = limit;
-  aroundTransaction = async (run) => {
-    await limit('redemption');
-    return run();
-  };
-  const first = await refresh(family.refresh, own.id);
-  expect(limited).toBe(true);
-  if (step === 'redemption') expect(first.json?.access_token).toBeUndefined();
-  const { status, json } = first.status === 200 ? first : await refresh(family.refresh, own.id);
-  expect({ status, scope: json?.scope }).toEqual({ status: 200, scope: '' });
+describe.each([
+  ['a code', 'code.find'],
+  ['a refresh token', 'refresh.find'],
+])('a client that trades %s, and is limited', (what, find) => {
+  test.each([
+    ['before anything is read', find],
+    ['after everything is read', 'redemption'],
+  ])('%s, gets no more than that, and nothing of what it had', async (_when, step) => {
+    const own = await registerClient(target, { client_name: `Limited at ${step} with ${what}` });
+    const code = await obtainCode(target, own, { person: createHttpPerson() });
+    const family = what === 'a code' ? undefined : tokensOf(await redeem(target, own, { code }));
+    const trade = () => (family ? refresh(family.refresh, own.id) : redeem(target, own, { code }));
+    let limited = false;
+    const limit = async (reached: string) => {
+      if (limited || reached !== step) return;
+      limited = true;
+      await createClientStore(server.database).update({
+        id: own.id,
+        permissions: { firstParty: false, allowedScopes: ['desk:write'], allowedResources: undefined },
+        now: server.now(),
+      });
+    };
+    beforeQuery = limit;
+    aroundTransaction = async (run) => {
+      await limit('redemption');
+      return run();
+    };
+    const first = await trade();
+    expect(limited).toBe(true);
+    if (step === 'redemption') expect(first.json?.access_token).toBeUndefined();
+    const { status, json } = first.status === 200 ? first : await trade();
+    expect({ status, scope: json?.scope }).toEqual({ status: 200, scope: '' });
+  });
 });
