@@ -38,6 +38,7 @@ import {
 } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
+import { homeRouter } from './account/home.ts';
 import { accountRouter } from './account/router.ts';
 import { createAccountSessions } from './account/session.ts';
 import { signInCallback } from './account/sign-in-callback.ts';
@@ -395,6 +396,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(interactions.routes());
   app.use(upstreamCallback({ flows, connectors, site, clock }).routes());
   app.use(signInCallback({ flows, signInProviders, sessions, formTokens, database, site, ...passwordCheck }).routes());
+  app.use(homeRouter(site).routes());
   app.use(account.routes());
   app.use(setup.routes());
   app.use(admin.router.routes());

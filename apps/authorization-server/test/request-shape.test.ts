@@ -77,6 +77,7 @@ describe('paths of an issuer with and without a path', () => {
     expect(enginePath('/token', '/t')).toBeUndefined();
     expect(enginePath('/tt/token', '/t')).toBeUndefined();
     expect(enginePath('/t/token', '/t')).toBe('/token');
+    expect(enginePath('/t', '/t')).toBe('/');
     expect(enginePath('/token', '')).toBe('/token');
   });
 });

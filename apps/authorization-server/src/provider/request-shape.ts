@@ -67,6 +67,7 @@ export function enginePath(path: string, basePath: string): string | undefined {
   if (basePath === '') return path;
   const wellKnown = WELL_KNOWN.find((prefix) => path === `${prefix}${basePath}`);
   if (wellKnown) return wellKnown;
+  if (path === basePath) return '/';
   return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : undefined;
 }
 

@@ -189,6 +189,11 @@ describe('a form of the account page', () => {
     }
   });
 
+  test('the address of the server itself leads there', async () => {
+    const answer = await sendRaw(`${server.issuer}/`);
+    expect([answer.status, answer.headers.location]).toEqual([303, `${server.issuer}/account`]);
+  });
+
   test('sent twice is fine, and by eight at once too', async () => {
     for (let round = 0; round < rounds(10); round++) {
       const { who, person } = await someone();

@@ -77,6 +77,7 @@ describe('an issuer with a path', () => {
 
   it('SP-12: the account page works below the path, with its forms and cookies', async () => {
     const person = createHttpPerson();
+    expect((await person.open(stack.issuer)).url.href).toBe(`${stack.issuer}/account/sign-in`);
     const page = await signInAtAccount(stack.issuer, person, administrator);
     expect({ url: page.url.href, isAccount: isAccountPage(page) }).toEqual({
       url: `${stack.issuer}/account`,
