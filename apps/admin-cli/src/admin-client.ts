@@ -90,6 +90,7 @@ function wordsOf({ errors = [], detail, title }: AdminProblem): string {
 const OPTIONS: Readonly<Record<string, string>> = {
   admin: '--admin',
   authentication: '--auth',
+  days: '--days',
   email: '--email',
   identityProvider: '--identity-provider',
   jwks: '--public-key',

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AdminAnswer } from '@portcullis/platform';
+import { type AdminAnswer, AUDIT_EVENT_TYPES } from '@portcullis/platform';
 import type { Command } from 'commander';
 import { count, moment } from '../arguments.ts';
 import { type CliDeps, type CommandContext, contextOf } from '../command.ts';
@@ -56,6 +56,8 @@ export function addAuditCommands(program: Command, deps: CliDeps): void {
         api.call('searchAudit', { query: { ...filter, ...query } }),
       );
       out.table(items, { data: { items }, empty: 'Nothing was found.', columns: COLUMNS });
+      if (items.length === 0 && filter.type !== undefined && !isKnown(filter.type))
+        terminal.note(`No record is of the type ${filter.type}. There are: ${AUDIT_EVENT_TYPES.join(', ')}.\n`);
       if (more) terminal.note('There are more: narrow the search, or raise --limit.\n');
     });
 
@@ -73,6 +75,10 @@ export function addAuditCommands(program: Command, deps: CliDeps): void {
     });
 
   addAuditChainCommands(audit, deps);
+}
+
+function isKnown(type: string): boolean {
+  return AUDIT_EVENT_TYPES.some((known) => known === type);
 }
 
 /** Asks again and again for what is new. Each new event is one line: JSON, or text. */

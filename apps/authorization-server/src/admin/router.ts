@@ -17,6 +17,7 @@ import { ADMIN_REALM, type AdminGuard } from './admin-guard.ts';
 import { type Administrator, type AdministratorDeps, currentAdministrator } from './administrator.ts';
 import type { AdminCall, AdminHandlers } from './handler.ts';
 import { openApiDocument } from './open-api.ts';
+import { inPlainWords } from './plain-words.ts';
 import { type AdminRefusal, type FieldProblem, sendFault, sendRefusal } from './problem.ts';
 
 /** What the admin API needs. */
@@ -153,8 +154,8 @@ function readRequest<Name extends AdminOperationName>(
   ctx: Context,
   operation: AdminOperation,
 ): Reading<AdminRequest<Name>> {
-  const query = operation.query.safeParse({ ...ctx.query });
-  const body = operation.body.safeParse(ctx.request.body ?? {});
+  const query = operation.query.safeParse({ ...ctx.query }, { error: inPlainWords });
+  const body = operation.body.safeParse(ctx.request.body ?? {}, { error: inPlainWords });
   if (query.success && body.success) {
     return { ok: true, value: { query: query.data, body: body.data } as AdminRequest<Name> };
   }

@@ -599,6 +599,20 @@ describe('what commands do', () => {
   });
 });
 
+test.each([
+  [['clients', 'register', '--name', '', '--redirect-uri', 'https://portal.example/cb'], '--name: must not be empty.'],
+  [['clients', 'register', '--name', 'x'.repeat(300), '--redirect-uri', 'https://portal.example/cb'], 'at most.'],
+  [['tokens', 'issue', '--name', 'editor', '--scope', 'desk:read', '--days', '366'], '--days: must be 365 or less.'],
+])('what is too small or too large is named in plain words', async (args, words) => {
+  expect(await admin.run(args)).toMatchObject({ code: 1, err: expect.stringContaining(words) });
+});
+
+test('a search for a type that no record has says which there are', async () => {
+  const search = (type: string) => admin.run(['audit', 'search', '--type', type]);
+  expect(await search('user.sign_in')).toMatchObject({ code: 0, err: expect.stringMatching(/user\.signed_in/) });
+  expect(await search('database.restored')).toMatchObject({ code: 0, err: 'Nothing was found.\n' });
+});
+
 describe('keys that sign tokens', () => {
   test('rotating is refused, with the time, while the next key is new, and nothing happens', async () => {
     await admin.run(['keys', 'rotate', '--yes', '--force']);
