@@ -8,6 +8,7 @@ import {
   mayActivateAt,
   missingKey,
   nextKey,
+  perState,
   publishedKeys,
 } from '../src/keys/key-schedule.ts';
 
@@ -241,4 +242,41 @@ describe('the configuration of keys', () => {
       expect(signingKeysSchema.safeParse(changes).success).toBe(false);
     },
   );
+});
+
+test('what is made once for each state of the keys is at every moment what would be made anew', () => {
+  const times = fc.record({
+    activatesIn: fc.integer({ min: -60, max: 60 }),
+    overlapSeconds: fc.integer({ min: 0, max: 40 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(times, { minLength: 1, maxLength: 4 }),
+      fc.array(fc.integer({ min: -90, max: 150 })),
+      (all, moments) => {
+        const keys = all.map(({ activatesIn, overlapSeconds }, index) => ({
+          kid: `key ${index}`,
+          sequence: index,
+          createdAt: at(-100),
+          activatesAt: at(activatesIn),
+          overlapSeconds,
+        }));
+        const states = perState(keys, keyStates);
+        const signs = perState(keys, activeKey);
+        for (const moment of moments) {
+          expect(states(at(moment))).toEqual(keyStates(keys, at(moment)));
+          expect(signs(at(moment)).kid).toBe(activeKey(keys, at(moment)).kid);
+        }
+      },
+    ),
+  );
+});
+
+test('it is made anew only where a state changes', () => {
+  const key = { kid: 'a', sequence: 1, createdAt: at(0), activatesAt: at(0), overlapSeconds: 10 };
+  let made = 0;
+  const states = perState([key, { ...key, kid: 'b', sequence: 2, activatesAt: at(20) }], () => ++made);
+  expect([0, 1, 19.999, 20, 29.999, 30, 100, 19].map((seconds) => states(at(seconds)))).toEqual([
+    1, 1, 1, 2, 2, 3, 3, 4,
+  ]);
 });

@@ -11,7 +11,7 @@ import {
 import { type Clock, StartupError } from '@portcullis/platform';
 import type { JWK } from 'jose';
 import { type SigningAlgorithm, type SigningKeyPolicy, signingAlgorithmSchema } from './key-policy.ts';
-import { activeKey, keyStates, missingKey, publishedKeys } from './key-schedule.ts';
+import { activeKey, keyStates, missingKey, perState, publishedKeys } from './key-schedule.ts';
 import { createSigningKey } from './new-key.ts';
 
 /** The keys that are published at one time. It never changes: when keys come, go or get another turn, there is a new one. */
@@ -42,6 +42,14 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   const store = createSigningKeyStore(database, envelope);
   let keys: readonly SigningKey[] = [];
   let current: { fingerprint: string; set: KeySet } | undefined;
+  /** The same object for as long as the same is published, also where it was read anew. */
+  const setOf = (of: readonly SigningKey[], now: Date): KeySet => {
+    const published = publishedKeys(of, now);
+    const fingerprint = JSON.stringify(published.map(({ jwk, ...times }) => times));
+    if (current?.fingerprint !== fingerprint) current = { fingerprint, set: keySet(published) };
+    return current.set;
+  };
+  let published = perState(keys, setOf);
   let keeping = Promise.resolve();
 
   async function keep(): Promise<void> {
@@ -55,6 +63,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
       const missing = missingKey(loaded.keys, { times: policy, lastSequence: loaded.lastSequence, now: clock() });
       if (!missing) {
         keys = loaded.keys;
+        published = perState(keys, setOf);
         break;
       }
       await add(deps, { ...missing, jwk: await createSigningKey(policy.algorithm), now: clock() });
@@ -64,12 +73,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   }
 
   const ring: KeyRing = {
-    current() {
-      const published = publishedKeys(keys, clock());
-      const fingerprint = JSON.stringify(published.map(({ jwk, ...times }) => times));
-      if (current?.fingerprint !== fingerprint) current = { fingerprint, set: keySet(published) };
-      return current.set;
-    },
+    current: () => published(clock()),
     keep() {
       // One after another: whoever changed something and asks must not get what was read before.
       keeping = keeping.then(keep, keep);
@@ -103,10 +107,10 @@ function keySet(published: readonly SigningKey[]): KeySet {
   if (!first) throw new TypeError('there is no signing key');
   return {
     keys: [first, ...rest],
-    signing(now) {
-      const { kid, alg } = activeKey(published, now);
+    signing: perState(published, (keys, now) => {
+      const { kid, alg } = activeKey(keys, now);
       return { kid, alg: signingAlgorithmSchema.parse(alg) };
-    },
+    }),
   };
 }
 

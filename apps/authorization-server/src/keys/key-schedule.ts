@@ -37,6 +37,33 @@ export function keyStates(keys: readonly KeyTimes[], now: Date): Map<string, Key
   return new Map(inTurn.map((key, place) => [key.kid, stateOf(key, place)]));
 }
 
+/**
+ * Makes something of the keys for a moment, and the same again for each moment between the same two changes of a state:
+ * what is made must depend on the states alone.
+ */
+export function perState<Key extends KeyTimes, Made>(
+  keys: readonly Key[],
+  make: (keys: readonly Key[], now: Date) => Made,
+): (now: Date) => Made {
+  const changesMs = stateChanges(keys).map((moment) => moment.getTime());
+  let last: { sinceMs: number; untilMs: number; made: Made } | undefined;
+  return (now) => {
+    const nowMs = now.getTime();
+    if (last && nowMs >= last.sinceMs && nowMs < last.untilMs) return last.made;
+    const sinceMs = Math.max(Number.NEGATIVE_INFINITY, ...changesMs.filter((ms) => ms <= nowMs));
+    const untilMs = Math.min(Number.POSITIVE_INFINITY, ...changesMs.filter((ms) => ms > nowMs));
+    last = { sinceMs, untilMs, made: make(keys, now) };
+    return last.made;
+  };
+}
+
+/** The only moments at which a key may get another state. */
+function stateChanges(keys: readonly KeyTimes[]): Date[] {
+  return [...keys]
+    .sort(byTurn)
+    .flatMap((key, place, inTurn) => [key.activatesAt, publishedUntil(key, inTurn[place + 1])]);
+}
+
 /** The key that signs now. @throws {TypeError} when there are no keys */
 export function activeKey<Key extends KeyTimes>(keys: readonly Key[], now: Date): Key {
   const states = keyStates(keys, now);
