@@ -36,18 +36,18 @@ export function openSharedCommits(path: string): SharedCommits {
     }
     committing = undefined;
   };
-  const inOneCommit = <T>(work: (now: RunNow) => T) =>
+  const inOneCommit = <T>(work: (now: RunNow) => T, { isOneStatement = false } = {}) =>
     new Promise<T>((resolve, reject) => {
-      waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
+      waiting.push({ work, isOneStatement, resolve: resolve as (result: unknown) => void, reject });
       committing ??= commitWaiting();
     });
 
   return {
     run: <Row>(statement: Statement, ...values: StatementValue[]) =>
       statement.writes
-        ? inOneCommit((now) => now<Row>(statement, ...values))
+        ? inOneCommit((now) => now<Row>(statement, ...values), { isOneStatement: true })
         : whenNotBusy(() => run<Row>(statement, ...values)),
-    inOneCommit,
+    inOneCommit: (work) => inOneCommit(work),
     close: async () => {
       await committing;
       connection.close();
@@ -56,7 +56,13 @@ export function openSharedCommits(path: string): SharedCommits {
 }
 
 /** What one caller wants written, and how it is told what became of that. */
-type Unit = { work(run: RunNow): unknown; resolve(result: unknown): void; reject(cause: unknown): void };
+type Unit = {
+  work(run: RunNow): unknown;
+  /** SQLite takes back by itself what a statement wrote that fails. */
+  isOneStatement: boolean;
+  resolve(result: unknown): void;
+  reject(cause: unknown): void;
+};
 
 /** Does the work of each in a transaction that has begun, and commits; one that fails takes back its own writes alone. */
 function commit(connection: Database.Database, run: RunNow, units: readonly Unit[]): void {
@@ -72,17 +78,17 @@ function commit(connection: Database.Database, run: RunNow, units: readonly Unit
 }
 
 /** Returns what tells the caller, once it is true. */
-function attempt(connection: Database.Database, run: RunNow, { work, resolve, reject }: Unit): () => void {
-  connection.exec('SAVEPOINT "unit"');
+function attempt(connection: Database.Database, run: RunNow, unit: Unit): () => void {
+  const { work, isOneStatement, resolve, reject } = unit;
+  if (!isOneStatement) connection.exec('SAVEPOINT "unit"');
   try {
     const result = work(run);
-    connection.exec('RELEASE "unit"');
+    if (!isOneStatement) connection.exec('RELEASE "unit"');
     return () => resolve(result);
   } catch (cause) {
     // What has ended the transaction by itself has ended it for everybody.
     if (!connection.inTransaction) throw cause;
-    connection.exec('ROLLBACK TO "unit"');
-    connection.exec('RELEASE "unit"');
+    if (!isOneStatement) connection.exec('ROLLBACK TO "unit"; RELEASE "unit"');
     return () => reject(cause);
   }
 }
@@ -92,15 +98,15 @@ function runOn(connection: Database.Database): RunNow {
   const prepared = createStatements(connection);
   return <Row>({ sqlite }: Statement, ...values: StatementValue[]) => {
     const { columns, declaredTypes, rows } = prepared.run(sqlite, values.map(toSqlite));
-    return rows.map((row) => Object.fromEntries(row.map(readerOf(columns, declaredTypes)))) as Row[];
+    return rows.map((cells) => {
+      const row: Record<string, unknown> = {};
+      for (const [index, cell] of cells.entries()) row[columns[index] ?? ''] = read(cell, declaredTypes[index]);
+      return row as Row;
+    });
   };
 }
 
 /** SQLite has neither booleans nor times; what a column was declared as says what its numbers and texts stand for. */
-function readerOf(columns: readonly string[], declaredTypes: readonly string[]) {
-  return (value: SqliteValue, index: number) => [columns[index] ?? '', read(value, declaredTypes[index])] as const;
-}
-
 function read(value: SqliteValue, declared: string | undefined): unknown {
   if (value === null) return null;
   switch (declared) {

@@ -43,6 +43,18 @@ test('what fails takes back its own writes, and nobody else’s that share its c
   expect(numbers()).toEqual([1, 2, 3, 10, 20, 30]);
 });
 
+test('a statement by itself that fails leaves nothing, and what shares its commit stays', async () => {
+  const addTwo = writing('add two', 'INSERT INTO "Number" SELECT $1 UNION ALL SELECT $2');
+  const results = await Promise.allSettled([
+    statements.run(ADD, 1),
+    statements.run(addTwo, 2, 1),
+    statements.inOneCommit((run) => run(ADD, 3)),
+    statements.run(ADD, 4),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+  expect(numbers()).toEqual([1, 3, 4]);
+});
+
 test('each sees what was written before its turn, and nobody is told before it is durable', async () => {
   const seen: unknown[] = [];
   const both = [1, 2].map((n) =>
