@@ -2,6 +2,7 @@ import { CHAIN_START, type ChainPosition, recordHash, type SealedAuditRecord } f
 import { toEvent } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { type AuditEvent as AuditRow, Prisma } from './generated/postgresql/client.ts';
+import { columnsOf, type RunNow, reading, writing } from './statements/statement.ts';
 import { inOneCommit, inTransaction } from './transaction.ts';
 
 /** A run of records from the chain's beginning on that stands in a file, and is no longer in the database. */
@@ -51,19 +52,8 @@ const SEALER_LOCK = 72_707_370;
 export function createAuditChain(database: Database): AuditChain {
   const { prisma } = database;
   return {
-    // The unique number lets one sealer win even where the lock is not held; the condition keeps a seal from being set twice.
     seal: () =>
-      inOneCommit(database, async (within) => {
-        if (!(await maySeal(within))) return 0;
-        const rows = await within.prisma.auditEvent.findMany({
-          where: { seq: null },
-          orderBy: { id: 'asc' },
-          take: BATCH,
-        });
-        if (rows.length === 0) return 0;
-        await seal(within, sealsBehind(await headOf(within), rows));
-        return rows.length;
-      }),
+      database.kind === 'sqlite' ? database.statements.inOneCommit(sealNow) : inOneCommit(database, sealWithin),
     head: () => headOf(database),
     list: async ({ after, limit }) => {
       const rows = await prisma.auditEvent.findMany({
@@ -105,23 +95,77 @@ export function createAuditChain(database: Database): AuditChain {
   };
 }
 
-/** PostgreSQL: the lock ends with the transaction. SQLite has one writer at a time anyway. */
-async function maySeal({ kind, prisma }: Database): Promise<boolean> {
-  if (kind === 'sqlite') return true;
+const AUDIT_COLUMNS = columnsOf('AuditEvent', Prisma.AuditEventScalarFieldEnum);
+
+/** The oldest records that have no place. */
+const UNSEALED = reading(
+  'auditEvent.unsealed',
+  `SELECT ${AUDIT_COLUMNS} FROM "AuditEvent" WHERE "seq" IS NULL ORDER BY "id" LIMIT ${BATCH}`,
+);
+
+/** The last place in the chain, first that of a record, then that of a segment. */
+const HEADS = reading(
+  'auditEvent.head',
+  `SELECT "seq", "hash", 1 AS "place" FROM (SELECT "seq", "hash" FROM "AuditEvent" WHERE "seq" IS NOT NULL ORDER BY "seq" DESC LIMIT 1) AS "record"
+   UNION ALL
+   SELECT "lastSeq", "lastHash", 2 FROM (SELECT "lastSeq", "lastHash" FROM "AuditSegment" ORDER BY "lastSeq" DESC LIMIT 1) AS "segment"
+   ORDER BY "place"`,
+);
+
+/** SQLite only. `$1`: a record, `$2`: its number, `$3`: the hash of the one before, `$4`: its own. */
+const SEAL = writing(
+  'auditEvent.seal',
+  `UPDATE "AuditEvent" SET "seq" = $2, "previousHash" = $3, "hash" = $4 WHERE "id" = $1 AND "seq" IS NULL RETURNING "id"`,
+);
+
+/** PostgreSQL only. `$1`: a list of {@link Seal} in JSON. */
+const SEAL_ALL = writing(
+  'auditEvent.sealMany',
+  `UPDATE "AuditEvent" SET "seq" = "seal"."seq", "previousHash" = "seal"."previousHash", "hash" = "seal"."hash"
+   FROM json_to_recordset($1::json) AS "seal" ("id" text, "seq" bigint, "previousHash" text, "hash" text)
+   WHERE "AuditEvent"."id" = "seal"."id" AND "AuditEvent"."seq" IS NULL`,
+);
+
+type Head = { seq: bigint; hash: string | null };
+
+/** SQLite has one writer at a time: nobody seals beside this. */
+function sealNow(run: RunNow): number {
+  const rows = run<AuditRow>(UNSEALED);
+  if (rows.length === 0) return 0;
+  for (const { id, seq, previousHash, hash } of sealsBehind(headFrom(run<Head>(HEADS)), rows))
+    if (run(SEAL, id, seq, previousHash, hash).length !== 1) throw sealedBeside();
+  return rows.length;
+}
+
+/** The unique number lets one sealer win even where the lock is not held; the condition keeps a seal from being set twice. */
+async function sealWithin(within: Database): Promise<number> {
+  const { prisma, statements } = within;
+  if (!(await maySeal(within))) return 0;
+  const rows = await statements.run<AuditRow>(UNSEALED);
+  if (rows.length === 0) return 0;
+  const seals = sealsBehind(headFrom(await statements.run<Head>(HEADS)), rows);
+  const count = await prisma.$executeRawUnsafe(SEAL_ALL.postgresql, JSON.stringify(seals));
+  if (count !== rows.length) throw sealedBeside();
+  return rows.length;
+}
+
+function sealedBeside(): Error {
+  return new Error('an audit record was sealed beside the sealer');
+}
+
+/** The lock ends with the transaction. */
+async function maySeal({ prisma }: Database): Promise<boolean> {
   const rows = await prisma.$queryRaw<{ locked: boolean }[]>`
     SELECT pg_try_advisory_xact_lock(${SEALER_LOCK}) AS "locked"`;
   return rows[0]?.locked === true;
 }
 
-async function headOf(database: Database): Promise<ChainPosition> {
-  const last = await database.prisma.auditEvent.findFirst({
-    where: { seq: { not: null } },
-    orderBy: { seq: 'desc' },
-    select: { seq: true, hash: true },
-  });
-  if (last) return { seq: Number(last.seq), hash: last.hash ?? '' };
-  const segment = await lastSegmentOf(database);
-  return segment ? { seq: segment.lastSeq, hash: segment.lastHash } : CHAIN_START;
+async function headOf({ statements }: Database): Promise<ChainPosition> {
+  return headFrom(await statements.run<Head>(HEADS));
+}
+
+function headFrom([last]: readonly Head[]): ChainPosition {
+  return last ? { seq: Number(last.seq), hash: last.hash ?? '' } : CHAIN_START;
 }
 
 /** What is written into a record to give it its place. */
@@ -136,18 +180,6 @@ function sealsBehind(head: ChainPosition, rows: readonly AuditRow[]): Seal[] {
     before = { seq, hash };
     return { id: row.id, seq, previousHash, hash };
   });
-}
-
-/** Both databases name the columns of a list of values `column1` and so on. */
-async function seal({ prisma }: Database, seals: readonly Seal[]): Promise<void> {
-  const values = seals.map(
-    ({ id, seq, previousHash, hash }) => Prisma.sql`(${id}, CAST(${seq} AS BIGINT), ${previousHash}, ${hash})`,
-  );
-  const count = await prisma.$executeRaw`
-    UPDATE "AuditEvent" SET "seq" = "seal"."column2", "previousHash" = "seal"."column3", "hash" = "seal"."column4"
-    FROM (VALUES ${Prisma.join(values)}) AS "seal"
-    WHERE "AuditEvent"."id" = "seal"."column1" AND "AuditEvent"."seq" IS NULL`;
-  if (count !== seals.length) throw new Error('an audit record was sealed beside the sealer');
 }
 
 function toSealedRecord(row: AuditRow): SealedAuditRecord {
