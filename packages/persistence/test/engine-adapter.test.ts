@@ -230,6 +230,19 @@ describe('replay detection', () => {
     }
   });
 
+  test('of several at once at one adapter each identifier is used once, and none for another (AS-10)', async () => {
+    now = start;
+    const one = adapter('ReplayDetection');
+    const [used, ...ids] = [secret(), secret(), secret()];
+    await one.upsert(used, replay(used), 60);
+    const asked = [used, ...ids, ...ids];
+    const results = await Promise.allSettled(asked.map((id) => one.upsert(id, replay(id), 60)));
+    expect(results.map(({ status }) => status)).toEqual([
+      ...['rejected', 'fulfilled', 'fulfilled'],
+      ...['rejected', 'rejected'],
+    ]);
+  });
+
   test('an identifier that says it lives for ten thousand years is used once all the same (AS-10)', async () => {
     now = start;
     const id = secret();

@@ -1,7 +1,7 @@
 import type { Adapter } from 'oidc-provider';
 import { IDENTIFIER_IN_USE } from '../statements/lookups.ts';
 import { hashToken } from '../token-hash.ts';
-import { useIdentifier } from '../used-identifier.ts';
+import { createIdentifierUse } from '../used-identifier.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
 import { requiredExpiryOf } from './payload-form.ts';
@@ -11,11 +11,12 @@ import { requiredExpiryOf } from './payload-form.ts';
  * The engine looks first and writes then; of several at once the first to write wins, and the others are refused.
  */
 export function replayedIdentifiersAdapter({ database, prisma, clock, errors }: AdapterDependencies): Adapter {
+  const use = createIdentifierUse(database);
   return adapterOf('ReplayDetection', {
     upsert: async (identifier, payload, expiresIn) => {
       const now = clock();
       const until = requiredExpiryOf(payload, expiresIn, now);
-      if (!(await useIdentifier(database, { identifier, until, now })))
+      if (!(await use({ identifier, until, now })))
         throw new errors.InvalidClientAuth('the identifier was used before');
     },
     find: async (identifier) => {
