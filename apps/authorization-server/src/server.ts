@@ -389,6 +389,8 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(admin.metadata);
   app.use(shapeRequest(site, catalogue));
   app.use(limitAuthorizations(database, metrics.limitHit));
+  const engineAnswers = handOverTo((request, response) => engine().listener(request, response));
+  app.use((ctx, next) => (BUSY_ENGINE_PATHS.has(ctx.path) ? engineAnswers(ctx, next) : next()));
   app.use(assetsRouter().routes());
   app.use(logoRouter(logos).routes());
   app.use(registrationCors().routes());
@@ -403,7 +405,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   app.use(events.router.routes());
   app.use(confirmationRouter({ ...resourceServers, confirmations, site }).routes());
   app.use(auditReportRouter({ ...resourceServers, database }).routes());
-  app.use(handOverTo((request, response) => engine().listener(request, response)));
+  app.use(engineAnswers);
   logUnansweredFaults(app, log);
 
   return {
@@ -430,6 +432,9 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     },
   };
 }
+
+/** Where no route of ours is, and requests come too often to pass by each of them. */
+const BUSY_ENGINE_PATHS = new Set(['/token', '/introspect']);
 
 const DAY_SECONDS = 24 * 3600;
 
