@@ -4,15 +4,16 @@ import { runInNewContext } from 'node:vm';
 
 const LOOK_INTERVAL_MS = 1000;
 const MOST_UTILIZATION = 0.05;
+const QUIET_LOOKS = 10;
 const WORTH_BYTES = 4 * 2 ** 20;
 const MOST_NEW_BYTES = 32 * 2 ** 20;
 
 /** How a process has been since the last look. */
 export type Rest = {
-  /** Part of the time in which the event loop had something to do. */
-  utilization: number;
   /** Memory that V8 holds for new objects, whether it is used or not. */
   newObjectsBytes: number;
+  /** How many looks in a row, this one among them, have found hardly anything to do. */
+  quietLooks: number;
   /** Whether it has rested before. */
   hasRested: boolean;
 };
@@ -21,9 +22,10 @@ export type Rest = {
  * What is worth collecting: nothing while there is work, or where little would come of it. At the first rest everything,
  * because starting leaves much behind; that takes up to 0.2 s. Later new objects alone, which takes some
  * milliseconds: seeing how little was allocated meanwhile, V8 gives their space back and collects the rest bit by bit.
+ * That waits for a longer rest: the first 200 requests in a space that has to grow again took a quarter more time.
  */
-export function worthCollecting({ utilization, newObjectsBytes, hasRested }: Rest): 'all' | 'new' | undefined {
-  if (utilization > MOST_UTILIZATION || newObjectsBytes < WORTH_BYTES) return undefined;
+export function worthCollecting({ newObjectsBytes, quietLooks, hasRested }: Rest): 'all' | 'new' | undefined {
+  if (quietLooks < (hasRested ? QUIET_LOOKS : 1) || newObjectsBytes < WORTH_BYTES) return undefined;
   return hasRested ? 'new' : 'all';
 }
 
@@ -39,14 +41,16 @@ export function returnMemoryAtRest(intervalMs = LOOK_INTERVAL_MS): () => void {
   const collect = garbageCollection();
   let before = performance.eventLoopUtilization();
   let hasRested = false;
+  let quietLooks = 0;
   const keepSmall = limitOfNewObjects();
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
+    quietLooks = utilization > MOST_UTILIZATION ? 0 : quietLooks + 1;
     const newBytes = newObjectsBytes();
     keepSmall(newBytes);
-    const worth = worthCollecting({ utilization, newObjectsBytes: newBytes, hasRested });
+    const worth = worthCollecting({ newObjectsBytes: newBytes, quietLooks, hasRested });
     if (worth === 'new') collect({ type: 'minor' });
     if (worth !== 'all') return;
     hasRested = true;

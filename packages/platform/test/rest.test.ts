@@ -5,13 +5,18 @@ import { expect, test } from '@jest/globals';
 import { type Rest, worthCollecting } from '../src/rest.ts';
 
 const MB = 2 ** 20;
-const resting: Rest = { utilization: 0.01, newObjectsBytes: 40 * MB, hasRested: false };
+const resting: Rest = { newObjectsBytes: 40 * MB, quietLooks: 1, hasRested: false };
 
 test.each<[what: string, Rest, ReturnType<typeof worthCollecting>]>([
   ['everything at the first rest', resting, 'all'],
-  ['new objects at a later one', { ...resting, hasRested: true }, 'new'],
-  ['nothing while there is work', { ...resting, utilization: 0.2 }, undefined],
-  ['nothing where little would come of it', { ...resting, newObjectsBytes: MB, hasRested: true }, undefined],
+  ['new objects at a later one that is long', { ...resting, quietLooks: 10, hasRested: true }, 'new'],
+  ['nothing in a pause between requests', { ...resting, quietLooks: 9, hasRested: true }, undefined],
+  ['nothing while there is work', { ...resting, quietLooks: 0 }, undefined],
+  [
+    'nothing where little would come of it',
+    { ...resting, newObjectsBytes: MB, quietLooks: 10, hasRested: true },
+    undefined,
+  ],
 ])('what is worth collecting: %s', (_what, rest, expected) => {
   expect(worthCollecting(rest)).toBe(expected);
 });
