@@ -9,6 +9,8 @@ import type { NoOpReady, NoOpSettings } from '../processes/no-op-settings.ts';
 import type { SignInTarget } from '../scenarios/journey.ts';
 
 const AT_ONCE = 4;
+/** Journeys until V8 has compiled what they go through. */
+const WARM_UP = 300;
 const BARE = 'oidc-provider, bare, in memory';
 const BETTER_AUTH = 'better-auth, PostgreSQL';
 
@@ -35,7 +37,7 @@ export const journey: BenchmarkCase = {
           variantOf(subject, { generator, server: protectedServers[index], signsInEachTime }),
         ),
       );
-      measured.push(await measureInterleaved(variants, { rounds, steps, warmUp: quick ? 1 : steps * 2 }));
+      measured.push(await measureInterleaved(variants, { rounds, steps, warmUp: quick ? 1 : WARM_UP }));
     }
     const [known = [], signingIn = []] = measured;
     return {
@@ -50,7 +52,7 @@ export const journey: BenchmarkCase = {
       ],
       goals: [ON_SQLITE, ON_POSTGRESQL].flatMap((name) => goalsOf(known, name)),
       notes: [
-        `${rounds} rounds after warming up, ${steps} journeys each, ${AT_ONCE} at once; servers in turn, medians.`,
+        `${rounds} rounds after ${WARM_UP} journeys to warm up, ${steps} each, ${AT_ONCE} at once; servers in turn, medians.`,
         'Passwords: Portcullis hashes with argon2id (19 MiB, 2 passes, 1 lane), better-auth with its scrypt (N 16384, r 16, p 1). Bare oidc-provider and the router of the SDK ask for none, and show no pages.',
         'CPU is that of the authorization server and of the MCP server that is called, without a database. The first call goes to a tool that does nothing: behind the guard with Portcullis, behind requireBearerAuth with jose with the others, and is left out with the router of the SDK, whose tokens are opaque.',
         ...subjects.leftOut,
