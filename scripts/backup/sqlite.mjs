@@ -1,4 +1,4 @@
-import { cpSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { main, Problem, say } from '../prepare/step.mjs';
@@ -39,6 +39,8 @@ await main(async () => {
 /** Copies what one transaction reads, so that no writer is waited for and none spoils the copy. */
 function copyDatabase(from, to) {
   const unfinished = `${to}.unfinished`;
+  // SQLite takes a file that is empty. Nobody else may read it, whoever may read the folder or gets the copy later.
+  closeSync(openSync(unfinished, 'wx', 0o600));
   const database = new DatabaseSync(from);
   try {
     database.exec('PRAGMA busy_timeout = 10000');

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +47,11 @@ describe('backup and restore with SQLite, with the commands of the guide', () =>
     expect(writes).toBeGreaterThan(0);
     expect(existsSync(join(folder, 'backup', 'master-key'))).toBe(false);
     expect(statSync(join(folder, 'backup')).mode & 0o077).toBe(0);
+    // Wherever a copy goes from there: it holds password hashes.
+    const openToOthers = readdirSync(join(folder, 'backup')).filter(
+      (name) => (statSync(join(folder, 'backup', name)).mode & 0o077) !== 0,
+    );
+    expect(openToOthers).toEqual([]);
     await liveAfterBackup(target, before);
 
     await stack.stopServers();
