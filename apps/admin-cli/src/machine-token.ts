@@ -26,10 +26,18 @@ export async function machineToken(
   });
 }
 
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CommandFailure('usage', `${file} cannot be read.`, { cause });
+  }
+}
+
 /** Reads a private key from a PEM file, or from a JWK. */
 async function readPrivateKey(file: string): Promise<oauth.CryptoKey> {
+  const text = readText(file);
   try {
-    const text = readFileSync(file, 'utf8');
     const key = text.trimStart().startsWith('{')
       ? createPrivateKey({ format: 'jwk', key: JSON.parse(text) })
       : createPrivateKey(text);

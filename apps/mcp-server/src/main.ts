@@ -23,5 +23,5 @@ async function serve() {
 
 runProcess({
   logger: () => logger,
-  start: () => (process.argv.includes('--stdio') ? startStdio(readStdioConfig()) : serve()),
+  start: async () => (process.argv.includes('--stdio') ? startStdio(readStdioConfig()) : serve()),
 });

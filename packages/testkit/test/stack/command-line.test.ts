@@ -759,6 +759,12 @@ describe('clients with limits', () => {
     }
   });
 
+  test('a key that is not there is not called a key of the wrong kind', async () => {
+    const machine = { clientId: 'somebody', keyFile: '/nowhere' };
+    const answer = await admin.run(['users', 'list'], { config: { issuer: server.issuer, machine } });
+    expect(answer).toMatchObject({ code: 2, err: 'portcullis: /nowhere cannot be read.\n' });
+  });
+
   test('half a machine is a mistake, not the person who is signed in', async () => {
     for (const half of [
       { clientId: 'somebody', keyFile: undefined },
