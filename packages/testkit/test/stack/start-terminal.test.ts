@@ -10,8 +10,9 @@ import { AUTHORIZATION_SERVER } from './support/replica.ts';
 /** Starts the authorization server in a terminal of its own; `script` is the one that Debian ships. */
 function startInTerminal(env: Record<string, string>): { process: ChildProcess; screen(): string } {
   const command = `exec '${process.execPath}' '${AUTHORIZATION_SERVER.pathname}'`;
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const terminal = spawn('script', ['-qefc', command, '/dev/null'], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let screen = '';

@@ -37,10 +37,11 @@ afterAll(async () => {
 
 /** The program in stdio mode, driven by the SDK's own client. */
 async function connect(env: Record<string, string>, mode: 'legacy' | 'auto' = 'auto') {
+  const { NODE_COMPILE_CACHE = '' } = process.env;
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [MCP_SERVER.pathname, '--stdio'],
-    env: { PORTCULLIS_MCP_URL: servers.server.mcpUrl, ...env },
+    env: { NODE_COMPILE_CACHE, PORTCULLIS_MCP_URL: servers.server.mcpUrl, ...env },
     stderr: 'pipe',
     cwd: folder,
   });
