@@ -36,8 +36,10 @@ const BODY_LIMIT = '64kb';
 /** The admin API: one route for each operation of the contract. Everything but its own description needs a token. */
 export function adminRouter(deps: AdminRouterDeps): Router {
   const router = new Router({ prefix: ADMIN_API_PATH });
-  const description = openApiDocument(deps.site);
+  let description: object | undefined;
   router.get('/openapi.json', (ctx) => {
+    // Made for the first who asks: it would be a tenth of the work of a start, and few are ever asked.
+    description ??= openApiDocument(deps.site);
     ctx.body = description;
   });
   router.use(problemBoundary(deps.log));
