@@ -410,7 +410,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
 
   return {
     listener: app.callback(),
-    setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users, audit }),
+    setupLink: await prepareFirstAdministrator(config.firstAdministrator, { ...linkDeps, users }),
     async clean() {
       const now = clock();
       // What was counted is written down before the counters go.

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { AuditEvent } from '@portcullis/platform';
+import { createAuditLog } from './audit-log.ts';
 import { type Database, isUniqueViolation } from './database.ts';
 import { endTokens, endTokensSoFar, untilRequestsEnd } from './grant-ending.ts';
 import { narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
@@ -27,13 +29,14 @@ export type UpdateUserResult =
 
 export type UserStore = {
   /**
-   * Creates the first administrator (roles `admin` and `lead`), unless there is an administrator.
-   * Of several at once exactly one does.
+   * Creates the first administrator (roles `admin` and `lead`), unless there is an administrator; `event` records it in
+   * the same transaction, with the new user as its subject. Of several at once exactly one does.
    */
   createFirstAdministrator(o: {
     email: string;
     passwordHash: string;
     now: Date;
+    event: Omit<AuditEvent, 'subject'>;
   }): Promise<{ created: boolean; userId?: string }>;
   create(o: { email: string; roles: readonly string[]; now: Date }): Promise<CreateUserResult>;
   findById(id: string): Promise<User | undefined>;
@@ -66,15 +69,18 @@ export function createUserStore(database: Database): UserStore {
   const withRoles = { roles: { select: { role: true }, orderBy: { role: 'asc' } } } as const;
 
   return {
-    createFirstAdministrator: async ({ email, passwordHash, now }) => {
-      const administrator = await prisma.userRole.findFirst({ where: { role: 'admin' } });
-      if (administrator) return { created: false };
+    createFirstAdministrator: async ({ email, passwordHash, now, event }) => {
       try {
-        const { id } = await prisma.user.create({
-          // Two requests may get this far: the index over `founder` lets one row in.
-          data: { ...newUser({ email, roles: firstAdministratorRoles, now }), passwordHash, founder: true },
+        return await inTransaction(database, async (within) => {
+          const administrator = await within.prisma.userRole.findFirst({ where: { role: 'admin' } });
+          if (administrator) return { created: false };
+          const { id } = await within.prisma.user.create({
+            // Two requests may get this far: the index over `founder` lets one row in.
+            data: { ...newUser({ email, roles: firstAdministratorRoles, now }), passwordHash, founder: true },
+          });
+          await createAuditLog(within).record({ ...event, subject: id });
+          return { created: true, userId: id };
         });
-        return { created: true, userId: id };
       } catch (error) {
         if (isUniqueViolation(error)) return { created: false };
         throw error;

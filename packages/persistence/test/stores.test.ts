@@ -15,6 +15,7 @@ import { atOnce, fulfilled, type OpenTestDatabase, openTestDatabase, warmUp } fr
 const now = new Date('2026-11-20T10:00:00Z');
 const later = (seconds: number) => new Date(now.getTime() + seconds * 1000);
 const day = 24 * 3600;
+const SET_UP = { time: now, type: 'setup.completed', outcome: 'success' } as const;
 
 let database: OpenTestDatabase;
 beforeAll(async () => {
@@ -119,7 +120,10 @@ describe('users', () => {
       await warmUp(fresh.db, other);
       expect(await stores[0]?.hasAny()).toBe(false);
       const results = await atOnce(8, async (index) =>
-        stores[index % 2]?.createFirstAdministrator({ email: `admin-${index}@example.org`, passwordHash: 'hash', now }),
+        stores[index % 2]?.createFirstAdministrator({
+          email: `admin-${index}@example.org`,
+          ...{ passwordHash: 'hash', now, event: SET_UP },
+        }),
       );
       const created = results.filter((result) => result.status === 'fulfilled' && result.value?.created);
       expect(fulfilled(results)).toBe(8);
@@ -129,8 +133,24 @@ describe('users', () => {
         await fresh.db.prisma.userRole.findMany({ orderBy: { role: 'asc' }, select: { role: true } }),
       ).toStrictEqual([{ role: 'admin' }, { role: 'lead' }]);
       expect(await stores[0]?.hasAny()).toBe(true);
+      const [record, ...others] = await createAuditLog(fresh.db).list({ type: 'setup.completed' });
+      expect({ subject: record?.subject, others }).toEqual({
+        subject: created[0]?.status === 'fulfilled' && created[0].value?.userId,
+        others: [],
+      });
       await fresh.drop();
     }
+  });
+
+  test('nobody becomes the first administrator without a record of it', async () => {
+    const fresh = await openTestDatabase();
+    const users = createUserStore(fresh.db);
+    const event = { ...SET_UP, detail: { nothing: 'that can be stored', asJson: 1n } };
+    const founder = { email: 'ada@example.org', passwordHash: 'hash', now };
+    await expect(users.createFirstAdministrator({ ...founder, event })).rejects.toThrow(TypeError);
+    expect(await users.hasAny()).toBe(false);
+    expect(await users.createFirstAdministrator({ ...founder, event: SET_UP })).toMatchObject({ created: true });
+    await fresh.drop();
   });
 });
 

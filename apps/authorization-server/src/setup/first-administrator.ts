@@ -1,11 +1,11 @@
 import type { UserStore } from '@portcullis/persistence';
-import { type AuditSink, type Secret, StartupError } from '@portcullis/platform';
+import { type Secret, StartupError } from '@portcullis/platform';
 import { hashPassword, passwordProblem } from '../passwords.ts';
 import { emailProblem } from './email.ts';
 import { issueLink, type LinkDeps } from './one-time-link.ts';
 
 /** What preparing the first sign-in needs. */
-export type FirstAdministratorDeps = LinkDeps & { users: UserStore; audit: AuditSink };
+export type FirstAdministratorDeps = LinkDeps & { users: UserStore };
 
 /**
  * Makes sure that somebody can sign in: creates the configured administrator, or returns a one-time set-up link for
@@ -25,18 +25,12 @@ export async function prepareFirstAdministrator(
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new StartupError(problems);
   const passwordHash = await hashPassword(configured.password.reveal());
-  const { created, userId } = await deps.users.createFirstAdministrator({
+  const now = deps.clock();
+  await deps.users.createFirstAdministrator({
     email: configured.email,
     passwordHash,
-    now: deps.clock(),
+    now,
+    event: { time: now, type: 'setup.completed', outcome: 'success', detail: { by: 'environment' } },
   });
-  if (created && userId)
-    await deps.audit.record({
-      time: deps.clock(),
-      type: 'setup.completed',
-      outcome: 'success',
-      subject: userId,
-      detail: { by: 'environment' },
-    });
   return undefined;
 }

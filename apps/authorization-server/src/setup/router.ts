@@ -60,16 +60,20 @@ async function submitSetup(ctx: Context, deps: SetupDeps): Promise<void> {
     sendPage(ctx, setupPage({ formToken, email, problem }), 400);
     return;
   }
-  const { created, userId } = await deps.users.createFirstAdministrator({
+  const { created } = await deps.users.createFirstAdministrator({
     email,
     passwordHash: await hashPassword(password),
     now: deps.clock(),
+    event: setupEvent(ctx, deps, 'success'),
   });
   await deps.links.redeem({ token: link.token, purpose: 'setup', now: deps.clock() });
   forgetToken(ctx, 'setup', deps);
-  await recordSetup(ctx, deps, { outcome: created ? 'success' : 'denied', subject: userId });
-  if (created) sendPage(ctx, setupDonePage({ email, mcpUrl: deps.mcpUrl }));
-  else refuseLink(ctx, 'setup');
+  if (created) {
+    sendPage(ctx, setupDonePage({ email, mcpUrl: deps.mcpUrl }));
+    return;
+  }
+  await deps.audit.record(setupEvent(ctx, deps, 'denied'));
+  refuseLink(ctx, 'setup');
 }
 
 async function showPassword(ctx: Context, deps: SetupDeps): Promise<void> {
@@ -130,18 +134,7 @@ function requireFormToken(
   });
 }
 
-async function recordSetup(
-  ctx: Context,
-  { audit, clock }: SetupDeps,
-  { outcome, subject }: { outcome: 'success' | 'denied'; subject: string | undefined },
-): Promise<void> {
+function setupEvent(ctx: Context, { clock }: SetupDeps, outcome: 'success' | 'denied') {
   const { address, correlationId } = requestContext(ctx);
-  await audit.record({
-    time: clock(),
-    type: 'setup.completed',
-    outcome,
-    address,
-    correlationId,
-    ...(subject !== undefined && { subject }),
-  });
+  return { time: clock(), type: 'setup.completed', outcome, address, correlationId } as const;
 }
