@@ -4,7 +4,6 @@ import pg from 'pg';
 /** How many share a question at most. */
 const MOST = 100;
 
-/** For how long the last question may be on its way before the next one leaves beside it: its connection may be dead. */
 const STALLED_MS = 500;
 
 type Waiting<One, Answer> = { one: One; resolve(answer: Answer | Promise<Answer>): void; reject(cause: unknown): void };
@@ -20,15 +19,15 @@ export type Asking<One, Answer> = {
  * on its way, is part of the next one. A question leaves after all of its parts have come, so that no answer is from before
  * whoever gets it asked. Where one of several is refused for what a part holds, each part is asked alone.
  *
- * @param nowMs milliseconds that only go on
+ * @param stalledMs for how long the last question may be on its way before the next one leaves beside it, because its
+ *   connection may be dead; half a second by default
  */
 export function together<One, Answer>(
   { all, alone }: Asking<One, Answer>,
-  nowMs = () => performance.now(),
+  stalledMs = STALLED_MS,
 ): (one: One) => Promise<Answer> {
   const waiting: Waiting<One, Answer>[] = [];
-  let asking = 0;
-  let leftMs = 0;
+  let asking = false;
 
   const answersOf = async (parts: readonly One[]): Promise<readonly (Answer | Promise<Answer>)[]> => {
     try {
@@ -38,27 +37,37 @@ export function together<One, Answer>(
       return parts.map(alone);
     }
   };
-  const askAll = async () => {
-    asking += 1;
-    while (waiting.length > 0) {
-      leftMs = nowMs();
-      await nextTurn();
-      const parts = waiting.splice(0, MOST);
-      try {
-        const answers = await answersOf(parts.map(({ one }) => one));
-        for (const [index, { resolve }] of parts.entries()) resolve(answers[index] as Answer);
-      } catch (cause) {
-        for (const { reject } of parts) reject(cause);
-      }
+  const ask = async (parts: readonly Waiting<One, Answer>[]) => {
+    try {
+      const answers = await answersOf(parts.map(({ one }) => one));
+      for (const [index, { resolve }] of parts.entries()) resolve(answers[index] as Answer);
+    } catch (cause) {
+      for (const { reject } of parts) reject(cause);
     }
-    asking -= 1;
+  };
+  const askAll = async () => {
+    asking = true;
+    while (waiting.length > 0) {
+      await nextTurn();
+      await answeredOrStalled(ask(waiting.splice(0, MOST)), stalledMs);
+    }
+    asking = false;
   };
 
   return (one) =>
     new Promise((resolve, reject) => {
       waiting.push({ one, resolve, reject });
-      if (asking === 0 || nowMs() - leftMs > STALLED_MS) void askAll();
+      if (!asking) void askAll();
     });
+}
+
+async function answeredOrStalled(asked: Promise<void>, stalledMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, stalledMs);
+  });
+  await Promise.race([asked, stalled]);
+  clearTimeout(timer);
 }
 
 /** PostgreSQL's error classes for what values hold: data exception, and integrity constraint violation. Nothing was done then. */
