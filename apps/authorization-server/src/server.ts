@@ -19,6 +19,7 @@ import {
   createRemoteDocumentStore,
   createRevocationLog,
   createSignInStore,
+  createStandingRows,
   createUpstreamConnectionStore,
   createUpstreamFlowStore,
   createUpstreamRevocationStore,
@@ -194,7 +195,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const identities = createLinkedIdentityStore(database);
   const countRefresh = metrics.upstreamRefresh;
   const ending = { connections, upstreamRevocations, connectors, audit, clock, log };
-  const standing = { clients, approvals, grants, users, revocations, permissionsOf };
+  const standing = { clients, approvals, readStanding: createStandingRows(database), permissionsOf };
   const personalAccessTokens = { database, issuer: site.issuer, catalogue, roles };
   await prepareMcpServerClient(config.mcpServer, { database, resources: config.deskResources, now: clock() });
 

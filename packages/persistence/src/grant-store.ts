@@ -26,7 +26,7 @@ export type RecordedGrant = {
 };
 
 /** What a grant allows, and whom, without the names of those concerned. */
-type GrantTerms = Pick<RecordedGrant, 'userId' | 'clientId' | 'resources'>;
+export type GrantTerms = Pick<RecordedGrant, 'userId' | 'clientId' | 'resources'>;
 
 /** The place of a grant in the list: the newest come first. */
 export type GrantPosition = { issuedAt: Date; id: string };
@@ -40,8 +40,6 @@ export type GrantStore = {
     limit: number;
     now: Date;
   }): Promise<RecordedGrant[]>;
-  /** What a live grant allows, and whom. */
-  findTerms(o: { id: string; now: Date }): Promise<GrantTerms | undefined>;
   /** A live grant. */
   find(o: { id: string; now: Date }): Promise<RecordedGrant | undefined>;
   /**
@@ -127,10 +125,6 @@ export function createGrantStore(database: Database): GrantStore {
       });
       return described(rows);
     },
-    findTerms: async ({ id, now }) => {
-      const row = await findLive(id, now);
-      return row && { userId: row.userId, clientId: row.clientId, resources: scopesByResource(row) };
-    },
     find: async ({ id, now }) => {
       const row = await findLive(id, now);
       return row && (await described([row]))[0];
@@ -201,6 +195,11 @@ async function narrowTokens(
 
 function parseScopes({ resources }: Pick<GrantRow, 'resources'>): Record<string, string> {
   return resources === null ? {} : JSON.parse(resources);
+}
+
+/** What a grant's row allows, and whom. */
+export function termsOf(row: Pick<GrantRow, 'userId' | 'clientId' | 'resources'>): GrantTerms {
+  return { userId: row.userId, clientId: row.clientId, resources: scopesByResource(row) };
 }
 
 function scopesByResource(row: Pick<GrantRow, 'resources'>): Record<string, string[]> {

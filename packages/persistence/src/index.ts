@@ -126,6 +126,7 @@ export {
   type SigningKey,
   type SigningKeyStore,
 } from './signing-key-store.ts';
+export { createStandingRows, type ReadStanding, type StandingOn, type StandingRows } from './standing-rows.ts';
 export type { RunNow, Statement, Statements, StatementValue } from './statements/statement.ts';
 export { clientSecretMatches, hashClientSecret, hashToken } from './token-hash.ts';
 export { inTransaction } from './transaction.ts';

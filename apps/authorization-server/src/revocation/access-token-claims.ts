@@ -27,13 +27,22 @@ export async function readAccessToken(
   { issuer, keys, now }: OwnTokens & { now: Date },
 ): Promise<AccessTokenClaims | undefined> {
   try {
-    const set = createLocalJWKSet({ keys: keys().map(publicPart) });
+    const set = publicSetOf(keys());
     const options = { issuer, typ: 'at+jwt', currentDate: now, clockTolerance: 0 };
     return claimsOf((await jwtVerify(token, set, options)).payload);
   } catch (cause) {
     if (cause instanceof errors.JOSEError) return undefined;
     throw cause;
   }
+}
+
+/** A set imports each of its keys once; another key set of the server is another list. */
+const publicSets = new WeakMap<readonly JWK[], ReturnType<typeof createLocalJWKSet>>();
+
+function publicSetOf(keys: readonly JWK[]): ReturnType<typeof createLocalJWKSet> {
+  const known = publicSets.get(keys) ?? createLocalJWKSet({ keys: keys.map(publicPart) });
+  publicSets.set(keys, known);
+  return known;
 }
 
 function claimsOf(payload: JWTPayload): AccessTokenClaims | undefined {

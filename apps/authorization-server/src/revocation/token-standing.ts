@@ -1,15 +1,14 @@
-import type { ClientApprovalStore, ClientStore, GrantStore, RevocationLog, UserStore } from '@portcullis/persistence';
+import type { ClientApprovalStore, ClientStore, ReadStanding } from '@portcullis/persistence';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { PermissionsOf } from '../provider/client-permissions.ts';
+import { clientMemory } from '../provider/request-reads.ts';
 import type { AccessTokenClaims } from './access-token-claims.ts';
 
 /** What is asked about a token's standing. */
 export type StandingDeps = {
   clients: ClientStore;
   approvals: ClientApprovalStore;
-  grants: GrantStore;
-  users: UserStore;
-  revocations: RevocationLog;
+  readStanding: ReadStanding;
   permissionsOf: PermissionsOf;
 };
 
@@ -27,13 +26,16 @@ export async function standingOf(
   { deps, now }: { deps: StandingDeps; now: Date },
 ): Promise<Standing> {
   const { grantId, audience, issuedAt, clientId, subject } = claims;
-  if (await deps.revocations.covers({ grantId, resource: audience, issuedAt, now })) return ENDED;
+  const asked = { grantId, clientId, subject, resource: audience, issuedAt, now };
+  const { isRevoked, client, grant, user } = await deps.readStanding(asked);
+  if (isRevoked) return ENDED;
+  // What comes next sees the client as it was at the same moment, where the request remembers what it has read.
+  clientMemory()?.set(clientId, Promise.resolve(client));
   if (!(await mayAct(clientId, { deps, now }))) return ENDED;
   const limits = await deps.permissionsOf(clientId);
   if (limits?.resources && !limits.resources.includes(audience)) return ENDED;
   const scopes = scopesOf(claims).filter((scope) => limits?.scopes?.includes(scope) ?? true);
   if (subject === clientId) return { ok: true, scopes };
-  const [grant, user] = await Promise.all([deps.grants.findTerms({ id: grantId, now }), deps.users.findById(subject)]);
   const granted = grant?.userId === subject && grant.clientId === clientId ? grant.resources[audience] : undefined;
   if (!granted || !user || user.disabledAt) return ENDED;
   return { ok: true, scopes: scopes.filter((scope) => granted.includes(scope)) };

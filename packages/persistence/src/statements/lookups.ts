@@ -51,3 +51,21 @@ export const IDENTIFIER_IN_USE = reading(
   'replayedIdentifier.findUnique',
   `SELECT "id" FROM "ReplayedIdentifier" WHERE "id" = $1 AND "expiresAt" > $2::timestamp(3)`,
 );
+
+/**
+ * One row, whatever is there. `$1`: client, `$2`: grant, `$3`: user, `$4`: resource, `$5`: now, `$6`: when the token was
+ * issued. The revocation is one that covers such a token.
+ */
+export const TOKEN_STANDING = reading(
+  'token.standing',
+  `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)},
+     "Grant"."userId" AS "grantUserId", "Grant"."clientId" AS "grantClientId", "Grant"."resources",
+     "Grant"."expiresAt" AS "grantExpiresAt", "User"."id" AS "userId", "User"."disabledAt" AS "userDisabledAt",
+     (SELECT "Revocation"."id" FROM "Revocation" WHERE "Revocation"."grantId" = $2::text
+        AND "Revocation"."resource" = $4::text AND "Revocation"."expiresAt" > $5::timestamp(3)
+        AND ("Revocation"."issuedUntil" IS NULL OR "Revocation"."issuedUntil" >= $6::timestamp(3)) LIMIT 1) AS "revocation"
+   FROM (SELECT 1) AS "asked"
+   LEFT JOIN "Client" ON "Client"."id" = $1::text
+   LEFT JOIN "Grant" ON "Grant"."id" = $2::text
+   LEFT JOIN "User" ON "User"."id" = $3::text`,
+);

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ClientStore, createClientStore } from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { type JsonAnswer, sendJson } from '../../src/index.ts';
 import { type InProcess, startInProcess } from './support/in-process.ts';
-import { basicAuthorization } from './support/listening-guard.ts';
+import { basicAuthorization, registerResourceServer, type ServerCredentials } from './support/listening-guard.ts';
 import { OWNER_ENV } from './support/owner.ts';
 
 const SECRET = 'the secret of a machine, which is 43 characters long';
@@ -15,6 +16,8 @@ let database: TestDatabase;
 let asked: InProcess;
 let other: InProcess;
 let elsewhere: ClientStore;
+/** The server of the resource that the machine's tokens are for. */
+let desk: ServerCredentials;
 
 let count = 0;
 let clientId: string;
@@ -25,6 +28,7 @@ beforeAll(async () => {
   asked = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV });
   other = await startInProcess({ databaseUrl: database.url, env: OWNER_ENV, issuer: asked.issuer });
   elsewhere = createClientStore(other.database);
+  desk = await registerResourceServer(other.database, asked.mcpUrl);
 });
 afterAll(async () => {
   await asked?.close();
@@ -68,9 +72,9 @@ const request = (at: InProcess, more: Record<string, string>, headers: Record<st
 const withSecret = (clientSecret = SECRET, at = asked) =>
   request(at, {}, basicAuthorization({ clientId, clientSecret }));
 
-async function withKey(subject = clientId, privateKey = key.privateKey): Promise<JsonAnswer> {
+async function assertionOf(subject = clientId, privateKey = key.privateKey): Promise<string> {
   const now = Math.floor(asked.now().getTime() / 1000);
-  const assertion = await new SignJWT({ jti: `${now}-${Math.random()}` })
+  return new SignJWT({ jti: randomUUID() })
     .setProtectedHeader({ alg: 'ES256', kid: 'key' })
     .setIssuer(subject)
     .setSubject(subject)
@@ -78,11 +82,16 @@ async function withKey(subject = clientId, privateKey = key.privateKey): Promise
     .setIssuedAt(now)
     .setExpirationTime(now + 60)
     .sign(privateKey);
-  return request(asked, {
+}
+
+const showAssertion = (assertion: string, at = asked) =>
+  request(at, {
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
   });
-}
+
+const withKey = async (subject = clientId, privateKey = key.privateKey) =>
+  showAssertion(await assertionOf(subject, privateKey));
 
 const outcomeOf = ({ status, json }: JsonAnswer) => ({ status, said: json?.error ?? json?.scope });
 
@@ -148,6 +157,50 @@ describe('what changes at one replica holds for the next request at another, wha
     for (let time = 0; time < 20; time++) expect((await withSecret('a guess', other)).status).toBe(401);
     expect(outcomeOf(await withSecret())).toEqual({ status: 429, said: 'temporarily_unavailable' });
   });
+});
+
+describe('what introspection says at one replica follows what changes at another', () => {
+  const introspect = async (token: unknown) => {
+    const body = new URLSearchParams({ token: String(token) });
+    const { json } = await sendJson(`${asked.issuer}/introspect`, { body, headers: basicAuthorization(desk) });
+    return { active: json?.active, scope: json?.scope };
+  };
+
+  test('a client that is limited, and one that is disabled', async () => {
+    await register('client_secret_basic');
+    const { json } = await withSecret();
+    const token = json?.access_token;
+    expect(await introspect(token)).toEqual({ active: true, scope: 'desk:read desk:write' });
+    // What it had is ended by a revocation too; the client's own limits are judged without one.
+    const limits = JSON.stringify(['desk:read']);
+    await other.database.prisma.client.update({ where: { id: clientId }, data: { allowedScopes: limits } });
+    expect(await introspect(token)).toEqual({ active: true, scope: 'desk:read' });
+    await other.database.prisma.client.update({ where: { id: clientId }, data: { disabledAt: other.now() } });
+    expect(await introspect(token)).toEqual({ active: false });
+    await other.database.prisma.client.update({ where: { id: clientId }, data: { disabledAt: null } });
+    expect((await introspect(token)).active).toBe(true);
+    await elsewhere.setDisabled({ id: clientId, disabled: true, now: asked.now() });
+    await elsewhere.setDisabled({ id: clientId, disabled: false, now: asked.now() });
+    expect(await introspect(token)).toEqual({ active: false });
+  });
+
+  test('the server of the resource whose secret was rotated', async () => {
+    await register('client_secret_basic');
+    const { json } = await withSecret();
+    expect((await introspect(json?.access_token)).active).toBe(true);
+    await elsewhere.rotateSecret({ id: desk.clientId, secret: OTHER_SECRET, overlapSeconds: 0, now: asked.now() });
+    expect((await introspect(json?.access_token)).active).toBeUndefined();
+    desk = { ...desk, clientSecret: OTHER_SECRET };
+    expect((await introspect(json?.access_token)).active).toBe(true);
+  });
+});
+
+test('AS-10: an assertion that is shown to both replicas at once, and again later, is worth one token', async () => {
+  await register('private_key_jwt');
+  const assertion = await assertionOf();
+  const answers = await Promise.all([asked, other, asked, other].map((at) => showAssertion(assertion, at)));
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 401, 401, 401]);
+  expect(outcomeOf(await showAssertion(assertion))).toEqual({ status: 401, said: 'invalid_client' });
 });
 
 test('what one request names that no database can hold disturbs none of those beside it', async () => {
