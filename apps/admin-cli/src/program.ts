@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { CliDeps } from './command.ts';
 import { addAuditCommands } from './commands/audit.ts';
@@ -38,6 +39,7 @@ export function createProgram(deps: CliDeps): Command {
     .option('--json', 'answer in JSON')
     .option('--yes', 'do not ask before something is destroyed')
     .helpOption('-h, --help', 'show help')
+    .version(versionOf(new URL('../package.json', import.meta.url)), '-V, --version', 'show the version')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -60,4 +62,8 @@ export function createProgram(deps: CliDeps): Command {
   addAuditCommands(program, deps);
   addCompletionCommands(program, deps);
   return program;
+}
+
+function versionOf(packageFile: URL): string {
+  return String(JSON.parse(readFileSync(packageFile, 'utf8')).version);
 }

@@ -479,6 +479,13 @@ describe.each(ROWS)('portcullis $command', ({ command, right, wrong, shows, refu
   });
 });
 
+test('it says which version it is, before anybody has signed in', async () => {
+  const stranger = createCommandLine();
+  for (const flag of ['--version', '-V'])
+    expect(await stranger.run([flag])).toEqual({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), err: '' });
+  stranger.remove();
+});
+
 test('every command has a row here', async () => {
   const listed = async (args: string[]) => {
     const { out } = await admin.run([...args, '--help']);
