@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 /** Encrypts what must be read back. */
 export type Envelope = {
@@ -13,7 +21,8 @@ export type Envelope = {
 };
 
 const version = 'v1';
-const saltBytes = 16;
+/** How long the salt is that a key of one value is derived with. */
+export const saltBytes = 16;
 const nonceBytes = 12;
 const tagBytes = 16;
 
@@ -22,6 +31,31 @@ const tagBytes = 16;
  */
 export function deriveKey(master: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', master, 'portcullis', purpose, 32));
+}
+
+/**
+ * Derives a key for one value from a secret of its own (HKDF with SHA-256), as a key object: with keys in buffers Node's
+ * crypto goes about twice as long a way.
+ */
+export function deriveKeyOfValue(secret: string, { salt, purpose }: { salt: Uint8Array; purpose: string }): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', createSecretKey(secret, 'utf8'), salt, purpose, 32)));
+}
+
+/** AES-256-GCM with a random nonce. @returns nonce, ciphertext and tag, one behind the other */
+export function encrypt(key: KeyObject | Buffer, plain: Uint8Array | string, associatedData: string): Buffer {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(associatedData));
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** Decrypts what {@link encrypt} made. @throws {Error} when it was changed, moved, or encrypted under another key */
+export function decrypt(key: KeyObject | Buffer, sealed: Uint8Array, associatedData: string): Buffer {
+  if (sealed.length < nonceBytes + tagBytes) throw new Error('the sealed value is too short');
+  const nonce = sealed.subarray(0, nonceBytes);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes })
+    .setAAD(Buffer.from(associatedData))
+    .setAuthTag(sealed.subarray(-tagBytes));
+  return Buffer.concat([decipher.update(sealed.subarray(nonceBytes, -tagBytes)), decipher.final()]);
 }
 
 /** A value is sealed under a master key that is not given. */
@@ -60,9 +94,7 @@ export function createEnvelope(master: Buffer, ...previous: readonly Buffer[]): 
   return {
     seal: (plain, associatedData) => {
       const salt = randomBytes(saltBytes);
-      const nonce = randomBytes(nonceBytes);
-      const cipher = createCipheriv('aes-256-gcm', keyFor(keyId, salt), nonce).setAAD(Buffer.from(associatedData));
-      const sealed = [salt, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()];
+      const sealed = [salt, encrypt(keyFor(keyId, salt), plain, associatedData)];
       return `${version}.${keyId}.${Buffer.concat(sealed).toString('base64url')}`;
     },
     open: (sealed, associatedData) => {
@@ -70,14 +102,7 @@ export function createEnvelope(master: Buffer, ...previous: readonly Buffer[]): 
       if (form !== version || text === undefined) throw new Error('the sealed value has an unknown form');
       if (!roots.has(sealedUnder)) throw new UnknownMasterKey();
       const bytes = Buffer.from(text, 'base64url');
-      if (bytes.length < saltBytes + nonceBytes + tagBytes) throw new Error('the sealed value is too short');
-      const nonce = bytes.subarray(saltBytes, saltBytes + nonceBytes);
-      const decipher = createDecipheriv('aes-256-gcm', keyFor(sealedUnder, bytes.subarray(0, saltBytes)), nonce, {
-        authTagLength: tagBytes,
-      })
-        .setAAD(Buffer.from(associatedData))
-        .setAuthTag(bytes.subarray(-tagBytes));
-      return Buffer.concat([decipher.update(bytes.subarray(saltBytes + nonceBytes, -tagBytes)), decipher.final()]);
+      return decrypt(keyFor(sealedUnder, bytes.subarray(0, saltBytes)), bytes.subarray(saltBytes), associatedData);
     },
   };
 }
