@@ -11,8 +11,8 @@ import { createPerson } from '../scenarios/person.ts';
 import { slopeOf } from '../statistics.ts';
 
 const AT_ONCE = 8;
-/** Of each kind in a turn. */
-const STEPS = { journeys: 4, refreshes: 80, introspections: 40, 'mcp-calls': 120 } as const;
+/** Of each kind in a turn. One network may begin 3,000 authorizations in ten minutes: more journeys would come to that. */
+const STEPS = { journeys: 1, refreshes: 80, introspections: 40, 'mcp-calls': 120 } as const;
 /** How long servers are left alone before what they keep is looked at, in seconds. */
 const REST_SECONDS = 30;
 /** What is looked at for growth: the last three quarters, which are 15 of 20 minutes. */
@@ -21,7 +21,7 @@ const SETTLED = 0.25;
 type Kind = keyof typeof STEPS;
 type Moment = { minutes: number; authorizationServer: number; mcpServer: number };
 
-/** Mixed work without a pause, while the memory of both servers is looked at: on SQLite, then on PostgreSQL. */
+/** Mixed work without a pause, while the memory of both servers is looked at: on SQLite and PostgreSQL at the same time. */
 export const soak: BenchmarkCase = {
   name: 'soak',
   async run({ quick, size: minutes = quick ? 0.1 : 20 }) {
@@ -32,10 +32,10 @@ export const soak: BenchmarkCase = {
       authorizationServer: await createDatabase(cluster.url, 'soak'),
       mcpServer: await createDatabase(cluster.url, 'soak_desk'),
     };
-    const runs = [
-      await soaked('SQLite', await startPortcullis(), { minutes, restSeconds }),
-      await soaked('PostgreSQL', await startPortcullis(databases), { minutes, restSeconds }),
-    ];
+    const runs = await Promise.all([
+      soaked('SQLite', await startPortcullis(), { minutes, restSeconds }),
+      soaked('PostgreSQL', await startPortcullis(databases), { minutes, restSeconds }),
+    ]);
     return {
       name: soak.name,
       tables: [
@@ -59,7 +59,7 @@ export const soak: BenchmarkCase = {
       courses: runs.map(courseOf),
       goals: runs.flatMap(goalsOf),
       notes: [
-        `${minutes} minutes on each database; ${AT_ONCE} at once; in each turn ${Object.entries(STEPS)
+        `${minutes} minutes on both databases at the same time; ${AT_ONCE} at once on each; in each turn ${Object.entries(STEPS)
           .map(([kind, steps]) => `${steps} ${kind}`)
           .join(', ')}. An answer that is not the expected one ends the run.`,
       ],
