@@ -59,7 +59,9 @@ export const soak: BenchmarkCase = {
       courses: runs.map(courseOf),
       goals: runs.flatMap(goalsOf),
       notes: [
-        `${minutes} minutes on both databases at the same time; ${AT_ONCE} at once on each; in each turn ${Object.entries(STEPS)
+        `${minutes} minutes on both databases at the same time; ${AT_ONCE} at once on each; in each turn ${Object.entries(
+          STEPS,
+        )
           .map(([kind, steps]) => `${steps} ${kind}`)
           .join(', ')}. An answer that is not the expected one ends the run.`,
       ],
