@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-// The suites start hundreds of servers, and compiling the same modules is half of what a start costs. Benchmarks run
+// The suites start hundreds of servers, and compiling the same modules is a third of what a start costs. Benchmarks run
 // without Jest, so that what they measure has no such help.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/portcullis/compiled');
 

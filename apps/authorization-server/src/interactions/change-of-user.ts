@@ -1,6 +1,5 @@
 import type { default as Provider } from 'oidc-provider';
-
-type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+import type { Interaction } from './step.ts';
 
 /**
  * Ends the browser's session when somebody else signs in there. Left alone, the engine would send a page whose script

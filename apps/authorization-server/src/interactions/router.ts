@@ -1,16 +1,14 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import { errors, type InteractionResults, type default as Provider } from 'oidc-provider';
+import { errors, type InteractionResults } from 'oidc-provider';
 import { PageProblem } from '../http/error-boundary.ts';
 import { asRequest } from '../provider/request-reads.ts';
 import { endSessionOfAnother } from './change-of-user.ts';
 import { type ConsentDeps, showConsent, submitConsent } from './consent.ts';
 import { formOf } from './form.ts';
 import { type LoginDeps, showLogin, submitLogin } from './login.ts';
-import { describeStep, EXPIRED, type Step, type StepDeps } from './step.ts';
+import { describeStep, EXPIRED, type Interaction, type Step, type StepDeps } from './step.ts';
 import { showUpstream, submitUpstream, type UpstreamStepDeps } from './upstream.ts';
-
-type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** What the pages between the authorization request and the code need. */
 export type InteractionDeps = LoginDeps & ConsentDeps & StepDeps & UpstreamStepDeps & { acceptForms: Middleware };

@@ -6,7 +6,8 @@ import { pageUrl } from '../site.ts';
 import type { FormTokens } from './form-token.ts';
 import { findRequestingClient, type RequestingClient, type RequestingClientDeps } from './requesting-client.ts';
 
-type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+/** An authorization that waits for its user, as the engine keeps it. */
+export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** One thing to decide between the authorization request and the code, with all that its page shows. */
 export type Step = RequestingClient & {

@@ -39,11 +39,22 @@ export const REFRESH_TOKEN_BY_ID = reading(
   `SELECT ${columnsOf('RefreshToken', Prisma.RefreshTokenScalarFieldEnum)} FROM "RefreshToken" WHERE "id" = $1`,
 );
 
+/** What tells a revocation that covers a token: its grant and resource, now, and when the token was issued, by their places. */
+function coversToken({
+  grant,
+  resource,
+  now,
+  issuedAt,
+}: Record<'grant' | 'resource' | 'now' | 'issuedAt', number>): string {
+  return `"Revocation"."grantId" = $${grant}::text AND "Revocation"."resource" = $${resource}::text
+     AND "Revocation"."expiresAt" > $${now}::timestamp(3)
+     AND ("Revocation"."issuedUntil" IS NULL OR "Revocation"."issuedUntil" >= $${issuedAt}::timestamp(3))`;
+}
+
 /** `$1`: grant, `$2`: resource, `$3`: now, `$4`: when the token was issued. A row where such a token is revoked. */
 export const REVOCATION_OF = reading(
   'revocation.findFirst',
-  `SELECT "id" FROM "Revocation" WHERE "grantId" = $1 AND "resource" = $2 AND "expiresAt" > $3::timestamp(3)
-   AND ("issuedUntil" IS NULL OR "issuedUntil" >= $4::timestamp(3)) LIMIT 1`,
+  `SELECT "id" FROM "Revocation" WHERE ${coversToken({ grant: 1, resource: 2, now: 3, issuedAt: 4 })} LIMIT 1`,
 );
 
 /** `$1`: the hash of an identifier, `$2`: now. A row where it was used. */
@@ -61,9 +72,8 @@ export const TOKEN_STANDING = reading(
   `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)},
      "Grant"."userId" AS "grantUserId", "Grant"."clientId" AS "grantClientId", "Grant"."resources",
      "Grant"."expiresAt" AS "grantExpiresAt", "User"."id" AS "userId", "User"."disabledAt" AS "userDisabledAt",
-     (SELECT "Revocation"."id" FROM "Revocation" WHERE "Revocation"."grantId" = $2::text
-        AND "Revocation"."resource" = $4::text AND "Revocation"."expiresAt" > $5::timestamp(3)
-        AND ("Revocation"."issuedUntil" IS NULL OR "Revocation"."issuedUntil" >= $6::timestamp(3)) LIMIT 1) AS "revocation"
+     (SELECT "Revocation"."id" FROM "Revocation"
+       WHERE ${coversToken({ grant: 2, resource: 4, now: 5, issuedAt: 6 })} LIMIT 1) AS "revocation"
    FROM (SELECT 1) AS "asked"
    LEFT JOIN "Client" ON "Client"."id" = $1::text
    LEFT JOIN "Grant" ON "Grant"."id" = $2::text
