@@ -36,6 +36,7 @@ import {
   type Departure,
   idleConnectionMs,
   type Logger,
+  withReadableTarget,
 } from '@portcullis/platform';
 import Koa, { type Middleware } from 'koa';
 import { errors } from 'oidc-provider';
@@ -513,7 +514,7 @@ export function createHttpServer(listener: RequestListener, trustedProxies = 0) 
   const keepAliveTimeout = idleConnectionMs(trustedProxies);
   const server = createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout, maxHeaderSize: 32_768 },
-    listener,
+    withReadableTarget(listener),
   );
   noteConnections(server);
   return server;

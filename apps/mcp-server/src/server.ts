@@ -10,6 +10,7 @@ import {
   type Listening,
   type Logger,
   listen,
+  withReadableTarget,
 } from '@portcullis/platform';
 import { metricsListener, tracedFetch } from '@portcullis/platform/watching';
 import Koa, { type Context } from 'koa';
@@ -110,10 +111,12 @@ export async function createMcpServer(config: Config, deps: McpServerDeps): Prom
     const departure = createDeparture(config.drainSeconds);
     const server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS, keepAliveTimeout: idleConnectionMs(config.trustedProxies) },
-      deskApp(config, {
-        ...{ served, origins, store, logger, metrics, departure },
-        clientCertificate: certificateSource(config),
-      }).callback(),
+      withReadableTarget(
+        deskApp(config, {
+          ...{ served, origins, store, logger, metrics, departure },
+          clientCertificate: certificateSource(config),
+        }).callback(),
+      ),
     );
     departure.watch(server);
     const listening = await listen(server, { host: config.host, port: config.port, variable: 'PORTCULLIS_MCP_PORT' });

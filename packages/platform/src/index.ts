@@ -47,6 +47,7 @@ export { idleConnectionMs, type Listening, type ListenOptions, listen } from './
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions } from './logger.ts';
 export { type ProcessOptions, type Running, runProcess } from './process.ts';
 export { timeOrderedIds } from './record-id.ts';
+export { withReadableTarget } from './request-target.ts';
 export {
   checkScopeNames,
   resourceFields,

@@ -52,7 +52,9 @@ export function adminRouter(deps: AdminRouterDeps): Router {
 export function adminMetadata(guard: AdminGuard): Middleware {
   const path = new URL(guard.resourceMetadataUrl).pathname;
   return async (ctx, next) => {
-    const response = ctx.path === path ? guard.metadata(webRequest(ctx, new URL(guard.resource).origin)) : undefined;
+    // The web knows no request of the method TRACE.
+    const isAsked = ctx.path === path && ctx.method !== 'TRACE';
+    const response = isAsked ? guard.metadata(webRequest(ctx, new URL(guard.resource).origin)) : undefined;
     if (!response) return next();
     ctx.status = response.status;
     ctx.set(Object.fromEntries(response.headers));

@@ -9,6 +9,9 @@ import { pageUrl, type Site } from '../site.ts';
 /** How long a one-time link lives, in seconds. */
 const LINK_TTL_SECONDS = 3600;
 
+/** 256 bits in base64url. */
+const LINK_TOKEN = /^[\w-]{43}$/;
+
 /** What a link is for; also the path of its page. */
 export type LinkPurpose = 'setup' | 'password';
 
@@ -32,10 +35,17 @@ export async function issueLink(
   return `${pageUrl(site, `/${purpose}`)}?token=${token}`;
 }
 
-/** Moves the token of a followed link into a cookie, so that it stands in no address bar, history or referrer. */
+/**
+ * Moves the token of a followed link into a cookie, so that it stands in no address bar, history or referrer. What is no
+ * token is refused at once: not every text fits into a cookie. False where no link was followed.
+ */
 export function moveTokenToCookie(ctx: Context, purpose: LinkPurpose, { site }: LinkDeps): boolean {
   const { token } = ctx.query;
   if (typeof token !== 'string') return false;
+  if (!LINK_TOKEN.test(token)) {
+    refuseLink(ctx, purpose);
+    return true;
+  }
   ctx.cookies.set(cookieName(purpose, site), token, {
     httpOnly: true,
     sameSite: 'lax',

@@ -47,6 +47,9 @@ function expectCleanRefusal(what: string, answer: RawAnswer): void {
   }
 }
 
+/** Targets of requests in which nobody can read a path. */
+const UNREADABLE = ['http://', 'http://[::1', 'http://:x/', 'x:y', 'mailto:a@b.example'];
+
 const at = (path: string) => `${stack.issuer}${path}`;
 const json = { 'content-type': 'application/json' };
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -293,6 +296,8 @@ describe('the authorization server answers with a clean refusal (SP-40)', () => 
       '/password',
       '/interaction/x',
       '/.well-known/oauth-authorization-server',
+      '/.well-known/oauth-protected-resource/admin',
+      '/admin/api/v1/status',
     ]) {
       for (const method of ['PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND']) {
         expectCleanRefusal(`${method} ${path}`, await sendRaw(at(path), { method }));
@@ -303,6 +308,16 @@ describe('the authorization server answers with a clean refusal (SP-40)', () => 
       'POST /authorize',
       await sendRaw(at('/authorize'), { body: new URLSearchParams({ client_id: client.id }) }),
     );
+  });
+
+  test('one-time links that nobody made', async () => {
+    for (const path of ['/setup', '/password']) {
+      for (const token of ['\0', 'x\r\ny', '\u{1F600}', '%', 'x'.repeat(5000), ';', ' ']) {
+        const answer = await sendRaw(at(`${path}?token=${encodeURIComponent(token)}`));
+        expectCleanRefusal(`${path} ${JSON.stringify(token).slice(0, 30)}`, answer);
+        expect(answer.headers['set-cookie']).toBeUndefined();
+      }
+    }
   });
 
   test('cookies that make no sense', async () => {
@@ -330,12 +345,36 @@ describe('the authorization server answers with a clean refusal (SP-40)', () => 
       `POST /token HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello`,
       `POST /token HTTP/1.1\r\nHost: ${host}\r\nContent-Length: -1\r\n\r\n`,
       `GET /\0 HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      ...UNREADABLE.map((target) => `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`),
     ]) {
       const answer = await sendBytes(port, bytes);
-      expect(answer).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
+      expect([bytes.slice(0, 80), answer]).toEqual([
+        bytes.slice(0, 80),
+        expect.stringMatching(/^(HTTP\/1\.1 4\d\d |$)/),
+      ]);
       expect(answer).not.toMatch(INTERNALS);
     }
     expect((await sendRaw(at('/healthz'))).status).toBe(200);
+  });
+
+  test('a target that is a whole URL is taken by its path, for this host alone (RFC 9112 section 3.2.2)', async () => {
+    const { port, host } = new URL(stack.issuer);
+    const statusOf = async (target: string, sent: string) =>
+      Number(
+        (await sendBytes(port, `GET ${target} HTTP/1.1\r\nHost: ${sent}\r\nConnection: close\r\n\r\n`)).slice(9, 12),
+      );
+    for (const [path, status] of [
+      ['/jwks', 200],
+      ['/.well-known/oauth-authorization-server', 200],
+      ['/.well-known/oauth-protected-resource/admin', 200],
+      ['/admin/api/v1/status', 401],
+      ['/account', 303],
+    ] as const) {
+      expect([path, await statusOf(`${stack.issuer}${path}`, host)]).toEqual([path, status]);
+      // What the target says goes before what the header says.
+      expect([path, await statusOf(`${stack.issuer}${path}`, 'other.example')]).toEqual([path, status]);
+      expect([path, await statusOf(`http://other.example${path}`, host)]).toEqual([path, 421]);
+    }
   });
 
   test('a code used with every hostile client id stays good for its owner', async () => {
@@ -473,6 +512,11 @@ describe('the MCP server answers with a clean refusal (SP-24, SP-40)', () => {
       const answer = await sendRaw(`${origin}${path}`, { headers: bearer(await forge()) });
       expectCleanMcp(path, answer);
       expect([path, answer.status]).toEqual([path, 404]);
+    }
+    for (const target of UNREADABLE) {
+      const { port, host } = new URL(stack.mcpUrl);
+      const answer = await sendBytes(port, `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect([target, answer]).toEqual([target, expect.stringMatching(/^HTTP\/1\.1 4\d\d /)]);
     }
     for (const method of ['PUT', 'PATCH', 'TRACE']) {
       const answer = await sendRaw(stack.mcpUrl, { method, headers: bearer(await forge()) });
