@@ -17,6 +17,14 @@ describe('keys that sign cookies', () => {
     for (const days of [61, 400]) expect(keysAt(days).verify('session=a', signature)).toBe(false);
   });
 
+  test('a signature is what keygrip makes of the same key, so that no update signs anybody out', () => {
+    expect(keysAt(1).sign('session=a')).toBe('aFqY2oTasSP8egW9SPxSAw-SvSdU6vl4dSdN44bRaPY');
+  });
+
+  test.each(['', 'short', 'ä'.repeat(43)])('what is no signature is not taken: %p', (digest) => {
+    expect(keysAt(1).index('session=a', digest)).toBe(-1);
+  });
+
   test('a signature of the period before is one to be renewed', () => {
     const signature = keysAt(1).sign('session=a');
     expect(keysAt(29).index('session=a', signature)).toBe(0);
