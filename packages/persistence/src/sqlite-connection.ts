@@ -1,5 +1,6 @@
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import Libsql from 'libsql';
+import { types } from 'node:util';
 import { createStatements, type SqliteResult, type SqliteStatements, type SqliteValue } from './sqlite-statements.ts';
 
 /** How long a statement waits for another connection's transaction to end. */
@@ -28,8 +29,8 @@ export type SqliteTransaction = {
   rollback(): void;
 };
 
-/** SQLite's own error: `rawCode` is the extended code, of which the lowest byte is the primary one. */
-export type SqliteError = Error & { code: string; rawCode?: number };
+/** SQLite's own error: `errcode` is the extended code, of which the lowest byte is the primary one, and `errstr` its text. */
+export type SqliteError = Error & { code: 'ERR_SQLITE_ERROR'; errcode: number; errstr: string };
 
 /**
  * Opens a file, and makes it when it is not there.
@@ -41,7 +42,7 @@ export type SqliteError = Error & { code: string; rawCode?: number };
  * @param busyTimeoutMs how long it is tried again
  */
 export function openConnection(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): SqliteConnection {
-  let opened: { database: Libsql.Database; statements: SqliteStatements } | undefined = open(path);
+  let opened: Opened | undefined = open(path);
   const now = () => {
     if (!opened) throw new TypeError('the connection is closed');
     return opened;
@@ -54,13 +55,7 @@ export function openConnection(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): S
       try {
         return attempt();
       } catch (error) {
-        if (!isBusy(error)) throw error;
-        if (performance.now() > deadline) {
-          // What was refused is half-run until it runs again, and no transaction could commit beside it.
-          now().database.close();
-          opened = open(path);
-          throw error;
-        }
+        if (!isBusy(error) || performance.now() > deadline) throw error;
         await delay(1 + Math.random() * 9);
       }
     }
@@ -97,13 +92,13 @@ export function openConnection(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): S
 
 /** Whether SQLite itself said so. */
 export function isSqliteError(error: unknown): error is SqliteError {
-  return error instanceof Libsql.SqliteError;
+  return types.isNativeError(error) && 'errcode' in error;
 }
 
-type Opened = { database: Libsql.Database; statements: SqliteStatements };
+type Opened = { database: DatabaseSync; statements: SqliteStatements };
 
 function open(path: string): Opened {
-  const database = new Libsql(path);
+  const database = new DatabaseSync(path);
   return { database, statements: createStatements(database) };
 }
 
@@ -111,7 +106,7 @@ function open(path: string): Opened {
 export function isBusy(error: unknown): boolean {
   const primaryCodeMask = 0xff;
   const sqliteBusy = 5;
-  return isSqliteError(error) && ((error.rawCode ?? 0) & primaryCodeMask) === sqliteBusy;
+  return isSqliteError(error) && (error.errcode & primaryCodeMask) === sqliteBusy;
 }
 
 function runScript({ database, statements }: Opened, sql: string): void {
@@ -119,7 +114,7 @@ function runScript({ database, statements }: Opened, sql: string): void {
     database.exec(sql);
   } finally {
     statements.forget();
-    if (database.inTransaction) database.exec('ROLLBACK');
+    if (database.isTransaction) database.exec('ROLLBACK');
   }
 }
 
@@ -130,10 +125,10 @@ function transactionOn({ database, statements }: Opened, endTurn: () => void): S
     isOver = true;
     try {
       // SQLite has rolled back by itself where it could not write.
-      if (statement === 'COMMIT' || database.inTransaction) database.exec(statement);
+      if (statement === 'COMMIT' || database.isTransaction) database.exec(statement);
     } finally {
       // Nobody else would end it, and the connection is used on.
-      if (database.inTransaction) database.exec('ROLLBACK');
+      if (database.isTransaction) database.exec('ROLLBACK');
       endTurn();
     }
   };
@@ -143,7 +138,7 @@ function transactionOn({ database, statements }: Opened, endTurn: () => void): S
       try {
         return statements.run(sql, args);
       } catch (error) {
-        isOver = !database.inTransaction;
+        isOver = !database.isTransaction;
         throw error;
       }
     },

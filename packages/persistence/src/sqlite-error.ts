@@ -14,16 +14,16 @@ const CODES = {
 } as const;
 
 /** An error of SQLite in Prisma's words. */
-export function mappedError(error: SqliteError): MappedError & { originalCode?: string; originalMessage: string } {
+export function mappedError(error: SqliteError): MappedError & { originalCode: string; originalMessage: string } {
   return {
-    ...(error.rawCode !== undefined && { originalCode: String(error.rawCode) }),
+    originalCode: String(error.errcode),
     originalMessage: error.message,
     ...kindOf(error),
   };
 }
 
-function kindOf({ rawCode = 1, message }: SqliteError): MappedError {
-  switch (rawCode) {
+function kindOf({ errcode, message }: SqliteError): MappedError {
+  switch (errcode) {
     case CODES.unique:
     case CODES.primaryKey: {
       const columns = failedColumns(message);
@@ -36,8 +36,8 @@ function kindOf({ rawCode = 1, message }: SqliteError): MappedError {
     case CODES.trigger:
       return { kind: 'ForeignKeyConstraintViolation', constraint: { foreignKey: {} } };
     default:
-      if ((rawCode & PRIMARY_CODE_MASK) === CODES.busy) return { kind: 'SocketTimeout' };
-      return missing(message) ?? { kind: 'sqlite', extendedCode: rawCode, message };
+      if ((errcode & PRIMARY_CODE_MASK) === CODES.busy) return { kind: 'SocketTimeout' };
+      return missing(message) ?? { kind: 'sqlite', extendedCode: errcode, message };
   }
 }
 

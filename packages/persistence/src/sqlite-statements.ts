@@ -1,6 +1,6 @@
-import type Libsql from 'libsql';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-/** What SQLite keeps, as the driver gives it: integers as bigint. */
+/** What SQLite keeps, as Node gives it: integers as bigint. */
 export type SqliteValue = null | bigint | number | string | Uint8Array;
 
 /** What a statement gave. One that gives no rows has no columns either. */
@@ -16,8 +16,8 @@ export type SqliteResult = {
 /** The statements of one connection, each prepared once for as long as it is used. */
 export type SqliteStatements = {
   /**
-   * Runs a statement to its end. It is over when this returns, so it holds no lock and keeps no transaction from ending;
-   * only one that was busy is not, until it runs again or its connection is closed.
+   * Runs a statement to its end. It is over when this returns or throws, so it holds no lock and keeps no transaction from
+   * ending.
    *
    * @throws {SqliteError} where SQLite refuses it
    */
@@ -33,12 +33,12 @@ export type SqliteStatements = {
 const KEPT_STATEMENTS = 256;
 
 type Columns = Pick<SqliteResult, 'columns' | 'declaredTypes'>;
-type Prepared = { statement: Libsql.Statement; givesRows: boolean; columns?: Columns };
+type Prepared = { statement: StatementSync; givesRows: boolean; columns?: Columns };
 
 const NO_COLUMNS: Columns = { columns: [], declaredTypes: [] };
 
 /** Remembers the statements of a connection by their text; the one that was not used for longest makes room. */
-export function createStatements(database: Libsql.Database, kept = KEPT_STATEMENTS): SqliteStatements {
+export function createStatements(database: DatabaseSync, kept = KEPT_STATEMENTS): SqliteStatements {
   const prepared = new Map<string, Prepared>();
 
   const prepare = (sql: string): Prepared => {
@@ -62,29 +62,28 @@ export function createStatements(database: Libsql.Database, kept = KEPT_STATEMEN
   };
 }
 
-function prepareStatement(database: Libsql.Database, sql: string): Prepared {
-  const statement = database.prepare(sql).safeIntegers(true);
-  const givesRows = statement.reader;
-  if (givesRows) statement.raw(true);
-  return { statement, givesRows };
+function prepareStatement(database: DatabaseSync, sql: string): Prepared {
+  const statement = database.prepare(sql);
+  statement.setReadBigInts(true);
+  statement.setReturnArrays(true);
+  return { statement, givesRows: statement.columns().length > 0 };
 }
 
 function rowsOf(sql: string, prepared: Prepared, args: readonly SqliteValue[]): SqliteResult {
-  // The driver resets it, binds, and reads to the end; an error ends it as well.
-  const rows = prepared.statement.all(args) as SqliteValue[][];
+  const rows = prepared.statement.all(...args) as unknown as SqliteValue[][];
   // SQLite prepares a statement anew by itself when tables were changed, and what a * stands for may be something else then.
   const columns = prepared.columns ?? columnsOf(prepared.statement);
   if (!sql.includes('*')) prepared.columns = columns;
   return { ...columns, rows, rowsAffected: 0 };
 }
 
-function columnsOf(statement: Libsql.Statement): Columns {
+function columnsOf(statement: StatementSync): Columns {
   const columns = statement.columns();
   return { columns: columns.map(({ name }) => name), declaredTypes: columns.map(({ type }) => type ?? '') };
 }
 
 function write({ statement }: Prepared, args: readonly SqliteValue[]): SqliteResult {
-  return { ...NO_COLUMNS, rows: [], rowsAffected: statement.run(args).changes };
+  return { ...NO_COLUMNS, rows: [], rowsAffected: Number(statement.run(...args).changes) };
 }
 
 function changesTables(sql: string): boolean {

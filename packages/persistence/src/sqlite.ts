@@ -65,12 +65,13 @@ function connect(path: string): PrismaClient {
     adapter: createSqliteAdapter(path),
     transactionOptions: { maxWait: 10_000, timeout: 10_000 },
   });
-  // The driver's SQLite is built with synchronous = FULL and foreign keys on; a test holds it to that.
+  // Node's SQLite is opened with synchronous = FULL and foreign keys on; a test holds it to that.
   // Both clients come of one model and differ in the type of the filters' options alone.
   return prisma as unknown as PrismaClient;
 }
 
 function unusable(path: string, cause: SqliteError): StartupError {
-  const advice = cause.code === 'SQLITE_NOTADB' ? 'it is no SQLite database' : `SQLite says ${cause.code}`;
+  const notADatabase = 26;
+  const advice = cause.errcode === notADatabase ? 'it is no SQLite database' : `SQLite says "${cause.errstr}"`;
   return new StartupError(`The database file ${path} cannot be used: ${advice}`, { cause });
 }

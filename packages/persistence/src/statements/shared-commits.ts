@@ -1,5 +1,5 @@
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import Database from 'libsql';
 import { isBusy } from '../sqlite-connection.ts';
 import { createStatements, type SqliteValue } from '../sqlite-statements.ts';
 import type { RunNow, Statement, Statements, StatementValue } from './statement.ts';
@@ -18,7 +18,7 @@ export type SharedCommits = Statements & {
  * and its commit nothing else happens here: no other connection of this process ever waits for one.
  */
 export function openSharedCommits(path: string): SharedCommits {
-  const connection = new Database(path);
+  const connection = new DatabaseSync(path);
   const run = runOn(connection);
   const waiting: Unit[] = [];
   let committing: Promise<void> | undefined;
@@ -65,7 +65,7 @@ type Unit = {
 };
 
 /** Does the work of each in a transaction that has begun, and commits; one that fails takes back its own writes alone. */
-function commit(connection: Database.Database, run: RunNow, units: readonly Unit[]): void {
+function commit(connection: DatabaseSync, run: RunNow, units: readonly Unit[]): void {
   try {
     const settled = units.map((unit) => attempt(connection, run, unit));
     connection.exec('COMMIT');
@@ -73,12 +73,12 @@ function commit(connection: Database.Database, run: RunNow, units: readonly Unit
   } catch (cause) {
     for (const { reject } of units) reject(cause);
     // A full disk ends a transaction by itself.
-    if (connection.inTransaction) connection.exec('ROLLBACK');
+    if (connection.isTransaction) connection.exec('ROLLBACK');
   }
 }
 
 /** Returns what tells the caller, once it is true. */
-function attempt(connection: Database.Database, run: RunNow, unit: Unit): () => void {
+function attempt(connection: DatabaseSync, run: RunNow, unit: Unit): () => void {
   const { work, isOneStatement, resolve, reject } = unit;
   if (!isOneStatement) connection.exec('SAVEPOINT "unit"');
   try {
@@ -87,14 +87,14 @@ function attempt(connection: Database.Database, run: RunNow, unit: Unit): () => 
     return () => resolve(result);
   } catch (cause) {
     // What has ended the transaction by itself has ended it for everybody.
-    if (!connection.inTransaction) throw cause;
+    if (!connection.isTransaction) throw cause;
     if (!isOneStatement) connection.exec('ROLLBACK TO "unit"; RELEASE "unit"');
     return () => reject(cause);
   }
 }
 
 /** Rows as Prisma's client would give them. */
-function runOn(connection: Database.Database): RunNow {
+function runOn(connection: DatabaseSync): RunNow {
   const prepared = createStatements(connection);
   return <Row>({ sqlite }: Statement, ...values: StatementValue[]) => {
     const { columns, declaredTypes, rows } = prepared.run(sqlite, values.map(toSqlite));

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import Database from 'libsql';
 import { openSharedCommits, type SharedCommits } from '../../src/statements/shared-commits.ts';
 import { reading, writing } from '../../src/statements/statement.ts';
 
@@ -11,13 +11,13 @@ const ADD = writing('add', 'INSERT INTO "Number" VALUES ($1)');
 const ALL = reading('all', 'SELECT "n" FROM "Number" ORDER BY "n"');
 
 let folder: string;
-let other: Database.Database;
+let other: DatabaseSync;
 let statements: SharedCommits;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'portcullis-commit-'));
   const file = join(folder, 'numbers.sqlite');
-  other = new Database(file);
+  other = new DatabaseSync(file);
   other.exec('PRAGMA journal_mode = WAL; CREATE TABLE "Number" ("n" INTEGER PRIMARY KEY)');
   statements = openSharedCommits(file);
 });

@@ -56,7 +56,7 @@ test.each<[column: string, Arg[]]>([
     [
       [null, 'string'],
       ['', 'string'],
-      ['ä\u0000€𝄞', 'string'],
+      ['ä€𝄞', 'string'],
       ['7', 'enum'],
       ['{"a":1}', 'json'],
     ],
@@ -173,8 +173,16 @@ test('what is missing is named', async () => {
 });
 
 test('a database that stays busy is a time-out to Prisma', async () => {
-  const error = Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY', rawCode: 517 });
-  expect(mappedError(error)).toMatchObject({ kind: 'SocketTimeout', originalCode: '517' });
+  const error = { code: 'ERR_SQLITE_ERROR', errcode: 517, errstr: 'database is locked' } as const;
+  expect(mappedError(Object.assign(new Error(error.errstr), error))).toMatchObject({
+    kind: 'SocketTimeout',
+    originalCode: '517',
+  });
+});
+
+test('a text is kept to its end, where the adapter of Prisma cuts it at a NUL', async () => {
+  const [row] = (await ours.queryRaw(query('SELECT ?', ['ä\u0000€𝄞', 'string']))).rows;
+  expect(row).toEqual(['ä\u0000€𝄞']);
 });
 
 test('an integer that a number cannot hold comes as it is, where the adapter of Prisma fails', async () => {

@@ -68,7 +68,7 @@ test.each(['begin', 'write'])(
     const [holder, waiting] = [open(), open(20)];
     const transaction = await holder.begin();
     await expect(what === 'begin' ? waiting.begin() : waiting.run('DELETE FROM t')).rejects.toMatchObject({
-      rawCode: 5,
+      errcode: 5,
     });
     transaction.rollback();
     await writeInTransaction(waiting, 2n);
