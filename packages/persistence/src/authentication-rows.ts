@@ -1,6 +1,7 @@
 import type { Counter } from './counters.ts';
 import type { Database } from './database.ts';
 import { type Client, Prisma } from './generated/postgresql/client.ts';
+import { holdsNul } from './nul.ts';
 import { columnsOf, reading } from './statements/statement.ts';
 import { together } from './statements/together.ts';
 
@@ -49,8 +50,8 @@ export function createAuthenticationRows(database: Database): ReadAuthentication
       ? alone
       : together({ all: (asked: readonly Authentication[]) => readAll(database, asked), alone });
   return ({ clientId, limitKey }) => {
-    // PostgreSQL has no place in text for U+0000, nor in JSON for half a surrogate pair; no id of ours has either.
-    if (clientId.includes('\0')) return Promise.resolve(rowsOf(undefined));
+    if (holdsNul(clientId)) return Promise.resolve(rowsOf(undefined));
+    // Nor is there a place in PostgreSQL's JSON for half a surrogate pair, and no id of ours has one.
     return read({ clientId: clientId.toWellFormed(), limitKey: limitKey.toWellFormed() });
   };
 }

@@ -13,6 +13,7 @@ import {
 import { jsonOrNull, parseOptional } from './engine-adapter/payload-form.ts';
 import type { Client as ClientRow, Prisma } from './generated/postgresql/client.ts';
 import { endGrants, endTokens, endTokensSoFar, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
+import { holdsNul } from './nul.ts';
 import { recordRevocations } from './revocation-log.ts';
 import { NOTE_CLIENT_USE } from './statements/clients.ts';
 import { CLIENT_BY_REUSE_KEY } from './statements/lookups.ts';
@@ -145,7 +146,7 @@ export function createClientStore(database: Database, rows: ClientRows = createC
   const changeWhere = async (where: Prisma.ClientWhereInput, data: Prisma.ClientUpdateManyMutationInput) =>
     (await prisma.client.updateMany({ where, data })).count > 0;
   const findRow = async (id: string, now: Date): Promise<ClientRow | undefined> => {
-    if (id.includes('\0')) return undefined;
+    if (holdsNul(id)) return undefined;
     const row = await rows.find(id);
     return row && isLive(row, now) ? row : undefined;
   };
@@ -182,7 +183,7 @@ export function createClientStore(database: Database, rows: ClientRows = createC
     reuse: async ({ reuseKey, now }) => optionalClient(await findReusable(reuseKey, now)),
     find: async ({ id, now }) => optionalClient(await findRow(id, now)),
     findResourceServer: async ({ url, now }) => {
-      if (url.includes('\0')) return undefined;
+      if (holdsNul(url)) return undefined;
       const row = await prisma.client.findUnique({ where: { resourceServer: url } });
       return optionalClient(row && isLive(row, now) ? row : undefined);
     },
@@ -270,7 +271,7 @@ export function createClientStore(database: Database, rows: ClientRows = createC
       }),
     delete: ({ id, now }) =>
       inTransaction(database, async (within) => {
-        const row = id.includes('\0') ? null : await within.prisma.client.findUnique({ where: { id } });
+        const row = holdsNul(id) ? null : await within.prisma.client.findUnique({ where: { id } });
         if (!row || !isLive(row, now)) return undefined;
         await entomb(within.prisma, row, { removal: 'deleted', now });
         await within.prisma.client.deleteMany({ where: { id } });
@@ -285,7 +286,7 @@ export function createClientStore(database: Database, rows: ClientRows = createC
       await database.statements.run(NOTE_CLIENT_USE, id, due, now, expiresAt);
     },
     standing: async ({ id, now }) => {
-      if (id.includes('\0')) return { state: 'unknown' };
+      if (holdsNul(id)) return { state: 'unknown' };
       const row = await rows.find(id);
       if (row) return isLive(row, now) ? standingOf(row) : { state: 'expired', name: row.name ?? undefined };
       const tombstone = await prisma.clientTombstone.findUnique({ where: { id } });

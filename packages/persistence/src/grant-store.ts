@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import type { Grant as GrantRow } from './generated/postgresql/client.ts';
 import { endGrants, endTokensSoFar } from './grant-ending.ts';
+import { holdsNul } from './nul.ts';
 import { GRANT_BY_ID } from './statements/lookups.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -104,6 +105,7 @@ export function createGrantStore(database: Database): GrantStore {
     }));
   };
   const findLive = async (id: string, now: Date) => {
+    if (holdsNul(id)) return undefined;
     const [row] = await statements.run<GrantRow>(GRANT_BY_ID, id);
     return row && row.expiresAt > now ? row : undefined;
   };

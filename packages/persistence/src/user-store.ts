@@ -3,6 +3,7 @@ import type { AuditEvent } from '@portcullis/platform';
 import { createAuditLog } from './audit-log.ts';
 import { type Database, isUniqueViolation } from './database.ts';
 import { endTokens, endTokensSoFar, untilRequestsEnd } from './grant-ending.ts';
+import { holdsNul } from './nul.ts';
 import { narrowPersonalAccessTokens } from './personal-access-token-ending.ts';
 import { USER_WITH_ROLES } from './statements/lookups.ts';
 import { inTransaction } from './transaction.ts';
@@ -96,8 +97,7 @@ export function createUserStore(database: Database): UserStore {
     },
     findById: async (id) => userOf(await statements.run<UserAndRole>(USER_WITH_ROLES, id)),
     findByEmail: async (email) => {
-      // PostgreSQL refuses U+0000 in text, and no address has it.
-      if (email.includes('\0')) return undefined;
+      if (holdsNul(email)) return undefined;
       return optionalUser(await prisma.user.findUnique({ where: { email: comparable(email) }, include: withRoles }));
     },
     setPassword: async ({ userId, passwordHash, now }) => {

@@ -36,6 +36,8 @@ const text = (maxLength: number) =>
     // No name has control characters, and a terminal obeys them.
     .regex(/^\P{Cc}*$/u, 'must not contain control characters');
 const moment = z.iso.datetime();
+/** A moment that a database can be asked about: PostgreSQL knows no year 0. */
+const knownMoment = moment.refine((value) => !value.startsWith('0000'), 'must not be in the year 0');
 const scopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, 'is no scope (RFC 6749 section 3.3)');
 const resourceUrl = z
   .string()
@@ -668,8 +670,8 @@ export const ADMIN_OPERATIONS = {
       subject: text(2048).optional().describe('The id of a user, or of a client that acts for itself.'),
       client: text(2048).optional(),
       correlationId: text(100).optional(),
-      since: moment.optional().describe('From this moment on.'),
-      until: moment.optional().describe('Before this moment.'),
+      since: knownMoment.optional().describe('From this moment on.'),
+      until: knownMoment.optional().describe('Before this moment.'),
     }),
     response: pageOf(auditEvent),
   },

@@ -2,7 +2,7 @@ import type { AuditChain, AuditLog, SigningKeyStore } from '@portcullis/persiste
 import { z } from 'zod';
 import type { ChainStatement } from '../audit-trail/statement.ts';
 import { type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeOf, placeText } from './page-cursor.ts';
 
 /** The audit trail: what was recorded, its chain, and signatures about that. */
 export type AuditTrail = { log: AuditLog; chain: AuditChain; sign(statement: ChainStatement): Promise<string> };
@@ -16,7 +16,7 @@ export function auditHandlers(
 ): AdminHandlers<'searchAudit' | 'exportAudit'> {
   return {
     async searchAudit({ query: { cursor, limit, since, until, ...filter } }) {
-      const before = cursor === undefined ? undefined : placeOf(cursor, z.string());
+      const before = cursor === undefined ? undefined : placeOf(cursor, placeText);
       if (cursor !== undefined && before === undefined) return refuse(FOREIGN_CURSOR);
       const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
       const events = await log.list({

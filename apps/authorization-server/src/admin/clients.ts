@@ -1,6 +1,5 @@
 import { type ClientStore, createClientStore, type Database, type RegisteredClient } from '@portcullis/persistence';
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
-import { z } from 'zod';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
@@ -21,7 +20,7 @@ import {
   switchDocumentClient,
 } from './document-clients.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeInTime, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
@@ -45,14 +44,12 @@ type ClientOperation =
   | 'rejectClient'
   | 'deleteClient';
 
-const positionSchema = z.tuple([z.coerce.date(), z.string()]);
-
 /** The operations on clients. */
 export function clientHandlers(deps: ClientAdministration): AdminHandlers<ClientOperation> {
   const { database, fixedResources } = deps;
   return {
     async listClients({ query: { cursor, limit, state }, now }) {
-      const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
+      const position = cursor === undefined ? undefined : placeOf(cursor, placeInTime);
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const after = position && { createdAt: position[0], id: position[1] };
       const page = { state, after, limit: limit + 1, now };

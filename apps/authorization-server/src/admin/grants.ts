@@ -1,17 +1,14 @@
 import { createGrantStore, createUserStore, type Database, type RecordedGrant } from '@portcullis/persistence';
-import { z } from 'zod';
 import { CLI_CLIENT } from './admin-resource.ts';
 import { type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeInTime, placeOf } from './page-cursor.ts';
 import { recordedChange } from './recorded-change.ts';
-
-const positionSchema = z.tuple([z.coerce.date(), z.string()]);
 
 /** The operations on grants. */
 export function grantHandlers(database: Database): AdminHandlers<'listGrants' | 'revokeGrant'> {
   return {
     async listGrants({ query: { cursor, limit, user, client }, now }) {
-      const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
+      const position = cursor === undefined ? undefined : placeOf(cursor, placeInTime);
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const userId = user?.includes('@') ? ((await createUserStore(database).findByEmail(user))?.id ?? user) : user;
       const grants = await createGrantStore(database).list({

@@ -47,7 +47,7 @@ export function keyHandlers(deps: KeyHandlerDeps): AdminHandlers<KeyOperations> 
 
   return {
     async listKeys({ query: { cursor, limit }, now }) {
-      const before = cursor === undefined ? undefined : placeOf(cursor, z.int());
+      const before = cursor === undefined ? undefined : placeOf(cursor, z.int32());
       if (cursor !== undefined && before === undefined) return refuse(FOREIGN_CURSOR);
       const { keys } = await storeIn(database).load();
       const rows = await storeIn(database).list({ before, limit: limit + 1 });

@@ -1,4 +1,16 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+
+/** A text in a cursor. Ours has no control characters, and PostgreSQL refuses one of them. */
+export const placeText = z.string().regex(/^\P{Cc}*$/u);
+
+/** The place in a list by age: a moment, of the years that every database knows, and an id. */
+export const placeInTime = z.tuple([
+  z.iso
+    .datetime()
+    .refine((text) => !text.startsWith('0000'))
+    .transform((text) => new Date(text)),
+  placeText,
+]);
 
 /** Turns the place of an entry in its list into a cursor: opaque to the caller, and nothing secret. */
 function cursorOf(place: unknown): string {

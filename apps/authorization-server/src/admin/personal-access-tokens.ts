@@ -7,13 +7,12 @@ import {
   type User,
 } from '@portcullis/persistence';
 import type { AdminAnswer } from '@portcullis/platform';
-import { z } from 'zod';
 import { issuePersonalAccessToken, tokenDetail } from '../personal-access-tokens/issue.ts';
 import { judgeTokenRequest, type TokenRequestRefusal } from '../personal-access-tokens/token-request.ts';
 import { createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import type { RolePermissions } from '../roles.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeInTime, placeOf } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 import { findUser } from './users.ts';
@@ -23,14 +22,12 @@ export type TokenAdministration = { database: Database; fixedResources: FixedRes
 
 type TokenOperation = 'listPersonalAccessTokens' | 'issuePersonalAccessToken' | 'revokePersonalAccessToken';
 
-const positionSchema = z.tuple([z.coerce.date(), z.string()]);
-
 /** The operations on personal access tokens. */
 export function personalAccessTokenHandlers(deps: TokenAdministration): AdminHandlers<TokenOperation> {
   const { database } = deps;
   return {
     async listPersonalAccessTokens({ query: { cursor, limit, user }, now }) {
-      const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
+      const position = cursor === undefined ? undefined : placeOf(cursor, placeInTime);
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const users = createUserStore(database);
       const userId = user === undefined ? undefined : ((await findUser(users, user))?.id ?? user);

@@ -1,18 +1,15 @@
 import { createRegistrationTokenStore, type Database } from '@portcullis/persistence';
-import { z } from 'zod';
 import { type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeInTime, placeOf } from './page-cursor.ts';
 import { recordedChange } from './recorded-change.ts';
 
 type TokenOperation = 'listRegistrationTokens' | 'issueRegistrationToken' | 'revokeRegistrationToken';
-
-const positionSchema = z.tuple([z.coerce.date(), z.string()]);
 
 /** The operations on the tokens with which apps register. */
 export function registrationTokenHandlers(database: Database): AdminHandlers<TokenOperation> {
   return {
     async listRegistrationTokens({ query: { cursor, limit }, now }) {
-      const position = cursor === undefined ? undefined : placeOf(cursor, positionSchema);
+      const position = cursor === undefined ? undefined : placeOf(cursor, placeInTime);
       if (cursor !== undefined && !position) return refuse(FOREIGN_CURSOR);
       const after = position && { createdAt: position[0], id: position[1] };
       const tokens = await createRegistrationTokenStore(database).list({ after, limit: limit + 1, now });

@@ -6,7 +6,6 @@ import {
   type RegisteredClient,
 } from '@portcullis/persistence';
 import type { AdminAnswer, AdminRequest } from '@portcullis/platform';
-import { z } from 'zod';
 import type { ClientCertificates } from '../provider/mutual-tls.ts';
 import { addedUpstreamProblems, createResourceCatalogue, type FixedResources } from '../resource-catalogue.ts';
 import { type ResourceServerAuthentication, resourceServerClient } from '../resource-server-client.ts';
@@ -18,7 +17,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { NO_CERTIFICATES } from './client-possession.ts';
 import { keyProblems } from './client-registration.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeOf, placeText } from './page-cursor.ts';
 import type { AdminRefusal, FieldProblem } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
@@ -62,7 +61,7 @@ async function listResources(
   { query: { cursor, limit }, now }: AdminCall<'listResources'>,
   { database, fixedResources }: ResourceAdministration,
 ) {
-  const after = cursor === undefined ? undefined : placeOf(cursor, z.string());
+  const after = cursor === undefined ? undefined : placeOf(cursor, placeText);
   if (cursor !== undefined && after === undefined) return refuse(FOREIGN_CURSOR);
   const configured = fixedResources.filter(({ reserved }) => !reserved);
   const place = configured.findIndex(({ url }) => url === after);

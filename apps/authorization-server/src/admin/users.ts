@@ -9,13 +9,12 @@ import {
   type UserStore,
 } from '@portcullis/persistence';
 import type { AdminAnswer, AuditEventType } from '@portcullis/platform';
-import { z } from 'zod';
 import { hashPassword, passwordProblem } from '../passwords.ts';
 import type { RolePermissions } from '../roles.ts';
 import { issueLink } from '../setup/one-time-link.ts';
 import type { Site } from '../site.ts';
 import { type AdminCall, type AdminHandlers, refuse } from './handler.ts';
-import { FOREIGN_CURSOR, pageOf, placeOf } from './page-cursor.ts';
+import { FOREIGN_CURSOR, pageOf, placeOf, placeText } from './page-cursor.ts';
 import type { AdminRefusal } from './problem.ts';
 import { type ChangeOutcome, recordedChange } from './recorded-change.ts';
 
@@ -29,7 +28,7 @@ export function userHandlers(deps: UserAdministration): AdminHandlers<UserOperat
   const { database } = deps;
   return {
     async listUsers({ query: { cursor, limit } }) {
-      const after = cursor === undefined ? undefined : placeOf(cursor, z.string());
+      const after = cursor === undefined ? undefined : placeOf(cursor, placeText);
       if (cursor !== undefined && after === undefined) return refuse(FOREIGN_CURSOR);
       const users = await createUserStore(database).list({ after, limit: limit + 1 });
       const item = await showing(users, database);

@@ -15,8 +15,11 @@ export function basicCredentials(authorization: string): ClientCredentials | und
   const separator = text.indexOf(':');
   if (separator < 1) return undefined;
   const [id, secret] = [formDecoded(text.slice(0, separator)), formDecoded(text.slice(separator + 1))];
-  return id === undefined || !secret ? undefined : { id, secret };
+  return id === undefined || !CLIENT_ID.test(id) || !secret ? undefined : { id, secret };
 }
+
+/** What a client id is made of (RFC 6749, appendix A.1). */
+const CLIENT_ID = /^[\x20-\x7e]+$/;
 
 function formDecoded(text: string): string | undefined {
   try {

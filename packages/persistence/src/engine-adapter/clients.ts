@@ -1,6 +1,7 @@
 import type { Adapter } from 'oidc-provider';
 import { CLIENT_LIFETIMES, secondsAfter } from '../client-lifetimes.ts';
 import { createClientRows } from '../client-rows.ts';
+import { holdsNul } from '../nul.ts';
 import type { AdapterDependencies } from './adapter-dependencies.ts';
 import { adapterOf } from './adapter-of.ts';
 import { currentSecretHashes, isUsable, metadataColumns, secretColumns, toMetadata } from './client-columns.ts';
@@ -14,7 +15,7 @@ export function clientsAdapter({ database, prisma, clock, errors, ...rest }: Ada
   const { clientRows = createClientRows(database) } = rest;
   return adapterOf('Client', {
     upsert: async (id, payload) => {
-      if (hasNul(id) || JSON.stringify(payload).includes('\\u0000')) {
+      if (holdsNul(id) || JSON.stringify(payload).includes('\\u0000')) {
         throw new errors.InvalidClientMetadata('client metadata must not contain the character U+0000');
       }
       const now = clock();
@@ -35,7 +36,7 @@ export function clientsAdapter({ database, prisma, clock, errors, ...rest }: Ada
       });
     },
     find: async (id) => {
-      if (hasNul(id)) return undefined;
+      if (holdsNul(id)) return undefined;
       const now = clock();
       const client = await clientRows.find(id);
       if (!client || !isUsable(client, now)) return undefined;
@@ -45,9 +46,4 @@ export function clientsAdapter({ database, prisma, clock, errors, ...rest }: Ada
       await prisma.client.deleteMany({ where: { id } });
     },
   });
-}
-
-/** PostgreSQL refuses U+0000 in text, and no identifier of ours has it. */
-function hasNul(id: string): boolean {
-  return id.includes('\0');
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RawAnswer, RawRequest, Stack } from '../../src/index.ts';
 import { bearer, createHttpPerson, sendRaw, startStack } from '../../src/index.ts';
+import { adminTokens, callAdmin } from './support/administration.ts';
 import type { Target, TestClient } from './support/authorization.ts';
 import { authorizationRequest, codeExchange, obtainCode, registerClient, targetOf } from './support/authorization.ts';
 import type { KeyThief } from './support/issuer-key.ts';
@@ -316,6 +317,73 @@ describe('the authorization server answers with a clean refusal (SP-40)', () => 
         const answer = await sendRaw(at(`${path}?token=${encodeURIComponent(token)}`));
         expectCleanRefusal(`${path} ${JSON.stringify(token).slice(0, 30)}`, answer);
         expect(answer.headers['set-cookie']).toBeUndefined();
+      }
+    }
+  });
+
+  test('account pages of somebody who is signed in, with names of nothing', async () => {
+    const person = createHttpPerson({ fromAddress: '127.0.0.4' });
+    await obtainCode(target, client, { person });
+    const cookie = String(person.cookies.header(new URL(stack.issuer)));
+    for (const name of ['%00', 'a%00b', '%ff', '__proto__', 'x'.repeat(3000)]) {
+      for (const path of [
+        `/account/connections/${name}/disconnect`,
+        `/account/connections/${name}/scopes`,
+        `/account/tokens/${name}/revoke`,
+        `/account/upstreams/${name}/disconnect`,
+        `/account/sign-in-methods/${name}/remove`,
+        `/account/sign-ins/${name}/end`,
+        `/account/confirmations/${name}`,
+      ]) {
+        const body = new URLSearchParams({ resource: '\0', scope: '\0', action: 'approve' });
+        expectCleanRefusal(`POST ${path.slice(0, 60)}`, await sendRaw(at(path), { body, headers: { cookie } }));
+        expectCleanRefusal(`GET ${path.slice(0, 60)}`, await sendRaw(at(path), { headers: { cookie } }));
+      }
+    }
+  });
+
+  test('credentials that no server of a resource has', async () => {
+    for (const id of ['\0', 'a\0b', '%00', '%61%00', '%ff', '\ud800', '\u{1F600}', 'x'.repeat(5000), '__proto__']) {
+      for (const [method, path] of [
+        ['GET', '/revocations'],
+        ['POST', '/internal/audit'],
+        ['POST', '/internal/confirmations'],
+        ['POST', '/introspect'],
+      ] as const) {
+        const authorization = `Basic ${Buffer.from(`${id}:secret`).toString('base64')}`;
+        const headers = { ...(path === '/introspect' ? form : json), authorization };
+        const what = `${path} as ${JSON.stringify(id).slice(0, 30)}`;
+        const answer = await sendRaw(at(path), { method, headers, ...(method === 'POST' && { body: '' }) });
+        expectCleanRefusal(what, answer);
+      }
+    }
+  });
+
+  test('cursors and moments that no list of the admin API gave', async () => {
+    const { access: token } = await adminTokens(target, { person: createHttpPerson({ fromAddress: '127.0.0.5' }) });
+    const moments = [
+      ...['-271821-04-20T00:00:00.000Z', '-000001-01-01T00:00:00Z', '0000-01-01T00:00:00Z'],
+      ...['+275760-09-13T00:00:00.000Z', 8.64e15, -8.64e15],
+    ];
+    const places = [
+      '\0',
+      'a\0b',
+      ['2026-01-01T00:00:00.000Z', '\0'],
+      ...moments.map((moment) => [moment, 'x']),
+      1e300,
+      2 ** 53 - 1,
+      2 ** 31,
+    ];
+    const queries = [
+      ...places.map((place) => `cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`),
+      ...moments.flatMap((moment) => ['since', 'until'].map((name) => `${name}=${encodeURIComponent(moment)}`)),
+    ];
+    const lists = ['users', 'clients', 'grants', 'resources', 'registration-tokens', 'personal-access-tokens'];
+    for (const list of [...lists, 'audit', 'audit/export', 'keys']) {
+      for (const query of queries) {
+        const { status, text } = await callAdmin(stack.issuer, { token, path: `/${list}?${query}` });
+        // An empty page says no more than that there is nothing behind the place.
+        expect([list, query, status < 500, text]).toEqual([list, query, true, expect.not.stringMatching(INTERNALS)]);
       }
     }
   });
