@@ -50,6 +50,7 @@ export type { EngineAdapterOptions } from './engine-adapter/adapter-dependencies
 export { createEngineAdapter } from './engine-adapter/engine-adapter.ts';
 export type { EngineErrors } from './engine-adapter/engine-errors.ts';
 export { tokensEndedUntilOf } from './engine-adapter/grants.ts';
+export { type SessionStanding, standingOfSession } from './engine-adapter/sessions.ts';
 export { createEnvelope, deriveKey, type Envelope, UnknownMasterKey } from './envelope.ts';
 export { machineGrantId } from './grant-ending.ts';
 export {
@@ -117,7 +118,8 @@ export {
   recordRevocations,
 } from './revocation-log.ts';
 export type { RevocationSignal } from './revocation-signal.ts';
-export { createSignInStore, type SignIn, type SignInStore } from './sign-in-store.ts';
+export type { InteractionRows, SessionRows } from './session-rows.ts';
+export { createSignInStore, ifOpen, type SignIn, type SignInStore } from './sign-in-store.ts';
 export {
   createSigningKeyStore,
   type NewSigningKey,

@@ -6,6 +6,7 @@ import {
   Prisma,
   type RefreshToken,
 } from './generated/postgresql/client.ts';
+import type { InteractionRows, SessionRows } from './session-rows.ts';
 import { reading, type Statement } from './statements/statement.ts';
 import { hashToken } from './token-hash.ts';
 import { type User, userOf } from './user-store.ts';
@@ -24,6 +25,12 @@ export type RowsAhead = {
   refreshToken(id: string): RefreshToken | undefined;
   code(id: string): AuthorizationCode | undefined;
   grant(id: string): Grant | undefined;
+  /** The session with this uid, as it was read with an interaction. */
+  session(uid: string): SessionRows | undefined;
+  /** Whether a session that is read together with an interaction would be asked for. */
+  wantsSession(): boolean;
+  /** Keeps what was read together with something else, for whoever asks next. */
+  keep(rows: Pick<InteractionRows, 'client' | 'session'>): void;
 };
 
 const TABLES = {

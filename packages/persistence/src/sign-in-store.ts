@@ -1,5 +1,5 @@
 import type { Database } from './database.ts';
-import type { SignIn as SignInRow } from './generated/postgresql/client.ts';
+import type { PresentSignIn } from './session-rows.ts';
 import { NOTE_SIGN_IN_SEEN, SIGN_IN_OF_USER } from './statements/sign-ins.ts';
 
 /** One sign-in of a user in one browser. Its id is that of the engine's session, and no secret. */
@@ -37,13 +37,19 @@ export type SignInStore = {
 
 const MINUTE_MS = 60_000;
 
-type PresentSignIn = Pick<SignInRow, 'lastSeenAt' | 'expiresAt' | 'endedAt'>;
+/** A sign-in that is of the present epoch, unless it was ended or has expired. */
+export function ifOpen<One extends Pick<PresentSignIn, 'endedAt' | 'expiresAt'>>(
+  signIn: One | undefined,
+  now: Date,
+): One | undefined {
+  return signIn && signIn.endedAt === null && signIn.expiresAt > now ? signIn : undefined;
+}
 
 /** The sign-ins behind the engine's sessions. */
 export function createSignInStore({ prisma, statements }: Database): SignInStore {
   /** A sign-in of this user, if it is of the present epoch and the user is not disabled. */
   const findPresent = async ({ id, userId }: Pick<SignIn, 'id' | 'userId'>) => {
-    const [signIn] = await statements.run<PresentSignIn>(SIGN_IN_OF_USER, id, userId);
+    const [signIn] = await statements.run<Omit<PresentSignIn, 'id'>>(SIGN_IN_OF_USER, id, userId);
     return signIn;
   };
   const end = async (ids: readonly string[], now: Date): Promise<number> => {
@@ -65,10 +71,7 @@ export function createSignInStore({ prisma, statements }: Database): SignInStore
       if (lastSeenAt && lastSeenAt > dueSince) return;
       await statements.run(NOTE_SIGN_IN_SEEN, id, dueSince, now, address, expiresAt ?? null);
     },
-    findOpen: async ({ id, userId, now }) => {
-      const signIn = await findPresent({ id, userId });
-      return signIn && signIn.endedAt === null && signIn.expiresAt > now ? signIn : undefined;
-    },
+    findOpen: async ({ id, userId, now }) => ifOpen(await findPresent({ id, userId }), now),
     list: async ({ userId, now }) => {
       const user = await prisma.user.findUnique({ where: { id: userId }, select: { accessEpoch: true } });
       if (!user) return [];

@@ -22,6 +22,7 @@ import {
   mayRememberConsent,
   rememberedUpstreamScopes,
 } from '../provider/prompts.ts';
+import { userAhead } from '../provider/request-reads.ts';
 import type { PersonRefusals } from '../provider/token-refusals.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { permissionsAt, permittedScopes, type RolePermissions } from '../roles.ts';
@@ -70,7 +71,7 @@ export async function showConsent(
   step: Step,
   deps: ConsentDeps,
 ): Promise<InteractionResults | undefined> {
-  const decision = await decisionOf(step, deps);
+  const decision = await decisionOf(ctx, step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   await render(ctx, step, { deps, decision });
   return undefined;
@@ -83,7 +84,7 @@ export async function submitConsent(
   deps: ConsentDeps,
 ): Promise<InteractionResults | undefined> {
   const form = formOf(ctx);
-  const decision = await decisionOf(step, deps);
+  const decision = await decisionOf(ctx, step, deps);
   if (decision.offered.length === 0) return NOT_PERMITTED;
   if (form.text('action') !== 'approve') {
     await deny(ctx, step, { deps, decision });
@@ -118,8 +119,10 @@ async function deny(ctx: Context, step: Step, { deps, decision }: Omit<DecisionR
   if (!wasAllowed) await deps.personRefusals.record(event);
 }
 
-async function decisionOf(step: Step, { users, consents, roles, clock }: ConsentDeps): Promise<Decision> {
-  const user = step.userId === undefined ? undefined : await users.findById(step.userId);
+async function decisionOf(ctx: Context, step: Step, deps: ConsentDeps): Promise<Decision> {
+  const { users, consents, roles, clock } = deps;
+  const { userId } = step;
+  const user = userId === undefined ? undefined : (userAhead(ctx, userId) ?? (await users.findById(userId)));
   if (!user || user.disabledAt) throw new PageProblem(EXPIRED);
   const { clientId, redirectUri, resource, document } = step;
   const subject = { userId: user.id, clientId, resource: resource.url, redirectUri };

@@ -10,6 +10,7 @@ import {
   type RowsAhead,
   readCodeRows,
   readRefreshRows,
+  type SessionRows,
   type User,
 } from '@portcullis/persistence';
 import { type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
@@ -31,12 +32,19 @@ const memories = new WeakMap<IncomingMessage, ClientMemory>();
 /** What a redemption has read at its beginning, and nobody has asked for yet. */
 const ahead = new WeakMap<IncomingMessage, Partial<PresentedRows>>();
 
+/** What a request has read together with its interaction or session, and nobody has asked for yet. */
+const beside = new WeakMap<IncomingMessage, { session?: SessionRows | undefined; user?: User | undefined }>();
+
 /** How often the client of a request has failed, as it was read with the client and nobody has asked for yet. */
 const counters = new WeakMap<IncomingMessage, { key: string } & Pick<AuthenticationRows, 'counter'>>();
 
+function presentRequest() {
+  return Provider.ctx ?? requests.getStore();
+}
+
 /** What the engine's present request has read of clients; undefined where each step has to ask anew. */
 export function clientMemory(): ClientMemory | undefined {
-  const ctx = Provider.ctx ?? requests.getStore();
+  const ctx = presentRequest();
   if (!ctx || !mayRemember(ctx)) return undefined;
   const known = memories.get(ctx.req);
   if (known) return known;
@@ -106,11 +114,39 @@ export const rowsAhead: RowsAhead = {
   refreshToken: (id) => Provider.ctx && take(Provider.ctx, 'refreshToken', id),
   code: (id) => Provider.ctx && take(Provider.ctx, 'code', id),
   grant: (id) => Provider.ctx && take(Provider.ctx, 'grant', id),
+  session: (uid) => {
+    const req = presentRequest()?.req;
+    const session = req && beside.get(req)?.session;
+    if (!session || session.uid !== uid) return undefined;
+    beside.set(req, { ...beside.get(req), session: undefined });
+    return session;
+  },
+  wantsSession: () => {
+    const request = presentRequest();
+    return request !== undefined && !beside.has(request.req);
+  },
+  keep: ({ client, session }) => {
+    const req = presentRequest()?.req;
+    if (req && session) beside.set(req, { session });
+    const memory = client && clientMemory();
+    if (client && memory?.has(client.id) === false) memory.set(client.id, Promise.resolve(client));
+  },
 };
 
-/** The user that a request has read ahead. */
+/** Keeps the user of the present request's session, as it was read with that. */
+export function keepUser(user: User): void {
+  const req = presentRequest()?.req;
+  if (req) beside.set(req, { ...beside.get(req), user });
+}
+
+/** The user that a request has read ahead; given once. */
 export function userAhead(ctx: { req: IncomingMessage }, id: string): User | undefined {
-  return take(ctx, 'user', id);
+  const presented = take(ctx, 'user', id);
+  if (presented) return presented;
+  const { user, ...others } = beside.get(ctx.req) ?? {};
+  if (user?.id !== id) return undefined;
+  beside.set(ctx.req, others);
+  return user;
 }
 
 /** Whether the grant of a request was read together with what came before and what comes after it. */
@@ -125,6 +161,7 @@ export function isGrantAhead({ req }: { req: IncomingMessage }, id: string): boo
 export function forgetReads({ req }: { req: IncomingMessage }): void {
   memories.delete(req);
   ahead.delete(req);
+  beside.delete(req);
   counters.delete(req);
 }
 

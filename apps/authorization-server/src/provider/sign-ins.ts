@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { SignInStore } from '@portcullis/persistence';
+import { ifOpen, type SignInStore, standingOfSession } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
 import Provider, { type Adapter } from 'oidc-provider';
 import { browserName } from '../http/browser-name.ts';
 import { requestContext } from '../http/request-context.ts';
 import { defer } from './audit-events.ts';
+import { keepUser } from './request-reads.ts';
 
 /** What keeping sign-ins beside the engine's sessions needs. */
 export type SignInDeps = { signIns: SignInStore; clock: Clock };
@@ -40,17 +41,21 @@ export function openSessionsOnly(
   adapter: Adapter,
   { signIns, clock }: SignInDeps,
 ): Pick<Adapter, 'find' | 'findByUid'> {
-  const ifOpen = async (session: Awaited<ReturnType<Adapter['find']>>) => {
+  const unlessEnded = async (session: Awaited<ReturnType<Adapter['find']>>) => {
     if (!session) return undefined;
     const { uid: id, accountId: userId } = session;
     if (userId === undefined) return session;
-    const open = id === undefined ? undefined : await signIns.findOpen({ id, userId, now: clock() });
+    const standing = standingOfSession(session);
+    const find = () => (id === undefined ? undefined : signIns.findOpen({ id, userId, now: clock() }));
+    const open = standing ? ifOpen(standing.signIn, clock()) : await find();
+    if (!open) return undefined;
     const req = Provider.ctx?.req;
-    if (open && req) lastSeen.set(req, open.lastSeenAt);
-    return open && session;
+    if (req) lastSeen.set(req, open.lastSeenAt);
+    if (standing) keepUser(standing.user);
+    return session;
   };
   return {
-    find: async (id) => ifOpen((await adapter.find(id)) || undefined),
-    findByUid: async (uid) => ifOpen((await adapter.findByUid(uid)) || undefined),
+    find: async (id) => unlessEnded((await adapter.find(id)) || undefined),
+    findByUid: async (uid) => unlessEnded((await adapter.findByUid(uid)) || undefined),
   };
 }

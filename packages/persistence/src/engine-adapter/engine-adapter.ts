@@ -5,8 +5,10 @@ import { authorizationCodesAdapter } from './authorization-codes.ts';
 import { clientsAdapter } from './clients.ts';
 import { engineRecordsAdapter } from './engine-records.ts';
 import { grantsAdapter } from './grants.ts';
+import { interactionsAdapter } from './interactions.ts';
 import { refreshTokensAdapter } from './refresh-tokens.ts';
 import { replayedIdentifiersAdapter } from './replayed-identifiers.ts';
+import { sessionsAdapter } from './sessions.ts';
 
 /**
  * The engine's storage, for its `adapter` setting. No bearer value is stored; what has expired by the clock is not found;
@@ -29,6 +31,10 @@ function adapterFor(model: string, dependencies: AdapterDependencies): Adapter {
       return refreshTokensAdapter(dependencies);
     case 'ReplayDetection':
       return replayedIdentifiersAdapter(dependencies);
+    case 'Session':
+      return sessionsAdapter(dependencies);
+    case 'Interaction':
+      return interactionsAdapter(dependencies);
     default:
       return engineRecordsAdapter(model, dependencies);
   }

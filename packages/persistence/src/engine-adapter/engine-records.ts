@@ -1,6 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { UnknownMasterKey } from '../envelope.ts';
-import type { EngineRecord } from '../generated/postgresql/client.ts';
+import type { StoredRecord } from '../session-rows.ts';
 import {
   CHANGE_ENGINE_RECORD,
   DESTROY_ENGINE_RECORD,
@@ -18,33 +18,23 @@ import { expiryOf, parsePayload, toEpoch } from './payload-form.ts';
 const foundOtherwise = new Set(['Session', 'DeviceCode']);
 
 /**
- * Sessions, interactions, pushed requests, device codes and registration tokens: read by the engine alone, kept encrypted.
+ * Pushed requests, device codes and registration tokens, and what is written of sessions and interactions: read by the engine alone, kept encrypted.
  * Consuming is a compare-and-set here too. An interaction that has been answered is gone on from once: of simultaneous
  * resumptions one destroys it, and an answer that comes too late does not bring it back.
  */
 export function engineRecordsAdapter(model: string, dependencies: AdapterDependencies): Adapter {
   const { database, prisma, clock, envelope, errors } = dependencies;
   const { statements } = database;
-  const place = (id: string) => engineRecordPlace(model, id);
-
-  const open = (row: EngineRecord | null | undefined): AdapterPayload | undefined => {
-    if (!row || (row.expiresAt && row.expiresAt <= clock())) return undefined;
-    const text = openOrForget(() => envelope.open(row.payload, place(row.id)).toString());
-    if (text === undefined) return undefined;
-    const payload = parsePayload(text);
-    return row.consumedAt ? { ...payload, consumed: toEpoch(row.consumedAt) } : payload;
-  };
+  const open = openerOf(model, dependencies);
 
   return adapterOf(model, {
     upsert: async (value, payload, expiresIn) => {
       const id = hashToken(value);
       const values = engineRecordValues({
-        payload: envelope.seal(JSON.stringify(kept(model, payload)), place(id)),
-        uid: payload.uid ?? null,
+        payload: envelope.seal(JSON.stringify(kept(model, payload)), engineRecordPlace(model, id)),
         userCodeHash: payload.userCode === undefined ? null : hashToken(payload.userCode),
         grantId: payload.grantId ?? null,
-        clientId: payload.clientId ?? null,
-        userId: payload.accountId ?? null,
+        ...partiesOf(model, payload),
         expiresAt: expiryOf(payload, expiresIn, clock()) ?? null,
       });
       if (!isAnswer(model, payload)) {
@@ -55,11 +45,11 @@ export function engineRecordsAdapter(model: string, dependencies: AdapterDepende
       if (answered.length === 0) throw new errors.SessionNotFound('the interaction is over');
     },
     find: async (value) => {
-      const [row] = await statements.run<EngineRecord>(ENGINE_RECORD_BY_ID, model, hashToken(value));
+      const [row] = await statements.run<StoredRecord>(ENGINE_RECORD_BY_ID, model, hashToken(value));
       const payload = open(row);
       return payload && { ...payload, jti: value };
     },
-    findByUid: async (uid) => open((await statements.run<EngineRecord>(ENGINE_RECORD_BY_UID, model, uid))[0]),
+    findByUid: async (uid) => open((await statements.run<StoredRecord>(ENGINE_RECORD_BY_UID, model, uid))[0]),
     findByUserCode: async (userCode) =>
       open(
         await prisma.engineRecord.findFirst({
@@ -85,6 +75,17 @@ export function engineRecordsAdapter(model: string, dependencies: AdapterDepende
   });
 }
 
+/** Makes what reads a row of a model; undefined for one that is expired, or sealed under a master key that is gone. */
+export function openerOf(model: string, { clock, envelope }: Pick<AdapterDependencies, 'clock' | 'envelope'>) {
+  return (row: StoredRecord | null | undefined): AdapterPayload | undefined => {
+    if (!row || (row.expiresAt && row.expiresAt <= clock())) return undefined;
+    const text = openOrForget(() => envelope.open(row.payload, engineRecordPlace(model, row.id)).toString());
+    if (text === undefined) return undefined;
+    const payload = parsePayload(text);
+    return row.consumedAt ? { ...payload, consumed: toEpoch(row.consumedAt) } : payload;
+  };
+}
+
 /** Where a sealed record belongs. */
 export function engineRecordPlace(model: string, id: string): string {
   return `EngineRecord/${model}/${id}`;
@@ -103,6 +104,15 @@ function openOrForget(open: () => string): string | undefined {
 /** Whether this saves what the user decided: the engine creates an interaction without a result. */
 function isAnswer(model: string, payload: AdapterPayload): boolean {
   return model === 'Interaction' && payload.result !== undefined;
+}
+
+/** Whose a record is. An interaction says by which session it is answered, and for which client, so that both are found with it. */
+function partiesOf(model: string, payload: AdapterPayload) {
+  const { uid = null, clientId = null, accountId: userId = null } = payload;
+  if (model !== 'Interaction') return { uid, clientId, userId };
+  const asked: unknown = payload.params?.client_id;
+  const isId = typeof asked === 'string' && !asked.includes('\0');
+  return { uid: payload.session?.uid ?? null, clientId: isId ? asked : null, userId };
 }
 
 /** What is stored of a payload. An interaction would bring the browser's session cookie, which nothing reads. */

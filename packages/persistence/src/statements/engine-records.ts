@@ -1,7 +1,7 @@
-import { Prisma } from '../generated/postgresql/client.ts';
-import { columnsOf, reading, writing } from './statement.ts';
+import { reading, writing } from './statement.ts';
 
-const COLUMNS = columnsOf('EngineRecord', Prisma.EngineRecordScalarFieldEnum);
+/** What is read of a record; the other columns are there to find it. */
+const COLUMNS = '"id", "payload", "consumedAt", "expiresAt"';
 
 /** `$1`: the model, `$2`: the hash of the record's value. */
 export const ENGINE_RECORD_BY_ID = reading(

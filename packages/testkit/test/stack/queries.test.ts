@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClientStore } from '@portcullis/persistence';
 import { createTestDatabase, type TestDatabase } from '@portcullis/test-database';
-import { createHttpPerson, type JsonAnswer, sendJson } from '../../src/index.ts';
-import { obtainCode, redeem, registerClient, type Target, targetOf, tokensOf } from './support/authorization.ts';
+import { asks, createHttpPerson, type JsonAnswer, sendJson } from '../../src/index.ts';
+import {
+  authorizationRequest,
+  obtainCode,
+  redeem,
+  registerClient,
+  type Target,
+  targetOf,
+  tokensOf,
+} from './support/authorization.ts';
 import { type AroundTransaction, type InProcess, startInProcess } from './support/in-process.ts';
 import { basicAuthorization, registerResourceServer, type ServerCredentials } from './support/listening-guard.ts';
 import { OWNER_ENV } from './support/owner.ts';
@@ -104,6 +112,57 @@ describe('what a request asks the database, beside the one transaction that writ
     expect(await queriesOf(introspect)).toEqual([asked.client, 'token.standing']);
   });
 });
+
+describe('an authorization by somebody who is signed in', () => {
+  const person = createHttpPerson();
+  beforeAll(async () => {
+    await obtainCode(target, client, { person });
+  });
+
+  /** Goes as far as the consent page. */
+  async function atConsent() {
+    const step = await person.open(authorizationRequest(target, client).url);
+    if (step.kind !== 'page' || !asks(step, 'approve')) throw new Error(`no consent page: ${step.answer.status}`);
+    return step;
+  }
+
+  test('asks for the session with its sign-in and user, and then for the interaction with all of them', async () => {
+    queries = [];
+    const page = await atConsent();
+    expect(queries.filter(isReading).toSorted()).toEqual([
+      'client.findUnique',
+      'interaction.findWithSession',
+      'session.find',
+    ]);
+    queries = [];
+    expect((await person.submit(page, { action: 'approve' })).kind).toBe('left');
+    expect(queries.filter(isReading).toSorted()).toEqual([
+      'grant.findUnique',
+      'interaction.find',
+      'interaction.findWithSession',
+      'session.find',
+    ]);
+  });
+
+  test.each([
+    ['whose sign-in has ended (SP-12)', { endedAt: new Date(0) }, {}],
+    ['of whom all was ended (SP-12)', {}, { accessEpoch: { increment: 1 } }],
+    ['who was disabled', {}, { disabledAt: new Date(0) }],
+  ])('is over for somebody %s meanwhile', async (_who, signIn, user) => {
+    const page = await atConsent();
+    const { prisma } = server.database;
+    await prisma.signIn.updateMany({ data: signIn });
+    await prisma.user.updateMany({ data: user });
+    const { kind, answer } = await person.submit(page, { action: 'approve' });
+    await prisma.user.updateMany({ data: { disabledAt: null } });
+    await obtainCode(target, client, { person });
+    expect({ kind, status: answer.status }).toEqual({ kind: 'page', status: 400 });
+    expect(answer.text).toContain('This sign-in is over');
+  });
+});
+
+/** Whether a query changes nothing, by its name. */
+const isReading = (query: string) => /\.find/.test(query);
 
 describe.each([
   ['a code', 'code.find'],
