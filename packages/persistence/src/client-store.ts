@@ -2,7 +2,7 @@ import type { AdapterPayload } from 'oidc-provider';
 import { CLIENT_LIFETIMES, secondsAfter } from './client-lifetimes.ts';
 import { entomb } from './client-removal.ts';
 import { type ClientRows, createClientRows } from './client-rows.ts';
-import { type Database, isUniqueViolation } from './database.ts';
+import type { Database } from './database.ts';
 import {
   currentSecretHashes,
   isLive,
@@ -15,7 +15,7 @@ import type { Client as ClientRow, Prisma } from './generated/postgresql/client.
 import { endGrants, endTokens, endTokensSoFar, machineRevocations, untilRequestsEnd } from './grant-ending.ts';
 import { holdsNul } from './nul.ts';
 import { recordRevocations } from './revocation-log.ts';
-import { NOTE_CLIENT_USE } from './statements/clients.ts';
+import { NOTE_CLIENT_USE, newClientValues, STORE_SHARED_CLIENT } from './statements/clients.ts';
 import { CLIENT_BY_REUSE_KEY } from './statements/lookups.ts';
 import { clientSecretMatches, hashToken } from './token-hash.ts';
 import { inTransaction } from './transaction.ts';
@@ -168,14 +168,13 @@ export function createClientStore(database: Database, rows: ClientRows = createC
 
   const register: ClientStore['register'] = async (client) => {
     const { reuseKey, now } = client;
-    try {
-      return { client: toClient(await prisma.client.create({ data: newRow(client) })), reused: false };
-    } catch (error) {
-      if (reuseKey === undefined || !isUniqueViolation(error)) throw error;
-      const existing = await findReusable(reuseKey, now);
-      // Where there is none any more, the one that was in the way has made room.
-      return existing ? { client: toClient(existing), reused: true } : register(client);
-    }
+    const row = newRow(client);
+    if (reuseKey === undefined) return { client: toClient(await prisma.client.create({ data: row })), reused: false };
+    const [stored] = await database.statements.run<ClientRow>(STORE_SHARED_CLIENT, ...newClientValues(row));
+    if (stored) return { client: toClient(stored), reused: false };
+    const existing = await findReusable(reuseKey, now);
+    // Where there is none any more, the one that was in the way has made room.
+    return existing ? { client: toClient(existing), reused: true } : register(client);
   };
 
   return {
@@ -319,6 +318,9 @@ async function endTokensUnder(within: Database, before: ClientRow, now: Date): P
   await recordRevocations(within, { revocations: machineRevocations(before, issuedUntil), now });
 }
 
+/** What nobody has said of a client. */
+const NO_PERMISSIONS = { firstParty: false, allowedScopes: null, allowedResources: null };
+
 function newRow({
   metadata,
   registration,
@@ -338,6 +340,7 @@ function newRow({
     registration,
     ...metadataColumns(metadata),
     ...secretColumns(secret ?? null),
+    ...NO_PERMISSIONS,
     ...permissionColumns(permissions ?? {}),
     managementTokenHash: managementToken === undefined ? null : hashToken(managementToken),
     reuseKey: reuseKey ?? null,

@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import type { Resource as ResourceRow } from './generated/postgresql/client.ts';
 import { endGrantsAt, endMachineTokensAt } from './resource-removal.ts';
+import { RESOURCES } from './statements/lookups.ts';
 
 /** A protected resource that an administrator added. */
 export type AddedResource = {
@@ -40,7 +41,7 @@ export type ResourceStore = {
 
 /** The resources that administrators add, beside those of the configuration. */
 export function createResourceStore(database: Database): ResourceStore {
-  const { prisma } = database;
+  const { prisma, statements } = database;
   return {
     add: async ({ url, identifier, scopes, defaultScopes, roles, proofOfPossession, upstream, ...columns }) => {
       if (await prisma.resource.findUnique({ where: { identifier }, select: { url: true } })) return false;
@@ -62,6 +63,8 @@ export function createResourceStore(database: Database): ResourceStore {
     findAll: async (identifiers) =>
       (await prisma.resource.findMany({ where: { identifier: { in: [...identifiers] } } })).map(toResource),
     list: async ({ after, limit } = {}) => {
+      if (after === undefined && limit === undefined)
+        return (await statements.run<ResourceRow>(RESOURCES)).map(toResource);
       const rows = await prisma.resource.findMany({
         where: after === undefined ? {} : { url: { gt: after } },
         orderBy: { url: 'asc' },

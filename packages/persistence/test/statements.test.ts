@@ -7,6 +7,7 @@ import {
   CLIENT_BY_REUSE_KEY,
   GRANT_BY_ID,
   REFRESH_TOKEN_BY_ID,
+  RESOURCES,
   USER_WITH_ROLES,
 } from '../src/statements/lookups.ts';
 import type { Statement } from '../src/statements/statement.ts';
@@ -68,6 +69,9 @@ describe('a row that a statement reads is the one that Prisma’s client reads',
     await prisma.grant.create({ data: { ...grant, tokensEndedUntil: at(10) } });
     await prisma.refreshToken.create({ data: token });
     const roles = { create: [{ role: 'lead' }, { role: 'admin' }] };
+    const texts = { name: 'A resource', scopes: '{}', defaultScopes: '[]', roles: '{}' };
+    for (const url of ['https://b.example', 'https://a.example'])
+      await prisma.resource.create({ data: { url, identifier: url, ...texts, createdAt: at(0) } });
     await prisma.user.create({
       data: { id: 'user', email: 'a@b.example', founder: true, createdAt: at(0), updatedAt: at(1), roles },
     });
@@ -94,6 +98,11 @@ describe('a row that a statement reads is the one that Prisma’s client reads',
     const user = await prisma.user.findUnique({ where: { id: 'user' } });
     expect(await one(USER_WITH_ROLES, 'user')).toEqual({ ...user, role: 'admin' });
     expect(await one(CLIENT_BY_ID, 'nobody')).toBeUndefined();
+  });
+
+  test('and so are all of a list', async () => {
+    const asked = await database.db.prisma.resource.findMany({ orderBy: { url: 'asc' } });
+    expect(await database.db.statements.run(RESOURCES)).toEqual(asked);
   });
 
   test('and a time that a statement compares is the moment that it was', async () => {

@@ -13,6 +13,12 @@ export const CLIENT_BY_REUSE_KEY = reading(
   `SELECT ${columnsOf('Client', Prisma.ClientScalarFieldEnum)} FROM "Client" WHERE "reuseKey" = $1`,
 );
 
+/** All that administrators have added, in the order of their URL. */
+export const RESOURCES = reading(
+  'resource.findMany',
+  `SELECT ${columnsOf('Resource', Prisma.ResourceScalarFieldEnum)} FROM "Resource" ORDER BY "url"`,
+);
+
 /** `$1`: the hash of user, client, resource and redirect URI. */
 export const CONSENT_BY_ID = reading(
   'consent.findUnique',
