@@ -43,6 +43,8 @@ export type DatabaseOptions = {
   migrateUrl?: string;
   /** PostgreSQL only: whether connections keep prepared statements, which not every pooler in front can do. Default true. */
   preparesStatements?: boolean;
+  /** PostgreSQL only: after how long without an answer a connection is given up, in milliseconds. Default 30,000. */
+  answerTimeoutMs?: number;
 };
 
 /**
@@ -137,9 +139,9 @@ export async function isUnavailable(database: Pick<Database, 'ready'>, cause: un
 /** What Node.js says of a connection that is not there, or no more. */
 const LOST_CONNECTION = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
 
-/** PostgreSQL's driver has no code for a connection that ended while a statement ran. */
+/** PostgreSQL's driver has no code for a connection that ended while a statement ran, or that said nothing for too long. */
 function isTerminated(cause: unknown): boolean {
-  return cause instanceof Error && cause.message.startsWith('Connection terminated');
+  return cause instanceof Error && /^(Connection terminated|Query read timeout)/.test(cause.message);
 }
 
 function sqlStateOf({ meta }: Prisma.PrismaClientKnownRequestError): string | undefined {

@@ -11,6 +11,9 @@ import type { Statements } from './statements/statement.ts';
 
 const connectionTimeoutMillis = 10_000;
 
+/** Far longer than any statement of ours takes; one that comes later than this does not come at all. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
 type PostgresqlConnections = {
   prisma: PrismaClient;
   statements: Statements;
@@ -26,7 +29,7 @@ type PostgresqlConnections = {
  */
 export async function openPostgresql(
   url: string,
-  { migrateUrl = url, preparesStatements = true }: Omit<DatabaseOptions, 'url'>,
+  { migrateUrl = url, preparesStatements = true, answerTimeoutMs = ANSWER_TIMEOUT_MS }: Omit<DatabaseOptions, 'url'>,
 ): Promise<PostgresqlConnections> {
   await withConnection('PORTCULLIS_MIGRATE_DATABASE_URL', migrateUrl, async (client) => {
     await migratePostgresql(client, readMigrations('postgresql'));
@@ -34,7 +37,13 @@ export async function openPostgresql(
     if (migrateUrl !== url && servingRole !== userOf(migrateUrl)) await grantToServingRole(client, servingRole);
   });
   if (migrateUrl !== url) await withConnection('DATABASE_URL', url, async () => {});
-  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis, keepAlive: true });
+  const pool = new pg.Pool({
+    connectionString: url,
+    connectionTimeoutMillis,
+    keepAlive: true,
+    // The other side may be gone without a word, and the network takes a quarter of an hour to say so.
+    query_timeout: answerTimeoutMs,
+  });
   // A connection that breaks while it is idle reports it here; the next query opens another.
   pool.on('error', () => {});
   const prisma = new PrismaClient({
