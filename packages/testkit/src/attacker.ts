@@ -55,7 +55,7 @@ export function authorizationUrl(server: ServerMetadata, params: Record<string, 
 export function requestToken(
   server: ServerMetadata,
   params: Record<string, string | undefined>,
-  raw: Pick<RawRequest, 'headers' | 'fromAddress'> = {},
+  raw: Pick<RawRequest, 'headers' | 'fromAddress' | 'agent'> = {},
 ): Promise<JsonAnswer> {
   const given = Object.entries(params).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, value]],

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { request as openRequest } from 'node:http';
 import { request as openTlsRequest } from 'node:https';
 
@@ -12,6 +12,8 @@ export type RawRequest = {
   body?: URLSearchParams | string;
   /** The loopback address to come from, such as 127.0.0.2; 127.0.0.1 by default. */
   fromAddress?: string;
+  /** The connections to use; by default each request has one of its own, and ends it. */
+  agent?: Agent;
 };
 
 /** An answer, read to its end. */
@@ -22,7 +24,7 @@ const timeoutMs = 20_000;
 /** Sends one request to a loopback server, without any of the care that `fetch` takes: no redirects, any `Host`. */
 export function sendRaw(
   url: string | URL,
-  { method, headers = {}, body, fromAddress }: RawRequest = {},
+  { method, headers = {}, body, fromAddress, agent }: RawRequest = {},
 ): Promise<RawAnswer> {
   const target = new URL(url);
   const isForm = body instanceof URLSearchParams;
@@ -42,7 +44,7 @@ export function sendRaw(
         ...headers,
       },
       setHost: false,
-      agent: false,
+      agent: agent ?? false,
       timeout: timeoutMs,
       ...(fromAddress !== undefined && { localAddress: fromAddress }),
     });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestDatabase } from '@portcullis/test-database';
@@ -27,12 +27,18 @@ export type StackOptions = {
    * that have nothing of their own in front.
    */
   behindProxy?: boolean;
+  /** Why this stack makes no sense behind the proxy, whatever the environment says; docs/production.md lists these. */
+  neverBehindProxy?: string;
+  /** One of each server behind the proxy too, for tests of what one process does, counts or loses. */
+  oneOfEach?: boolean;
 };
 
 /** Both servers as processes of their own, on free ports, with a data folder and databases of their own. */
 export type Stack = {
   issuer: string;
   mcpUrl: string;
+  /** Port of 127.0.0.1 on which the authorization server listens, past whatever is in front. */
+  port: number;
   /** Port of 127.0.0.1 on which the MCP server listens. */
   mcpPort: number;
   /** The process that runs at the moment; after a restart another. */
@@ -43,8 +49,12 @@ export type Stack = {
   dataDir: string;
   /** URLs of the databases, `file:` or `postgresql:`. */
   databases: { authorizationServer: string; mcpServer: string };
-  /** What each server gets as its environment. */
+  /** What each server gets as its environment; of replicas the first. */
   env: { authorizationServer: Record<string, string>; mcpServer: Record<string, string> };
+  /** What each replica gets at its next start. */
+  environments: { authorizationServers: Record<string, string>[]; mcpServers: Record<string, string>[] };
+  /** What another program needs in its environment to trust the proxy in front; empty where there is none. */
+  trust: Record<string, string>;
   /** All output of all processes so far. */
   logs(): string;
   /** What the proxy in front wrote so far; nothing where there is none. */
@@ -58,8 +68,10 @@ export type Stack = {
   stopServers(): Promise<{ authorizationServer: ProcessEnd; mcpServer: ProcessEnd }>;
   /** Ends both with SIGKILL, in the middle of whatever they do. */
   killHard(): Promise<void>;
-  /** Starts both again (ending them with SIGTERM where they still run) and waits until they are ready. */
+  /** Starts both again (ending them with SIGTERM where they still run) and waits until they are ready and in use. */
   restart(): Promise<void>;
+  /** Waits until the proxy in front, where there is one, has noticed that all servers are ready. */
+  untilInUse(): Promise<void>;
   /** Ends both and removes the data folder and the databases. */
   stop(): Promise<void>;
 };
@@ -102,10 +114,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await Promise.all(places.map((place) => serverAt(place).kill()));
   };
 
+  const untilInUse = async () => {
+    await Promise.all(places.map(({ port }) => plan.proxy?.untilUsed(port)));
+  };
+
   const stack: Stack = {
     ...plan,
+    port: authorizationServer.port,
     mcpPort: mcpServer.port,
     env: { authorizationServer: authorizationServer.env, mcpServer: mcpServer.env },
+    environments: {
+      authorizationServers: plan.authorizationServers.map(({ env }) => env),
+      mcpServers: plan.mcpServers.map(({ env }) => env),
+    },
     get authorizationServer() {
       return serverAt(authorizationServer);
     },
@@ -118,9 +139,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     proxyLogs: () => plan.proxy?.logs() ?? '',
     stopServers,
     killHard,
+    untilInUse,
     async restart() {
       await stopServers();
       await startAt(places);
+      await untilInUse();
     },
     async rollOver() {
       const ends = [];
@@ -149,7 +172,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack;
 }
 
-type Plan = Pick<Stack, 'issuer' | 'mcpUrl' | 'dataDir' | 'databases'> & {
+type Plan = Pick<Stack, 'issuer' | 'mcpUrl' | 'dataDir' | 'databases' | 'trust'> & {
   authorizationServers: [Place, ...Place[]];
   mcpServers: [Place, ...Place[]];
   proxy: ProductionProxy | undefined;
@@ -166,13 +189,14 @@ async function planStack(options: StackOptions): Promise<Plan> {
   const mcpUrl = options.mcpUrl ?? `${proxy?.deskOrigin ?? `http://localhost:${mcpPort}`}/mcp`;
   const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
   const postgresql = globalThis.portcullisTestDatabase === 'postgresql' ? await createDatabases() : undefined;
+  const trust: Record<string, string> = proxy ? { NODE_EXTRA_CA_CERTS: proxy.authorityFile } : {};
   const shared = {
     PORTCULLIS_ISSUER: issuer,
     PORTCULLIS_MCP_URL: mcpUrl,
     LOG_LEVEL: 'debug',
     PORTCULLIS_MCP_CLIENT_SECRET: randomBytes(32).toString('base64url'),
-    ...(proxy && { PORTCULLIS_TRUST_PROXY: '1', NODE_EXTRA_CA_CERTS: proxy.authorityFile }),
-    ...(proxy && postgresql && { PORTCULLIS_MASTER_KEY: randomBytes(32).toString('base64url') }),
+    ...(proxy && { PORTCULLIS_TRUST_PROXY: '1' }),
+    ...trust,
     ...env,
   };
   const authorizationServerAt = (at: number, folder: string): Place => ({
@@ -198,12 +222,15 @@ async function planStack(options: StackOptions): Promise<Plan> {
     },
   });
   const second = path.join(dataDir, 'second-replica');
-  const isPair = proxy !== undefined && postgresql !== undefined;
+  const isPair = proxy !== undefined && postgresql !== undefined && !options.oneOfEach;
+  const keyGiven = { ...env, ...authorizationServer }.PORTCULLIS_MASTER_KEY;
+  if (isPair && keyGiven === undefined) await shareMasterKey([dataDir, second]);
 
   return {
     issuer,
     mcpUrl,
     dataDir,
+    trust,
     proxy,
     databases: {
       authorizationServer:
@@ -224,13 +251,24 @@ async function planStack(options: StackOptions): Promise<Plan> {
 }
 
 /** A stack that says where it listens, or what its address is, has something of its own in front. */
-function isBehindProxy({ behindProxy, authorizationServer = {}, mcpServer = {}, env = {}, mcpUrl }: StackOptions) {
+function isBehindProxy(options: StackOptions) {
+  const { behindProxy, neverBehindProxy, authorizationServer = {}, mcpServer = {}, env = {}, mcpUrl } = options;
+  if (neverBehindProxy !== undefined) return false;
   if (behindProxy !== undefined) return behindProxy;
   const given = [
     ...[authorizationServer.PORTCULLIS_ISSUER, authorizationServer.PORTCULLIS_PORT],
     ...[mcpServer.PORTCULLIS_MCP_PORT, env.PORTCULLIS_MCP_URL, mcpUrl],
   ];
   return Boolean(process.env.PORTCULLIS_TEST_BEHIND_PROXY) && given.every((each) => each === undefined);
+}
+
+/** Puts one key where each replica of the authorization server would make one for itself. */
+async function shareMasterKey(folders: readonly string[]): Promise<void> {
+  const key = randomBytes(32).toString('base64url');
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(path.join(folder, 'master-key'), `${key}\n`, { mode: 0o600 });
+  }
 }
 
 async function createDatabases(): Promise<{ authorizationServer: TestDatabase; mcpServer: TestDatabase }> {

@@ -226,8 +226,12 @@ describe('where a request comes from (TR-1, SP-31)', () => {
       'localhost:1',
       `${new URL(stack.mcpUrl).host}.attacker.example`,
     ]) {
-      const answer = await callMcp(stack.mcpUrl, { headers: { ...bearer(await forge()), host } });
+      const headers = { ...bearer(await forge()), host };
+      const answer = await callMcp(`http://localhost:${stack.mcpPort}/mcp`, { headers });
       expect([host, answer.status]).toEqual([host, 403]);
+      // A proxy in front says nothing for sites that it does not know.
+      const atFront = await callMcp(stack.mcpUrl, { headers });
+      expect([host, atFront.status === 403 || atFront.text === '']).toEqual([host, true]);
     }
   });
 

@@ -252,6 +252,16 @@ test('AS-8, AS-38: the metadata promises that answers name the issuer, and no id
 
 describe('the Host of a request (SP-31)', () => {
   const wellKnown = '/.well-known/oauth-authorization-server';
+  /** The authorization server, past a proxy in front. */
+  const itself = () => `http://localhost:${stack.port}`;
+  const isBehindProxy = () => stack.issuer !== itself();
+
+  /** A proxy in front knows no such site, and says nothing for it. */
+  async function expectNothingInFront(url: string) {
+    if (!isBehindProxy()) return;
+    const answer = await sendRaw(url, { headers: { host: 'attacker.example' } });
+    expect([url, answer.text, answer.headers.location]).toEqual([url, '', undefined]);
+  }
 
   test('AS-2: the metadata says how clients authenticate beside the token endpoint (RFC 8414 §2)', async () => {
     const { json } = await sendJson(`${stack.issuer}/.well-known/oauth-authorization-server`, {});
@@ -278,20 +288,22 @@ describe('the Host of a request (SP-31)', () => {
       '/interaction/x',
       '/',
     ]) {
-      const answer = await sendRaw(`${stack.issuer}${path}`, { headers: { host: 'attacker.example' } });
+      const answer = await sendRaw(`${itself()}${path}`, { headers: { host: 'attacker.example' } });
       expect([path, answer.status]).toEqual([path, 421]);
       expect(answer.text).not.toContain('attacker.example');
+      await expectNothingInFront(`${stack.issuer}${path}`);
     }
   });
 
   test('AS-3: no forwarded header changes a URL of ours', async () => {
     const honest = await discover(stack.issuer);
+    const otherScheme = isBehindProxy() ? 'http' : 'https';
     for (const headers of [
       { 'x-forwarded-host': 'attacker.example' },
-      { 'x-forwarded-proto': 'https' },
-      { 'x-forwarded-host': 'attacker.example', 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.9' },
-      { 'x-forwarded-port': '666', 'x-forwarded-prefix': '/evil' },
-      { forwarded: 'for=203.0.113.9;host=attacker.example;proto=https' },
+      { 'x-forwarded-proto': otherScheme },
+      { 'x-forwarded-host': 'attacker.example', 'x-forwarded-proto': otherScheme, 'x-forwarded-for': '203.0.113.9' },
+      { 'x-forwarded-port': '66666', 'x-forwarded-prefix': '/evil' },
+      { forwarded: `for=203.0.113.9;host=attacker.example;proto=${otherScheme}` },
       { 'x-original-url': '/evil', 'x-rewrite-url': '/evil' },
       { 'x-forwarded-host': ['attacker.example', 'other.example'] },
     ]) {
@@ -299,7 +311,8 @@ describe('the Host of a request (SP-31)', () => {
         const answer = await sendJson(`${stack.issuer}${path}`, { headers: { ...headers } });
         expect(answer.status).toBe(200);
         expect(answer.json).toMatchObject(honest);
-        expect(answer.text).not.toMatch(/attacker|evil|666|https:\/\/localhost/);
+        expect(answer.text).not.toMatch(/attacker|evil|66666/);
+        expect(answer.text).not.toContain(`${otherScheme}://localhost`);
       }
       const { url } = authorizationRequest(target, client);
       const login = await sendRaw(url, { headers: { ...headers } });
@@ -308,7 +321,7 @@ describe('the Host of a request (SP-31)', () => {
   });
 
   test('two Host headers, none, and a foreign one in the request line get nothing', async () => {
-    const { host, port } = new URL(stack.issuer);
+    const { host } = new URL(stack.issuer);
     for (const head of [
       `GET ${wellKnown} HTTP/1.1\r\nHost: ${host}\r\nHost: attacker.example\r\n`,
       `GET ${wellKnown} HTTP/1.1\r\nHost: attacker.example\r\nHost: ${host}\r\n`,
@@ -316,17 +329,21 @@ describe('the Host of a request (SP-31)', () => {
       `GET ${wellKnown} HTTP/1.0\r\n`,
       `GET http://attacker.example${wellKnown} HTTP/1.1\r\nHost: ${host}\r\n`,
     ]) {
-      const answer = await sendBytes(port, `${head}Connection: close\r\n\r\n`);
-      expect([head, answer]).toEqual([head, expect.not.stringContaining('//attacker.example')]);
+      for (const door of new Set([stack.issuer, itself()])) {
+        const answer = await sendBytes(door, `${head}Connection: close\r\n\r\n`);
+        expect([head, answer]).toEqual([head, expect.not.stringContaining('//attacker.example')]);
+      }
     }
   });
 
   test('RS-3: the resource metadata names our URLs whatever the request says', async () => {
     const { origin } = new URL(stack.mcpUrl);
     for (const path of ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp']) {
-      const foreign = await sendRaw(`${origin}${path}`, { headers: { host: 'attacker.example' } });
+      const there = `http://localhost:${stack.mcpPort}${path}`;
+      const foreign = await sendRaw(there, { headers: { host: 'attacker.example' } });
       expect([path, foreign.status]).toEqual([path, 403]);
       expect(foreign.text).not.toContain('attacker.example');
+      await expectNothingInFront(`${origin}${path}`);
       const forwarded = await sendJson(`${origin}${path}`, {
         headers: {
           'x-forwarded-host': 'attacker.example',

@@ -49,6 +49,8 @@ beforeAll(async () => {
   const vault = { name: 'Vault', scopes, defaultScopes: ['vault:read'], proofOfPossession: 'certificate' };
   await writeFile(configuration, JSON.stringify({ resources: { [VAULT]: vault } }));
   stack = await startStack({
+    neverBehindProxy:
+      'These tests are the proxy: they say which certificate a client has shown, as none behind one can.',
     env: {
       PORTCULLIS_TRUST_PROXY: '1',
       PORTCULLIS_CLIENT_CERTIFICATE_HEADER: HEADER,

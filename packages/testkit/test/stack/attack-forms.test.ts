@@ -259,10 +259,10 @@ describe('a sign-in form', () => {
 
   test('signing in gives the browser a new session: one that was planted before is worth nothing', async () => {
     const login = await atLogin();
-    const planted = login.person.cookies.entries().find(({ name }) => name === 'portcullis');
+    const planted = login.person.cookies.entries().find(({ name }) => /^(__Host-)?portcullis$/.test(name));
     const consent = await login.person.submit(login.page, { ...OWNER, action: 'login' });
     await login.person.submit(consent, { action: 'approve' });
-    const after = login.person.cookies.entries().find(({ name }) => name === 'portcullis');
+    const after = login.person.cookies.entries().find(({ name }) => /^(__Host-)?portcullis$/.test(name));
     expect(after?.value).toBeDefined();
     expect(after?.value).not.toBe(planted?.value);
   });

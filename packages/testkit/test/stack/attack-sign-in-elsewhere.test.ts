@@ -300,7 +300,7 @@ describe('the way there and back (PX-11)', () => {
     const back = await goThere(person, await person.open(`${federated.server.issuer}/account/sign-in`), { account });
     const head = `HTTP/1.1\r\nHost: ${back.host}\r\nCookie: ${person.cookies.header(back)}\r\nAccept: text/html\r\n`;
     const knock = (path: string) =>
-      sendBytes(back.port, `GET /upstream/${path}${back.search} ${head}Connection: close\r\n\r\n`);
+      sendBytes(back, `GET /upstream/${path}${back.search} ${head}Connection: close\r\n\r\n`);
     for (const name of NO_SERVICES) {
       for (const page of ['callback', 'sign-in']) {
         const answer = await knock(`${name}/${page}`);

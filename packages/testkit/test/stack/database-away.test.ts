@@ -81,8 +81,9 @@ test('a database that is away for seconds, under load: 503 with Retry-After, the
     expect(verdictOf(await redeem(target, client, { code }))).toEqual([503, 'temporarily_unavailable']);
     const page = await createHttpPerson().open(authorizationRequest(target, client).url);
     expect([page.answer.status, page.answer.headers['retry-after']]).toEqual([503, '5']);
-    expect((await fetch(`${stack.issuer}/readyz`)).status).toBe(503);
-    expect((await fetch(`${stack.issuer}/healthz`)).status).toBe(200);
+    const itself = `http://localhost:${stack.port}`;
+    expect((await fetch(`${itself}/readyz`)).status).toBe(503);
+    expect((await fetch(`${itself}/healthz`)).status).toBe(200);
   }
   await pollUntil(() => Date.now() >= backAt, { what: 'the end of the outage' });
   await bringBack();

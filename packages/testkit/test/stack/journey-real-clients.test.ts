@@ -48,7 +48,7 @@ describe('client programs of other people, from the bare MCP URL', () => {
 
   it.each(names)('CL-1, CL-8, CL-9: %s finds its way, signs in once and calls a tool', async (name) => {
     const signIns: URL[] = [];
-    const home = await makeThrowAwayHome();
+    const home = await makeThrowAwayHome(stack.trust);
     const open = openAs(createHttpPerson());
     const client = drivers[name]?.drive({
       mcpUrl: stack.mcpUrl,

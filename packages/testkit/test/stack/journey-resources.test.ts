@@ -49,7 +49,7 @@ describe('a server of one’s own, protected by the command line alone', () => {
     stack = await startStack({ authorizationServer: OWNER_ENV });
     target = await targetOf(stack);
     notesUrl = `http://localhost:${await findFreePort()}/mcp`;
-    notes = startServerProcess(EXAMPLE, {}, [stack.issuer, notesUrl]);
+    notes = startServerProcess(EXAMPLE, stack.trust, [stack.issuer, notesUrl]);
     await pollUntil(async () => (await callMcp(notesUrl)).status === 401, { what: 'the example server' });
     admin = createCommandLine();
     admin.signIn(stack.issuer, await adminTokens(target));
@@ -194,7 +194,7 @@ describe('two replicas on one database', () => {
     };
     const openThere = (at: Target) => {
       const { url } = authorizationRequest(at, client, { scope: 'notes:read' });
-      return createHttpPerson({ headers: { host } }).open(Object.assign(url, { port: second.port }));
+      return createHttpPerson({ headers: { host } }).open(Object.assign(url, { protocol: 'http:', port: second.port }));
     };
     for (let round = 0; round < 3; round++) {
       const { url } = addedResource(await admin.add(notesAt()));

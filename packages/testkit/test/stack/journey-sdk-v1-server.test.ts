@@ -42,7 +42,7 @@ describe('the example server on SDK v1, as a second resource', () => {
     const { resources, ...rest } = JSON.parse(config.replaceAll('http://localhost:4002/mcp', notesUrl));
     await writeFile(configFile, JSON.stringify({ ...rest, resources: { ...resources, [twinUrl]: twin } }));
     stack = await startPreparedStack({ authorizationServer: { PORTCULLIS_CONFIG: configFile } });
-    notes = startServerProcess(new URL('dist/main.js', example), {}, [stack.issuer, notesUrl]);
+    notes = startServerProcess(new URL('dist/main.js', example), stack.trust, [stack.issuer, notesUrl]);
     await pollUntil(async () => (await callMcp(notesUrl)).status === 401, { what: 'the example server' });
   });
 

@@ -30,11 +30,13 @@ afterEach(async () => {
   undo = [];
 });
 
-/** The ports of all replicas, and one guard for each that reads the key set there. */
-type Deployment = { target: Target; ports: readonly number[]; guards: readonly Guard[] };
+/** Where each replica may be asked, or what is in front of it, and one guard for each that reads the key set there. */
+type Deployment = { target: Target; origins: readonly string[]; guards: readonly Guard[] };
+
+const originOf = ({ port }: { port: number }) => `http://localhost:${port}`;
 
 /** A guard of an MCP server whose load balancer leads to one replica. */
-function guardBehind(port: number, { server, mcpUrl }: Target, options: Partial<GuardOptions> = {}): Guard {
+function guardBehind(origin: string, { server, mcpUrl }: Target, options: Partial<GuardOptions> = {}): Guard {
   const { host } = new URL(server.issuer);
   return createGuard({
     issuer: server.issuer,
@@ -42,7 +44,7 @@ function guardBehind(port: number, { server, mcpUrl }: Target, options: Partial<
     scopes: { supported: [], baseline: [] },
     fetch: async (url) => {
       const { pathname } = new URL(String(url));
-      const { status, text } = await sendRaw(new URL(pathname, `http://localhost:${port}`), { headers: { host } });
+      const { status, text } = await sendRaw(new URL(pathname, origin), { headers: { host } });
       return new Response(text, { status });
     },
     ...options,
@@ -54,7 +56,7 @@ type Tally = { refreshes: number; calls: number; failures: string[]; kids: Set<s
 
 /** Somebody's app: refreshes at one replica after the other, and calls MCP servers with what it gets. */
 async function useAnApp(
-  { target, ports, guards }: Deployment,
+  { target, origins, guards }: Deployment,
   { app, tally, goesOn, pauseMs }: { app: number; tally: Tally; goesOn: () => boolean; pauseMs: number },
 ): Promise<void> {
   const { host } = new URL(target.server.issuer);
@@ -63,9 +65,9 @@ async function useAnApp(
   let { refresh } = tokensOf(await redeem(target, client, { code }));
   for (let turn = 0; goesOn(); turn += 1) {
     tally.turns[app] = turn;
-    const port = ports[(app + turn) % ports.length];
+    const origin = origins[(app + turn) % origins.length];
     const answer = await requestToken(
-      { ...target.server, token_endpoint: `http://localhost:${port}/token` },
+      { ...target.server, token_endpoint: `${origin}/token` },
       { grant_type: 'refresh_token', refresh_token: refresh, client_id: client.id },
       { headers: { host } },
     );
@@ -114,45 +116,45 @@ test('SP-13: no request fails while keys rotate every few seconds, over all repl
     },
   });
   undo.push(() => stack.stop());
-  const ports = [Number(new URL(stack.issuer).port)];
+  const origins = [new URL(stack.issuer).origin];
   if (globalThis.portcullisTestDatabase === 'postgresql') {
     const replica = await startReplica(stack);
     undo.push(() => replica.stop());
-    ports.push(replica.port);
+    origins.push(originOf(replica));
   }
   const target = await targetOf(stack);
   // A guard may wait no longer between two looks at the key set than a key is known before it signs.
-  const guards = ports.map((port) => guardBehind(port, target, { jwks: { cooldownMs: 1000 } }));
+  const guards = origins.map((origin) => guardBehind(origin, target, { jwks: { cooldownMs: 1000 } }));
   const tally = newTally();
   const deadline = Date.now() + 20_000 + ROTATIONS * 10_000;
   const goesOn = () => tally.failures.length === 0 && tally.kids.size <= ROTATIONS && Date.now() < deadline;
-  const deployment = { target, ports, guards };
+  const deployment = { target, origins, guards };
   const apps = Array.from({ length: APPS }, (_, app) => useAnApp(deployment, { app, tally, goesOn, pauseMs: 10 }));
   await Promise.all(apps);
-  report(`keys every 5 s, ${ports.length} processes`, tally);
+  report(`keys every 5 s, ${origins.length} processes`, tally);
   expect(tally.failures).toEqual([]);
   expect(tally.kids.size).toBe(ROTATIONS + 1);
-  await expectRetiredEverywhere(stack, ports);
+  await expectRetiredEverywhere(stack, origins);
 }, 180_000);
 
 /** A key that is retired leaves the key set of every process. */
-async function expectRetiredEverywhere({ issuer, databases }: Stack, ports: readonly number[]): Promise<void> {
+async function expectRetiredEverywhere({ issuer, databases }: Stack, origins: readonly string[]): Promise<void> {
   const database = await openDatabase({ url: databases.authorizationServer });
   undo.push(() => database.close());
   const store = createSigningKeyStore(database, createEnvelope(MASTER_KEY));
   const [newest] = await store.list({ limit: 1 });
-  const publishes = async (port: number) => {
-    const { text } = await sendRaw(new URL(`http://localhost:${port}/jwks`), {
+  const publishes = async (origin: string) => {
+    const { text } = await sendRaw(new URL('/jwks', origin), {
       headers: { host: new URL(issuer).host },
     });
     return text.includes(String(newest?.kid));
   };
-  for (const port of ports) await pollUntil(() => publishes(port), { what: 'the newest key' });
+  for (const origin of origins) await pollUntil(() => publishes(origin), { what: 'the newest key' });
   await store.retire({ kid: String(newest?.kid), now: new Date() });
   const retiredAt = performance.now();
-  for (const port of ports) await pollUntil(async () => !(await publishes(port)), { what: 'the end of a key' });
+  for (const origin of origins) await pollUntil(async () => !(await publishes(origin)), { what: 'the end of a key' });
   process.stdout.write(
-    `a retired key was gone from ${ports.length} after ${Math.round(performance.now() - retiredAt)} ms\n`,
+    `a retired key was gone from ${origins.length} after ${Math.round(performance.now() - retiredAt)} ms\n`,
   );
 }
 
@@ -167,8 +169,8 @@ test('SP-13: no request fails over hours of rotations, with guards as they come'
   const second = await startInProcess({ databaseUrl: database.url, issuer: first.issuer, configuration });
   undo.push(() => second.close());
   const target = await targetOf(first);
-  const ports = [first.port, second.port];
-  const deployment = { target, ports, guards: ports.map((port) => guardBehind(port, target)) };
+  const origins = [originOf(first), originOf(second)];
+  const deployment = { target, origins, guards: origins.map((origin) => guardBehind(origin, target)) };
   const tally = newTally();
   const goesOn = () => tally.failures.length === 0 && tally.kids.size <= ROTATIONS;
   const apps = Promise.all(

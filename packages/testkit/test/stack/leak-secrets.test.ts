@@ -52,7 +52,8 @@ function keep<Value extends string>(what: string, value: Value): Value {
 function noted(person: HttpPerson, step: Step): Step {
   for (const { name, value } of person.cookies.entries()) {
     // The id of an interaction stands in its page's address; what proves the browser is the signature beside it.
-    if (value.length >= 16 && !/-(interaction|resume)$/.test(name)) keep(`cookie ${name}`, value);
+    if (value.length >= 16 && !/-(interaction|resume)$/.test(name))
+      keep(`cookie ${name.replace(/^__Host-/, '')}`, value);
   }
   for (const form of step.kind === 'page' ? step.forms : []) {
     const token = new Map(form.defaults).get('form_token');

@@ -45,12 +45,14 @@ afterEach(async () => {
   await stack?.stop();
 });
 
+/** Says which keys the next starts get, and gives the environment of one. */
 function configure(keys: { current: Buffer; previous?: Buffer }): Record<string, string> {
-  const env = stack.env.authorizationServer;
-  env.PORTCULLIS_MASTER_KEY = text(keys.current);
-  delete env.PORTCULLIS_MASTER_KEY_PREVIOUS;
-  if (keys.previous) env.PORTCULLIS_MASTER_KEY_PREVIOUS = text(keys.previous);
-  return env;
+  for (const env of stack.environments.authorizationServers) {
+    env.PORTCULLIS_MASTER_KEY = text(keys.current);
+    delete env.PORTCULLIS_MASTER_KEY_PREVIOUS;
+    if (keys.previous) env.PORTCULLIS_MASTER_KEY_PREVIOUS = text(keys.previous);
+  }
+  return stack.env.authorizationServer;
 }
 
 const dumped = async () => dumpText(await dumpDatabase(stack.databases.authorizationServer));

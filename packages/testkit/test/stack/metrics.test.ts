@@ -27,6 +27,7 @@ beforeAll(async () => {
   metricsPort = await findFreePort();
   mcpMetricsPort = await findFreePort();
   stack = await startStack({
+    oneOfEach: true,
     authorizationServer: { PORTCULLIS_METRICS_PORT: String(metricsPort), ...OWNER_ENV },
     mcpServer: { PORTCULLIS_MCP_METRICS_PORT: String(mcpMetricsPort) },
   });
@@ -55,7 +56,7 @@ test('the MCP server says how fresh its feed is, on a listener of its own and on
   expect(await countedAtMcp()).toMatch(/^portcullis_guard_revocation_feed 1$/m);
   expect(await countedAtMcp()).toMatch(/^portcullis_guard_revocation_age_seconds \d/m);
   expect(await countedAtMcp()).toMatch(/^portcullis_guard_revoked_grants 0$/m);
-  expect((await sendRaw(`http://localhost:${new URL(stack.mcpUrl).port}/metrics`)).status).toBe(404);
+  expect((await sendRaw(`${new URL(stack.mcpUrl).origin}/metrics`)).status).toBe(404);
 });
 
 test('a target that is no URL is not found, and ends neither server (SP-38)', async () => {

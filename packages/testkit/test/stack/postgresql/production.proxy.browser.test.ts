@@ -117,6 +117,13 @@ describe('behind the proxy', () => {
     expect(took.toSorted((a, b) => a - b)[Math.floor(took.length / 2)]).toBeLessThan(1000);
   });
 
+  test('no answer says what is in front', async () => {
+    for (const url of [`${stack.issuer}/.well-known/oauth-authorization-server`, stack.mcpUrl]) {
+      const { headers } = await sendRaw(url);
+      expect([url, headers.server, headers.via]).toEqual([url, undefined, undefined]);
+    }
+  });
+
   test('SP-39: an address is what the proxy saw, never what a client wrote', async () => {
     const metadata = { client_name: 'From elsewhere' };
     const headers = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9', 'client-cert': ':AAAA:' };
@@ -208,12 +215,28 @@ describe('an upgrade', () => {
 });
 
 describe('while no server is there', () => {
-  test('the proxy says so, and writes no address and no header into its log', async () => {
+  test('clients and people are asked to come back, as a server asks while its database is away', async () => {
     await stack.stopServers();
-    const { status } = await sendRaw(`${stack.issuer}/setup?token=very-secret`, { headers: bearer('very-secret') });
-    expect([502, 503]).toContain(status);
+    const [client, page] = await Promise.all([
+      sendJson(target.server.token_endpoint, { body: new URLSearchParams({ grant_type: 'refresh_token' }) }),
+      sendRaw(`${stack.issuer}/account`, { headers: { accept: 'text/html' } }),
+    ]);
+    for (const { status, headers } of [client, page])
+      expect([status, headers['retry-after'], headers['cache-control']]).toEqual([503, '5', 'no-store']);
+    expect(client.json?.error).toBe('temporarily_unavailable');
+    expect([page.headers['content-type'], page.text]).toEqual([
+      'text/plain; charset=utf-8',
+      expect.stringContaining('Try again in a few seconds.'),
+    ]);
+  });
+
+  test('the proxy says so, and writes no address and no header into its log', async () => {
+    const { status, headers } = await sendRaw(`${stack.issuer}/setup?token=very-secret`, {
+      headers: bearer('very-secret'),
+    });
+    expect([status, headers['retry-after'], headers.server]).toEqual([503, '5', undefined]);
     const logs = stack.proxyLogs();
-    expect(logs).toMatch(/"level":"error".*"status":50[23]/);
+    expect(logs).toMatch(/"logger":"http\.log\.error.*"status":503/);
     expect(logs).not.toContain('very-secret');
   });
 });

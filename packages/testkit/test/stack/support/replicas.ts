@@ -1,7 +1,8 @@
+import { Agent } from 'node:https';
 import { type Database, openDatabase } from '@portcullis/persistence';
 import { createTestDatabase } from '@portcullis/test-database';
 import type { HttpPerson, JsonAnswer } from '../../../src/index.ts';
-import { createHttpPerson, requestToken, startStack } from '../../../src/index.ts';
+import { createHttpPerson, requestToken, sendRaw, startStack } from '../../../src/index.ts';
 import { registerClient, type Target, type TestClient, targetOf } from './authorization.ts';
 import { startInProcess } from './in-process.ts';
 import { OWNER_ENV } from './owner.ts';
@@ -21,9 +22,9 @@ export type Replicas = {
 
 /** Starts one server as a process of its own. */
 export async function startOne(env: Record<string, string> = {}): Promise<Replicas> {
-  const stack = await startStack({ authorizationServer: { ...OWNER_ENV, ...env } });
-  const ports = [Number(new URL(stack.issuer).port)];
-  return contest({ ...stack, ports, databaseUrl: stack.databases.authorizationServer, stop: () => stack.stop() });
+  const stack = await startStack({ oneOfEach: true, authorizationServer: { ...OWNER_ENV, ...env } });
+  const origins = [new URL(stack.issuer).origin];
+  return contest({ ...stack, origins, databaseUrl: stack.databases.authorizationServer, stop: () => stack.stop() });
 }
 
 /**
@@ -36,11 +37,16 @@ export async function startTwo(env: Record<string, string> = {}): Promise<Replic
     const stack = await startStack({
       authorizationServer: { ...OWNER_ENV, PORTCULLIS_MASTER_KEY: masterKey, ...env },
     });
+    const databaseUrl = stack.databases.authorizationServer;
+    const origin = new URL(stack.issuer).origin;
+    // A proxy in front has two behind it.
+    const { length } = stack.environments.authorizationServers;
+    if (length > 1) return contest({ ...stack, origins: [origin], databaseUrl, stop: () => stack.stop() });
     const second = await startReplica(stack);
     return contest({
       ...stack,
-      ports: [Number(new URL(stack.issuer).port), second.port],
-      databaseUrl: stack.databases.authorizationServer,
+      origins: [origin, originOf(second)],
+      databaseUrl,
       stop: async () => {
         await second.stop();
         await stack.stop();
@@ -52,7 +58,7 @@ export async function startTwo(env: Record<string, string> = {}): Promise<Replic
   const second = await startInProcess({ databaseUrl, env, issuer: first.issuer });
   return contest({
     ...first,
-    ports: [first.port, second.port],
+    origins: [originOf(first), originOf(second)],
     databaseUrl,
     stop: async () => {
       await second.close();
@@ -62,29 +68,47 @@ export async function startTwo(env: Record<string, string> = {}): Promise<Replic
   });
 }
 
+const originOf = ({ port }: { port: number }) => `http://localhost:${port}`;
+
 async function contest(o: {
   issuer: string;
   mcpUrl: string;
-  ports: readonly number[];
+  /** Where the servers, or what is in front of them, may be asked. */
+  origins: readonly string[];
   databaseUrl: string;
   stop(): Promise<void>;
 }): Promise<Replicas> {
   const target = await targetOf(o);
   const { host } = new URL(o.issuer);
-  const endpoints = o.ports.map((port) => ({ ...target.server, token_endpoint: `http://localhost:${port}/token` }));
+  const endpoints = o.origins.map((origin) => ({ ...target.server, token_endpoint: `${origin}/token` }));
   const database = await openDatabase({ url: o.databaseUrl });
+  const connections = new Map<number, Agent>();
+  /** What keeps one connection open. Handshakes take their turns, and requests behind them would not be at once. */
+  const connected = async (index: number) => {
+    const agent = connections.get(index) ?? new Agent({ keepAlive: true, maxSockets: 1 });
+    connections.set(index, agent);
+    await sendRaw(`${o.issuer}/healthz`, { agent });
+    return agent;
+  };
+  const isByTls = o.issuer.startsWith('https:');
   return {
     target,
     client: await registerClient(target),
     person: createHttpPerson(),
     database,
-    atOnce: (count, params) =>
-      Promise.all(
-        Array.from({ length: count }, (_, index) =>
-          requestToken(endpoints[index % endpoints.length] ?? target.server, params(index), { headers: { host } }),
-        ),
-      ),
+    async atOnce(count, params) {
+      const indices = [...Array(count).keys()];
+      const agents = isByTls ? await Promise.all(indices.map(connected)) : [];
+      return Promise.all(
+        indices.map((index) => {
+          const agent = agents[index];
+          const raw = { headers: { host }, ...(agent && { agent }) };
+          return requestToken(endpoints[index % endpoints.length] ?? target.server, params(index), raw);
+        }),
+      );
+    },
     async stop() {
+      for (const agent of connections.values()) agent.destroy();
       await database.close();
       await o.stop();
     },

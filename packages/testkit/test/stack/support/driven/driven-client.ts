@@ -31,6 +31,6 @@ export function readWhoami(structured: unknown): Whoami {
 
 /** The first authorization URL in what a program wrote, once its line is complete. */
 export function printedAuthorizationUrl(output: string): URL | undefined {
-  const [, url] = /^(http:\/\/\S+\/authorize\?\S+)\r?\n/m.exec(output) ?? [];
+  const [, url] = /^(https?:\/\/\S+\/authorize\?\S+)\r?\n/m.exec(output) ?? [];
   return url === undefined ? undefined : new URL(url);
 }

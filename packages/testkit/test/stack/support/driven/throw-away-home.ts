@@ -15,8 +15,8 @@ export type ThrowAwayHome = {
 /** What programs start to show a page; the person of the test plays the browser. */
 const OPENERS = ['browser', 'open', 'xdg-open'];
 
-/** Makes an empty one. */
-export async function makeThrowAwayHome(): Promise<ThrowAwayHome> {
+/** Makes an empty one; `trust` is what programs need to trust the proxy in front. */
+export async function makeThrowAwayHome(trust: Readonly<Record<string, string>> = {}): Promise<ThrowAwayHome> {
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-home-'));
   const bin = join(folder, 'bin');
   const log = join(folder, 'reached-out.log');
@@ -33,6 +33,7 @@ export async function makeThrowAwayHome(): Promise<ThrowAwayHome> {
       NO_COLOR: '1',
       NODE_OPTIONS: `--import ${new URL('loopback-only.mjs', import.meta.url).href}`,
       REACHED_OUT_LOG: log,
+      ...trust,
     },
     reachedOut: async () => (await readFile(log, 'utf8')).split('\n').filter(Boolean),
     remove: () => rm(folder, { recursive: true, force: true }),
