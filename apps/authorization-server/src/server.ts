@@ -14,6 +14,7 @@ import {
   createGrantStore,
   createLinkedIdentityStore,
   createOneTimeLinkStore,
+  createPresentedRows,
   createRedemptionStore,
   createRegistrationTokenStore,
   createRemoteDocumentStore,
@@ -227,6 +228,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     isUnavailable: isAway,
     clientAuthenticationLimit,
     readAuthentication: createAuthenticationRows(database),
+    readPresented: createPresentedRows(database),
     accessTokens: {
       introspect: createIntrospection({ tokens, standing, personalAccessTokens, clock }),
       revokeAccessToken: createTokenRevocation({ tokens, database, clock }),

@@ -84,7 +84,7 @@ export {
   type PersonalAccessTokenPosition,
   type PersonalAccessTokenStore,
 } from './personal-access-token-store.ts';
-export { type PresentedRows, type RowsAhead, readCodeRows, readRefreshRows } from './presented-rows.ts';
+export { createPresentedRows, type PresentedRows, type ReadPresented, type RowsAhead } from './presented-rows.ts';
 export {
   type CodeRedemption,
   createRedemptionStore,

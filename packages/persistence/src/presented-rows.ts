@@ -7,7 +7,8 @@ import {
   type RefreshToken,
 } from './generated/postgresql/client.ts';
 import type { InteractionRows, SessionRows } from './session-rows.ts';
-import { reading, type Statement } from './statements/statement.ts';
+import { reading } from './statements/statement.ts';
+import { together } from './statements/together.ts';
 import { hashToken } from './token-hash.ts';
 import { type User, userOf } from './user-store.ts';
 
@@ -33,42 +34,55 @@ export type RowsAhead = {
   keep(rows: Pick<InteractionRows, 'client' | 'session'>): void;
 };
 
+/** Reads at once what the steps of a token request ask for one after another; undefined when there is no such token or code. */
+export type ReadPresented = Record<'refreshToken' | 'code', (value: string) => Promise<PresentedRows | undefined>>;
+
 const TABLES = {
-  RefreshToken: Prisma.RefreshTokenScalarFieldEnum,
-  AuthorizationCode: Prisma.AuthorizationCodeScalarFieldEnum,
-  Grant: Prisma.GrantScalarFieldEnum,
-  Client: Prisma.ClientScalarFieldEnum,
-  User: Prisma.UserScalarFieldEnum,
+  RefreshToken: partOf<RefreshToken>('RefreshToken', Prisma.RefreshTokenScalarFieldEnum),
+  AuthorizationCode: partOf<AuthorizationCode>('AuthorizationCode', Prisma.AuthorizationCodeScalarFieldEnum),
+  Grant: partOf<Grant>('Grant', Prisma.GrantScalarFieldEnum),
+  Client: partOf<Client>('Client', Prisma.ClientScalarFieldEnum),
+  User: partOf<Omit<User, 'roles'>>('User', Prisma.UserScalarFieldEnum),
 };
-type Table = keyof typeof TABLES;
 
-const REFRESH = presented('refresh.find', 'RefreshToken');
-const CODE = presented('code.find', 'AuthorizationCode');
-
-/** Reads at once what the steps of a refresh ask for one after another; undefined when there is no such token. */
-export async function readRefreshRows({ statements }: Database, value: string): Promise<PresentedRows | undefined> {
-  return rowsOf(await statements.run<JoinedRow>(REFRESH, hashToken(value)));
+/** On PostgreSQL those that are presented at the same time share the trip. */
+export function createPresentedRows(database: Database): ReadPresented {
+  return {
+    refreshToken: reader(database, presented('refresh.find', 'RefreshToken')),
+    code: reader(database, presented('code.find', 'AuthorizationCode')),
+  };
 }
 
-/** The same for the redemption of a code. */
-export async function readCodeRows({ statements }: Database, value: string): Promise<PresentedRows | undefined> {
-  return rowsOf(await statements.run<JoinedRow>(CODE, hashToken(value)));
+function reader({ kind, statements }: Database, { find, key }: ReturnType<typeof presented>): ReadPresented['code'] {
+  const all = async (ids: readonly string[]) => {
+    const rows = await statements.run<JoinedRow>(find, ids.join(' '));
+    return ids.map((id) => rowsOf(rows.filter((row) => row[key] === id)));
+  };
+  const alone = async (id: string) => rowsOf(await statements.run<JoinedRow>(find, id));
+  const read = kind === 'sqlite' ? alone : together({ all, alone });
+  return (value) => read(hashToken(value));
 }
 
-/** `$1`: the hash of what was presented. One row for each role of its user. */
-function presented(name: string, table: 'RefreshToken' | 'AuthorizationCode'): Statement {
-  const columns = ([table, 'Grant', 'Client', 'User'] as const).flatMap((each) =>
-    Object.keys(TABLES[each]).map((column) => `"${each}"."${column}" AS "${each}.${column}"`),
-  );
-  return reading(
-    name,
-    `SELECT ${columns.join(', ')}, "UserRole"."role" AS "role" FROM "${table}"
-     LEFT JOIN "Grant" ON "Grant"."id" = "${table}"."grantId"
-     LEFT JOIN "Client" ON "Client"."id" = "${table}"."clientId"
-     LEFT JOIN "User" ON "User"."id" = "${table}"."userId"
-     LEFT JOIN "UserRole" ON "UserRole"."userId" = "User"."id"
-     WHERE "${table}"."id" = $1 ORDER BY "UserRole"."role"`,
-  );
+/**
+ * `find` gives a row for each role of a user. `$1`: the hash of what was presented; on PostgreSQL several with blanks between, which
+ * no hash has.
+ */
+function presented(name: string, table: 'RefreshToken' | 'AuthorizationCode') {
+  const tables = [table, 'Grant', 'Client', 'User'] as const;
+  const find = (condition: string) =>
+    reading(
+      name,
+      `SELECT ${tables.map((each) => TABLES[each].columns).join(', ')}, "UserRole"."role" AS "role" FROM "${table}"
+       LEFT JOIN "Grant" ON "Grant"."id" = "${table}"."grantId"
+       LEFT JOIN "Client" ON "Client"."id" = "${table}"."clientId"
+       LEFT JOIN "User" ON "User"."id" = "${table}"."userId"
+       LEFT JOIN "UserRole" ON "UserRole"."userId" = "User"."id"
+       WHERE "${table}"."id" ${condition} ORDER BY "UserRole"."role"`,
+    );
+  return {
+    find: { ...find(`= ANY(string_to_array($1::text, ' '))`), sqlite: find('= $1').sqlite },
+    key: `${table}.id`,
+  };
 }
 
 type JoinedRow = Record<string, unknown>;
@@ -76,19 +90,26 @@ type JoinedRow = Record<string, unknown>;
 function rowsOf(rows: readonly JoinedRow[]): PresentedRows | undefined {
   const [first] = rows;
   if (!first) return undefined;
-  const user = part<Omit<User, 'roles'>>(first, 'User');
+  const user = TABLES.User.of(first);
   return {
-    refreshToken: part<RefreshToken>(first, 'RefreshToken'),
-    code: part<AuthorizationCode>(first, 'AuthorizationCode'),
-    grant: part<Grant>(first, 'Grant'),
-    client: part<Client>(first, 'Client'),
+    refreshToken: TABLES.RefreshToken.of(first),
+    code: TABLES.AuthorizationCode.of(first),
+    grant: TABLES.Grant.of(first),
+    client: TABLES.Client.of(first),
     user: user && userOf(rows.map(({ role }) => ({ ...user, role: typeof role === 'string' ? role : null }))),
   };
 }
 
-function part<Row extends { id: string }>(row: JoinedRow, table: Table): Row | undefined {
-  if (typeof row[`${table}.id`] !== 'string') return undefined;
-  return Object.fromEntries(
-    Object.keys(TABLES[table]).map((name) => [name, row[`${table}.${name}`]]),
-  ) as unknown as Row;
+/** A table's part of a joined row: its select list, and what makes its own row of it, undefined where nothing was joined. */
+function partOf<Row extends { id: string }>(table: string, names: Record<keyof Row & string, string>) {
+  const columns = Object.values<string>(names).map((name) => ({ name, joined: `${table}.${name}` }));
+  return {
+    columns: columns.map(({ name, joined }) => `"${table}"."${name}" AS "${joined}"`).join(', '),
+    of: (joinedRow: JoinedRow): Row | undefined => {
+      if (typeof joinedRow[`${table}.id`] !== 'string') return undefined;
+      const row: Record<string, unknown> = {};
+      for (const { name, joined } of columns) row[name] = joinedRow[joined];
+      return row as Row;
+    },
+  };
 }

@@ -10,11 +10,11 @@ import { MARK_PARALLEL_USES } from './statements/codes-and-grants.ts';
 import type { RefreshTokenRow } from './statements/inserts.ts';
 import {
   AUTHORIZATION_CODE,
-  type Consumption,
   REFRESH_TOKEN,
   type RedemptionOutcome,
   type RedemptionRows,
-  writeRedemption,
+  redemptionWriter,
+  type WriteRedemption,
 } from './statements/redemption.ts';
 import { hashToken } from './token-hash.ts';
 import { inOneWrite } from './transaction.ts';
@@ -111,9 +111,11 @@ export type RedemptionStore = {
  */
 export function createRedemptionStore(database: Database): RedemptionStore {
   const { prisma } = database;
+  const writeCode = redemptionWriter(database, AUTHORIZATION_CODE);
+  const writeRefreshToken = redemptionWriter(database, REFRESH_TOKEN);
   return {
-    redeemCode: ({ value, issued, now, ...common }) =>
-      redeem(database, { ...common, now }, { value, issued, consumption: { of: AUTHORIZATION_CODE, values: [] } }),
+    redeemCode: ({ value, issued, ...common }) =>
+      redeem(database, common, { value, issued, noted: {}, write: writeCode }),
     noteCodeAnswered: async ({ code, parallelUntil }) => {
       await database.statements.run(MARK_PARALLEL_USES, hashToken(code), parallelUntil);
     },
@@ -121,16 +123,15 @@ export function createRedemptionStore(database: Database): RedemptionStore {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });
       return row?.consumedAt ? { parallelUntil: row.parallelUntil ?? undefined } : undefined;
     },
-    rotate: ({ value, successor, fingerprint, answer, forgetAt, now, ...common }) => {
-      const values = [
-        forgetAt ?? null,
-        hashToken(successor.value),
-        fingerprint,
-        answer ? sealAnswer(answer.text, { value, id: hashToken(value) }) : null,
-        answer?.expiresAt ?? null,
-      ];
-      const consumption = { of: REFRESH_TOKEN, values };
-      return redeem(database, { ...common, now }, { value, issued: successor, consumption });
+    rotate: ({ value, successor, fingerprint, answer, forgetAt, ...common }) => {
+      const noted = {
+        expiresAt: forgetAt ?? null,
+        successorId: hashToken(successor.value),
+        requestFingerprint: fingerprint,
+        sealedAnswer: answer ? sealAnswer(answer.text, { value, id: hashToken(value) }) : null,
+        answerExpiresAt: answer?.expiresAt ?? null,
+      };
+      return redeem(database, common, { value, issued: successor, noted, write: writeRefreshToken });
     },
     findRotated: async (value) => {
       const id = hashToken(value);
@@ -179,24 +180,28 @@ export function createRedemptionStore(database: Database): RedemptionStore {
   };
 }
 
-type Presented = { value: string; consumption: Consumption; issued: IssuedRefreshToken | undefined };
+type Presented = Pick<RedemptionRows, 'noted'> & {
+  value: string;
+  issued: IssuedRefreshToken | undefined;
+  write: WriteRedemption;
+};
 
 async function redeem(
   database: Database,
   { grantId, tokensEndedUntil, event, now }: Pick<Redemption, 'grantId' | 'tokensEndedUntil' | 'event' | 'now'>,
-  { value, consumption, issued }: Presented,
+  { value, noted, issued, write }: Presented,
 ): Promise<RedemptionResult> {
   const rows: RedemptionRows = {
     grantId,
     tokensEndedUntil: tokensEndedUntil ?? null,
     useDueSince: useDueSince(now),
     id: hashToken(value),
-    consumption,
+    noted,
     issued: issued && refreshTokenRow(issued, now),
     event: toRow(nextEventId(event.time), event),
     now,
   };
-  const { grant, consumed } = await inOneWrite(database, () => writeRedemption(database, rows));
+  const { grant, consumed } = await inOneWrite(database, () => write(rows));
   if (consumed) {
     database.noteRecorded(event);
     return { ok: true };

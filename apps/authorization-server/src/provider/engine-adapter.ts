@@ -1,4 +1,4 @@
-import type { ClientStore, Database, ReadAuthentication } from '@portcullis/persistence';
+import type { ClientStore, Database, ReadAuthentication, ReadPresented } from '@portcullis/persistence';
 import { type Adapter, type AdapterFactory, type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
@@ -30,6 +30,7 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
     catalogue: ResourceCatalogue;
     clientAuthenticationLimit: FailureLimit;
     readAuthentication: ReadAuthentication;
+    readPresented: ReadPresented;
     /** Clients that name themselves by a URL; undefined when there are none. */
     documents?: ClientDocuments | undefined;
     documentFetchLimit: FailureLimit;
@@ -46,13 +47,13 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
  * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { database, store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
-  const { remoteKeys, clientCertificates, clock, readAuthentication } = options;
+  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { remoteKeys, clientCertificates, clock, readAuthentication, readPresented } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   const clientAdapter = store('Client');
   const registeredClient = async (clientId: string) => {
     const ctx = tokenRequest();
-    if (ctx) await readAhead(ctx, database);
+    if (ctx) await readAhead(ctx, readPresented);
     const authenticating = authenticatingRequest();
     if (authenticating)
       await readAuthenticatingClient(authenticating, {

@@ -7,6 +7,7 @@ import {
   type GrantStore,
   machineGrantId,
   type ReadAuthentication,
+  type ReadPresented,
   type RedemptionStore,
   type SignInStore,
   type UpstreamConnectionStore,
@@ -92,6 +93,7 @@ export type EngineOptions = {
   refusals: TokenRefusals;
   clientAuthenticationLimit: FailureLimit;
   readAuthentication: ReadAuthentication;
+  readPresented: ReadPresented;
   /** What is answered about access tokens at the endpoints for introspection and revocation. */
   accessTokens: StructuredTokenAnswers;
   connections: UpstreamConnectionStore;

@@ -1,17 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
-import {
-  type Authentication,
-  type AuthenticationRows,
-  type ClientMemory,
-  type Database,
-  type PresentedRows,
-  type ReadAuthentication,
-  type RowsAhead,
-  readCodeRows,
-  readRefreshRows,
-  type SessionRows,
-  type User,
+import type {
+  Authentication,
+  AuthenticationRows,
+  ClientMemory,
+  PresentedRows,
+  ReadAuthentication,
+  ReadPresented,
+  RowsAhead,
+  SessionRows,
+  User,
 } from '@portcullis/persistence';
 import { type KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 
@@ -69,9 +67,9 @@ export function asRequest<T>(
  * or a user ends tokens of its grants in the same transaction: what comes after that moment is found when the redemption
  * is written down.
  */
-export async function readAhead({ req, oidc }: KoaContextWithOIDC, database: Database): Promise<void> {
+export async function readAhead({ req, oidc }: KoaContextWithOIDC, read: ReadPresented): Promise<void> {
   if (ahead.has(req)) return;
-  const rows = await presentedRows(oidc.params ?? {}, database);
+  const rows = await presentedRows(oidc.params ?? {}, read);
   if (!rows) return;
   ahead.set(req, rows);
   if (rows.client) clientMemory()?.set(rows.client.id, Promise.resolve(rows.client));
@@ -79,10 +77,10 @@ export async function readAhead({ req, oidc }: KoaContextWithOIDC, database: Dat
 
 async function presentedRows(
   { grant_type: grantType, refresh_token: refreshToken, code }: Record<string, unknown>,
-  database: Database,
+  read: ReadPresented,
 ): Promise<PresentedRows | undefined> {
-  if (grantType === 'refresh_token' && typeof refreshToken === 'string') return readRefreshRows(database, refreshToken);
-  if (grantType === 'authorization_code' && typeof code === 'string') return readCodeRows(database, code);
+  if (grantType === 'refresh_token' && typeof refreshToken === 'string') return read.refreshToken(refreshToken);
+  if (grantType === 'authorization_code' && typeof code === 'string') return read.code(code);
   return undefined;
 }
 

@@ -40,7 +40,9 @@ export function jsonOrNull(value: unknown): string | null {
 
 /** A payload without the keys that have no value: the engine distinguishes those from absent ones. */
 export function present(payload: AdapterPayload): AdapterPayload {
-  return Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined && value !== null));
+  const kept: AdapterPayload = {};
+  for (const [name, value] of Object.entries(payload)) if (value !== undefined && value !== null) kept[name] = value;
+  return kept;
 }
 
 /** The text of a claim that every payload of this model has. @throws {TypeError} when it is missing */

@@ -1,20 +1,19 @@
 import type { Database } from '../database.ts';
 import type { Grant } from '../generated/postgresql/client.ts';
 import {
-  AUDIT_VALUES,
+  AUDIT_EVENT_PART,
   type AuditEventRow,
   auditEventValues,
+  type Column,
   INSERT_AUDIT_EVENT,
   INSERT_REFRESH_TOKEN,
-  insertAuditEvent,
-  insertRefreshToken,
+  REFRESH_TOKEN_PART,
   type RefreshTokenRow,
   refreshTokenValues,
+  typed,
 } from './inserts.ts';
-import { reading, type Statement, type StatementValue, writing } from './statement.ts';
-
-/** What a redemption changes about the code or refresh token that was presented. */
-export type Consumption = { of: Consumable; values: StatementValue[] };
+import { reading, type StatementValue, writing } from './statement.ts';
+import { together } from './together.ts';
 
 /** One redemption, as rows and values. */
 export type RedemptionRows = {
@@ -25,7 +24,8 @@ export type RedemptionRows = {
   useDueSince: Date;
   /** The hash of what was presented. */
   id: string;
-  consumption: Consumption;
+  /** What is noted about it, by the {@link Consumable}'s columns. */
+  noted: Readonly<Record<string, StatementValue>>;
   /** Stored only if what was presented is consumed. */
   issued: RefreshTokenRow | undefined;
   event: AuditEventRow;
@@ -35,63 +35,99 @@ export type RedemptionRows = {
 /** What a grant was like when the redemption came to it, and whether anything was written. */
 export type RedemptionOutcome = { grant: HeldGrant | undefined; consumed: boolean };
 
-type HeldGrant = Pick<Grant, 'expiresAt' | 'tokensEndedUntil'>;
-
-/** A table of things that are redeemed once, and the statements for it. */
-type Consumable = ReturnType<typeof consumable>;
-
-/** `$6` to `$10`: when it may be cleaned away, its successor, the request, its answer, and until when that is kept. */
-export const REFRESH_TOKEN = consumable('RefreshToken', {
-  set: [
-    '"expiresAt" = COALESCE($6::timestamp(3), "t"."expiresAt")',
-    '"successorId" = $7::text',
-    '"requestFingerprint" = $8::text',
-    '"sealedAnswer" = $9::text',
-    '"answerExpiresAt" = $10::timestamp(3)',
-  ],
-  values: 5,
-});
-
-/** Nothing but that it was redeemed. */
-export const AUTHORIZATION_CODE = consumable('AuthorizationCode', { set: [], values: 0 });
-
 /**
  * Consumes what was presented, stores what is issued for it, notes the use of the grant and records the event: all of it,
  * or nothing where the grant is not as it was read or somebody else was first. The grant is kept from ending meanwhile:
  * whoever revokes it either came before, or waits, and finds what was issued.
  */
-export function writeRedemption(database: Database, rows: RedemptionRows): Promise<RedemptionOutcome> {
-  return database.kind === 'postgresql' ? writeOnPostgresql(database, rows) : writeOnSqlite(database, rows);
+export type WriteRedemption = (rows: RedemptionRows) => Promise<RedemptionOutcome>;
+
+type HeldGrant = Pick<Grant, 'expiresAt' | 'tokensEndedUntil'>;
+
+/** A table of things that are redeemed once, and the statements for it. */
+type Consumable = ReturnType<typeof consumable>;
+
+/** The values of {@link RedemptionRows} that are no rows of a table. */
+const ASKED: readonly Column[] = [
+  ['id'],
+  ['grantId'],
+  ['now', 'timestamp(3)'],
+  ['tokensEndedUntil', 'timestamp(3)'],
+  ['useDueSince', 'timestamp(3)'],
+];
+
+/** Null for `expiresAt` leaves that as it is. */
+export const REFRESH_TOKEN = consumable('RefreshToken', [
+  ['expiresAt', 'timestamp(3)'],
+  ['successorId'],
+  ['requestFingerprint'],
+  ['sealedAnswer'],
+  ['answerExpiresAt', 'timestamp(3)'],
+]);
+
+/** Nothing but that it was redeemed. */
+export const AUTHORIZATION_CODE = consumable('AuthorizationCode', []);
+
+/**
+ * Makes what writes redemptions; on PostgreSQL those of the same moment share a statement, as they share a commit on SQLite.
+ * None holds two of what is presented twice: those race for it, each by itself.
+ */
+export function redemptionWriter(database: Database, of: Consumable): WriteRedemption {
+  if (database.kind === 'sqlite') return (rows) => writeOnSqlite(database, of, rows);
+  const outcomesOf = async (redemptions: readonly RedemptionRows[]) => {
+    const outcomes = await writeOnPostgresql(database, of, redemptions);
+    return redemptions.map(({ id }) => outcomes.get(id) ?? NO_GRANT);
+  };
+  const alone = async (rows: RedemptionRows) => (await outcomesOf([rows]))[0] ?? NO_GRANT;
+  const withOthers = together({ all: outcomesOf, alone });
+  const underWay = new Set<string>();
+  return async (rows) => {
+    if (underWay.has(rows.id)) return alone(rows);
+    underWay.add(rows.id);
+    try {
+      return await withOthers(rows);
+    } finally {
+      underWay.delete(rows.id);
+    }
+  };
 }
 
-async function writeOnPostgresql({ statements }: Database, rows: RedemptionRows): Promise<RedemptionOutcome> {
-  const { consumption, issued, event } = rows;
-  const [held] = await statements.run<HeldGrant & { consumed: boolean }>(
-    issued ? consumption.of.issuing : consumption.of.alone,
-    ...presentedValues(rows),
-    ...auditEventValues(event),
-    ...(issued ? refreshTokenValues(issued) : []),
+const NO_GRANT: RedemptionOutcome = { grant: undefined, consumed: false };
+
+/** By what was presented, each different; without those whose grant is gone. */
+async function writeOnPostgresql(
+  { statements }: Database,
+  { redeem }: Consumable,
+  redemptions: readonly RedemptionRows[],
+): Promise<Map<string, RedemptionOutcome>> {
+  const list = redemptions.map(({ noted, issued, event, ...asked }) => ({
+    ...asked,
+    ...noted,
+    ...AUDIT_EVENT_PART.of(event),
+    ...REFRESH_TOKEN_PART.of(issued),
+  }));
+  const rows = await statements.run<HeldGrant & { id: string; consumed: boolean }>(
+    redeem,
+    JSON.stringify(list),
+    redemptions.map(({ grantId }) => grantId).join(' '),
+    redemptions.map(({ id }) => id).join(' '),
   );
-  return { grant: held, consumed: held?.consumed ?? false };
+  return new Map(rows.map(({ id, consumed, ...grant }) => [id, { grant, consumed }]));
 }
 
-function writeOnSqlite({ statements }: Database, rows: RedemptionRows): Promise<RedemptionOutcome> {
-  const { grantId, tokensEndedUntil, useDueSince, consumption, issued, event, now } = rows;
+function writeOnSqlite({ statements }: Database, of: Consumable, rows: RedemptionRows): Promise<RedemptionOutcome> {
+  const { grantId, tokensEndedUntil, useDueSince, id, noted, issued, event, now } = rows;
   return statements.inOneCommit((run) => {
     const [grant] = run<HeldGrant>(HELD_GRANT, grantId);
     if (!grant || grant.expiresAt <= now || grant.tokensEndedUntil?.getTime() !== tokensEndedUntil?.getTime())
       return { grant, consumed: false };
-    if (run(consumption.of.update, ...presentedValues(rows)).length === 0) return { grant, consumed: false };
+    if (run(of.consume, id, now, ...of.notes.map((name) => noted[name] ?? null)).length === 0)
+      return { grant, consumed: false };
     if (issued) run(INSERT_REFRESH_TOKEN, ...refreshTokenValues(issued));
     run(NOTE_USE, grantId, now, useDueSince);
     run(INSERT_AUDIT_EVENT, ...auditEventValues(event));
     return { grant, consumed: true };
   });
-}
-
-function presentedValues(rows: RedemptionRows): StatementValue[] {
-  const { grantId, now, tokensEndedUntil, useDueSince, id, consumption } = rows;
-  return [grantId, now, tokensEndedUntil, useDueSince, id, ...consumption.values];
 }
 
 const HELD_GRANT = reading('redemption.grant', `SELECT "expiresAt", "tokensEndedUntil" FROM "Grant" WHERE "id" = $1`);
@@ -102,37 +138,53 @@ const NOTE_USE = writing(
 );
 
 /**
- * `$1` to `$5`: the grant, now, the grant's `tokensEndedUntil`, since when a use of it is due, and what was presented.
- *
- * On PostgreSQL one statement does everything. Its parts join each other, so that where a row was changed by somebody who
- * had it locked, they look at it as it is now: what a part that is asked beside the join would say then is not defined.
+ * @param notes the columns that a redemption sets beside when it was; null leaves `expiresAt` as it is
  */
-function consumable(table: string, { set, values }: { set: readonly string[]; values: number }) {
-  const assignments = ['"consumedAt" = $2::timestamp(3)', ...set].join(', ');
-  const audit = 6 + values;
-  const consumed = `
-    WITH "held" AS MATERIALIZED (
-      SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant" WHERE "id" = $1::text FOR UPDATE
-    ), "consumed" AS (
-      UPDATE "${table}" AS "t" SET ${assignments} FROM "held"
-      WHERE "t"."id" = $5::text AND "t"."consumedAt" IS NULL AND "held"."expiresAt" > $2::timestamp(3)
-        AND "held"."tokensEndedUntil" IS NOT DISTINCT FROM $3::timestamp(3)
-      RETURNING "held"."id" AS "grantId"
-    ), "used" AS (
-      UPDATE "Grant" AS "g" SET "lastUsedAt" = $2::timestamp(3) FROM "consumed"
-      WHERE "g"."id" = "consumed"."grantId" AND ("g"."lastUsedAt" IS NULL OR "g"."lastUsedAt" <= $4::timestamp(3))
-    ), "recorded" AS (${insertAuditEvent({ first: audit, from: 'consumed' })})`;
-  const outcome = `
-    SELECT "expiresAt", "tokensEndedUntil", EXISTS (SELECT 1 FROM "consumed") AS "consumed" FROM "held"`;
-  const issued = insertRefreshToken({ first: audit + AUDIT_VALUES, from: 'consumed' });
-  const name = `redemption.${table}`;
+function consumable(table: string, notes: readonly Column[]) {
+  const set = (value: (name: string, index: number) => string) =>
+    notes.map(([name], index) => {
+      const given = value(name, index);
+      return `, "${name}" = ${name === 'expiresAt' ? `COALESCE(${given}, "t"."expiresAt")` : given}`;
+    });
   return {
-    alone: writing(name, `${consumed}${outcome}`),
-    issuing: writing(`${name}.issuing`, `${consumed}, "issued" AS (${issued})${outcome}`),
-    /** SQLite's part: a row where something is consumed. `$1`, `$3` and `$4` are seen to before. */
-    update: writing(
-      `${name}.update`,
-      `UPDATE "${table}" AS "t" SET ${assignments} WHERE "t"."id" = $5 AND "t"."consumedAt" IS NULL RETURNING "id"`,
+    notes: notes.map(([name]) => name),
+    /**
+     * PostgreSQL only: one statement does everything. `$1`: a list of {@link RedemptionRows}, in JSON; `$2` and `$3`: their grants
+     * and what was presented, with blanks between, which let the tables be read by their keys however long the list is.
+     *
+     * Its parts join each other, so that where a row was changed by somebody who had it locked, they look at it as it is
+     * now: what a part that is asked beside the join would say then is not defined. Grants are locked in one order, so that two
+     * of these never lock each other out.
+     */
+    redeem: writing(
+      `redemption.${table}`,
+      `WITH "asked" AS MATERIALIZED (
+        SELECT * FROM json_to_recordset($1::json)
+          AS "row" (${typed([...ASKED, ...notes, ...AUDIT_EVENT_PART.columns, ...REFRESH_TOKEN_PART.columns])})
+      ), "held" AS MATERIALIZED (
+        SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant"
+        WHERE "id" = ANY(string_to_array($2::text, ' ')) ORDER BY "id" FOR UPDATE
+      ), "consumed" AS (
+        UPDATE "${table}" AS "t" SET "consumedAt" = "asked"."now"${set((name) => `"asked"."${name}"`).join('')}
+        FROM "asked" JOIN "held" ON "held"."id" = "asked"."grantId"
+        WHERE "t"."id" = ANY(string_to_array($3::text, ' ')) AND "t"."id" = "asked"."id" AND "t"."consumedAt" IS NULL
+          AND "held"."expiresAt" > "asked"."now"
+          AND "held"."tokensEndedUntil" IS NOT DISTINCT FROM "asked"."tokensEndedUntil"
+        RETURNING "asked".*
+      ), "used" AS (
+        UPDATE "Grant" AS "g" SET "lastUsedAt" = "consumed"."now" FROM "consumed"
+        WHERE "g"."id" = ANY(string_to_array($2::text, ' ')) AND "g"."id" = "consumed"."grantId"
+          AND ("g"."lastUsedAt" IS NULL OR "g"."lastUsedAt" <= "consumed"."useDueSince")
+      ), "recorded" AS (${AUDIT_EVENT_PART.insertFrom('"consumed"')}
+      ), "issued" AS (${REFRESH_TOKEN_PART.insertFrom('"consumed"')} WHERE "RefreshToken.id" IS NOT NULL)
+      SELECT "asked"."id", "held"."expiresAt", "held"."tokensEndedUntil", "consumed"."id" IS NOT NULL AS "consumed"
+      FROM "asked" JOIN "held" ON "held"."id" = "asked"."grantId" LEFT JOIN "consumed" ON "consumed"."id" = "asked"."id"`,
     ),
-  } satisfies Record<string, Statement>;
+    /** SQLite's part: a row where something is consumed. `$1`: what was presented, `$2`: now, and what is noted. */
+    consume: writing(
+      `redemption.${table}.consume`,
+      `UPDATE "${table}" AS "t" SET "consumedAt" = $2${set((_name, index) => `$${3 + index}`).join('')}
+       WHERE "t"."id" = $1 AND "t"."consumedAt" IS NULL RETURNING "id"`,
+    ),
+  };
 }
