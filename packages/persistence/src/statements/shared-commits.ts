@@ -1,11 +1,15 @@
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isBusy } from '../sqlite-connection.ts';
 import { createStatements, type SqliteValue } from '../sqlite-statements.ts';
+import { quietTurn } from './quiet-turn.ts';
 import type { RunNow, Statement, Statements, StatementValue } from './statement.ts';
 
 /** How long a statement waits for another connection's transaction to end. */
 const BUSY_TIMEOUT_MS = 10_000;
+
+/** How long a commit waits at most for those that are on their way. */
+const MOST_WAITED_MS = 10;
 
 /** Statements on a connection of their own. */
 export type SharedCommits = Statements & {
@@ -22,14 +26,17 @@ export function openSharedCommits(path: string): SharedCommits {
   const run = runOn(connection);
   const waiting: Unit[] = [];
   let committing: Promise<void> | undefined;
+  let lastCommitMs = 0;
 
   const commitWaiting = async () => {
     while (waiting.length > 0) {
-      // Whatever arrives by then comes along.
-      await nextTurn();
+      // Waiting for the disk once for all of them is worth as long as that takes.
+      await quietTurn(Math.min(lastCommitMs, MOST_WAITED_MS));
       try {
         await whenNotBusy(() => connection.exec('BEGIN IMMEDIATE'));
+        const begunAt = performance.now();
         commit(connection, run, waiting.splice(0));
+        lastCommitMs = performance.now() - begunAt;
       } catch (cause) {
         for (const { reject } of waiting.splice(0)) reject(cause);
       }
