@@ -116,6 +116,13 @@ const UNAVAILABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028
 /** PostgreSQL's error classes for the same: connection exception, insufficient resources, operator intervention. */
 const UNAVAILABLE_CLASSES = ['08', '53', '57'];
 
+/** read_only_sql_transaction: what was the primary server is a standby now, and another one takes writes. */
+const READ_ONLY = '25006';
+
+function saysUnavailable(sqlState: string): boolean {
+  return UNAVAILABLE_CLASSES.includes(sqlState.slice(0, 2)) || sqlState === READ_ONLY;
+}
+
 /**
  * Whether a request failed because the database is away for a while, and not because of what was asked of it: then the
  * same request may succeed a little later. An error that does not tell is judged by whether the database answers now.
@@ -124,11 +131,10 @@ export async function isUnavailable(database: Pick<Database, 'ready'>, cause: un
   if (cause instanceof Prisma.PrismaClientKnownRequestError) {
     if (UNAVAILABLE.has(cause.code)) return true;
     const state = sqlStateOf(cause);
-    if (state !== undefined) return UNAVAILABLE_CLASSES.includes(state.slice(0, 2));
+    if (state !== undefined) return saysUnavailable(state);
   }
   if (isSqliteError(cause)) return isBusy(cause);
-  if (cause instanceof pg.DatabaseError && cause.code !== undefined)
-    return UNAVAILABLE_CLASSES.includes(cause.code.slice(0, 2));
+  if (cause instanceof pg.DatabaseError && cause.code !== undefined) return saysUnavailable(cause.code);
   if (LOST_CONNECTION.has(errorCode(cause) ?? '') || isTerminated(cause)) return true;
   return database.ready().then(
     () => false,

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { AuditEvent } from '@portcullis/platform';
 import { createAuditLog } from '../../src/audit-log.ts';
-import { isUnavailable } from '../../src/database.ts';
+import { countOne } from '../../src/counters.ts';
+import { type Database, isUnavailable, openDatabase } from '../../src/database.ts';
 import { inTransaction } from '../../src/transaction.ts';
 import { openTestDatabase } from '../support/open-test-database.ts';
 
@@ -40,5 +41,19 @@ test.each([
 ])('%s makes the database unavailable: %s', async (_what, cause, expected) => {
   const { db, drop } = await openTestDatabase();
   expect(await isUnavailable(db, cause)).toBe(expected);
+  await drop();
+});
+
+test.each([
+  ['a statement of ours', (db: Database) => countOne(db, { key: 'k', windowSeconds: 60, now: new Date() })],
+  ['Prisma’s client', ({ prisma }: Database) => prisma.rateLimit.create({ data: { key: 'k', points: 1 } })],
+])('a server that takes no writes, since it is a standby now, is unavailable to %s', async (_of, write) => {
+  const { url, drop } = await openTestDatabase();
+  const readOnly = new URL(url);
+  readOnly.searchParams.set('options', '-c default_transaction_read_only=on');
+  const db = await openDatabase({ url: readOnly.href, migrateUrl: url });
+  const failure = await write(db).catch((cause: unknown) => cause);
+  expect(await isUnavailable(db, failure)).toBe(true);
+  await db.close();
   await drop();
 });
