@@ -8,10 +8,8 @@ import { EARLY_PROOF_SECONDS } from './proof-of-possession.ts';
  * For a proof they would be wrong: `invalid_grant` makes a client throw its tokens away, and `invalid_client` its
  * registration. It also forgets a proof five minutes after its use, when one that came early can be used again.
  */
-export function usedProofs(adapter: Adapter): Pick<Adapter, 'find' | 'upsert'> {
+export function usedProofs(adapter: Adapter): Pick<Adapter, 'upsert'> {
   return {
-    // The engine looks first and writes then. The write alone tells who was first, so that looking is a trip for nothing.
-    find: async () => undefined,
     async upsert(id, payload, expiresIn) {
       if (!isProof(Provider.ctx, id)) return adapter.upsert(id, payload, expiresIn);
       const { exp } = payload;

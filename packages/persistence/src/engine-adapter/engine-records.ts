@@ -1,5 +1,6 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { UnknownMasterKey } from '../envelope.ts';
+import { holdsNul } from '../nul.ts';
 import type { StoredRecord } from '../session-rows.ts';
 import {
   CHANGE_ENGINE_RECORD,
@@ -111,7 +112,7 @@ function partiesOf(model: string, payload: AdapterPayload) {
   const { uid = null, clientId = null, accountId: userId = null } = payload;
   if (model !== 'Interaction') return { uid, clientId, userId };
   const asked: unknown = payload.params?.client_id;
-  const isId = typeof asked === 'string' && !asked.includes('\0');
+  const isId = typeof asked === 'string' && !holdsNul(asked);
   return { uid: payload.session?.uid ?? null, clientId: isId ? asked : null, userId };
 }
 

@@ -63,12 +63,6 @@ export const REVOCATION_OF = reading(
   `SELECT "id" FROM "Revocation" WHERE ${coversToken({ grant: 1, resource: 2, now: 3, issuedAt: 4 })} LIMIT 1`,
 );
 
-/** `$1`: the hash of an identifier, `$2`: now. A row where it was used. */
-export const IDENTIFIER_IN_USE = reading(
-  'replayedIdentifier.findUnique',
-  `SELECT "id" FROM "ReplayedIdentifier" WHERE "id" = $1 AND "expiresAt" > $2::timestamp(3)`,
-);
-
 /**
  * One row, whatever is there. `$1`: client, `$2`: grant, `$3`: user, `$4`: resource, `$5`: now, `$6`: when the token was
  * issued. The revocation is one that covers such a token.
