@@ -56,6 +56,9 @@ export function deskResources(mcpUrl: string, split: boolean): readonly [Resourc
  * signed is always the canonical string.
  */
 export function findResource(resources: readonly Resource[], identifier: string): Resource | undefined {
+  // Most clients spell it as it is, several times in a request; reading a URL takes longer than all of the look-up.
+  const spelledAsItIs = resources.find(({ url }) => url === identifier);
+  if (spelledAsItIs) return spelledAsItIs;
   const wanted = resourceIdentifier(identifier);
   return wanted === undefined ? undefined : resources.find((resource) => resourceIdentifier(resource.url) === wanted);
 }

@@ -33,6 +33,8 @@ export function foreignName(name: string): Html {
 }
 
 function shortened(name: string): string {
+  // What people see as one character is one code unit or more.
+  if (name.length <= LONGEST_NAME) return name;
   const characters = Array.from(new Intl.Segmenter('en').segment(name), ({ segment }) => segment);
   if (characters.length <= LONGEST_NAME) return name;
   return `${characters.slice(0, LONGEST_NAME).join('').trimEnd()}…`;
