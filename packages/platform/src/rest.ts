@@ -7,6 +7,7 @@ const MOST_UTILIZATION = 0.05;
 const QUIET_LOOKS = 10;
 const WORTH_BYTES = 4 * 2 ** 20;
 const MOST_NEW_BYTES = 32 * 2 ** 20;
+const MUCH_BYTES = 48 * 2 ** 20;
 
 /** How a process has been since the last look. */
 export type Rest = {
@@ -16,16 +17,26 @@ export type Rest = {
   quietLooks: number;
   /** Whether it has rested before. */
   hasRested: boolean;
+  /** How much more memory the process holds than after everything was collected last. */
+  grownBytes: number;
 };
 
 /**
  * What is worth collecting: nothing while there is work, or where little would come of it. At the first rest everything,
- * because starting leaves much behind; that takes up to 0.2 s. Later new objects alone, which takes some
- * milliseconds: seeing how little was allocated meanwhile, V8 gives their space back and collects the rest bit by bit.
- * That waits for a longer rest: the first 200 requests in a space that has to grow again took a quarter more time.
+ * because starting leaves much behind; that takes up to 0.2 s. Later that waits for a longer rest, and for much to have
+ * come together: V8 by itself frees what a load has left, but keeps the pages, and gives them back after no other
+ * collection than this. For less new objects alone, which takes some milliseconds; that waits as long: the first 200
+ * requests in a space that has to grow again took a quarter more time.
  */
-export function worthCollecting({ newObjectsBytes, quietLooks, hasRested }: Rest): 'all' | 'new' | undefined {
-  if (quietLooks < (hasRested ? QUIET_LOOKS : 1) || newObjectsBytes < WORTH_BYTES) return undefined;
+export function worthCollecting({
+  newObjectsBytes,
+  quietLooks,
+  hasRested,
+  grownBytes,
+}: Rest): 'all' | 'new' | undefined {
+  if (quietLooks < (hasRested ? QUIET_LOOKS : 1)) return undefined;
+  if (hasRested && grownBytes >= MUCH_BYTES) return 'all';
+  if (newObjectsBytes < WORTH_BYTES) return undefined;
   return hasRested ? 'new' : 'all';
 }
 
@@ -42,6 +53,7 @@ export function returnMemoryAtRest(intervalMs = LOOK_INTERVAL_MS): () => void {
   let before = performance.eventLoopUtilization();
   let hasRested = false;
   let quietLooks = 0;
+  let keptBytes = 0;
   const keepSmall = limitOfNewObjects();
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization();
@@ -50,11 +62,13 @@ export function returnMemoryAtRest(intervalMs = LOOK_INTERVAL_MS): () => void {
     quietLooks = utilization > MOST_UTILIZATION ? 0 : quietLooks + 1;
     const newBytes = newObjectsBytes();
     keepSmall(newBytes);
-    const worth = worthCollecting({ newObjectsBytes: newBytes, quietLooks, hasRested });
+    const grownBytes = process.memoryUsage.rss() - keptBytes;
+    const worth = worthCollecting({ newObjectsBytes: newBytes, quietLooks, hasRested, grownBytes });
     if (worth === 'new') collect({ type: 'minor' });
     if (worth !== 'all') return;
     hasRested = true;
     collect({ type: 'major', flavor: 'last-resort' });
+    keptBytes = process.memoryUsage.rss();
   }, intervalMs).unref();
   return () => clearInterval(timer);
 }
