@@ -21,7 +21,12 @@ export function mcpHandler(guard: Guard, handler: McpHttpHandler): Handler {
     const answer = (sent: Request) => handler.fetch(sent, { ...options, parsedBody: message });
     // Other requests end by themselves.
     if (message.method !== 'subscriptions/listen') return answer(request);
-    return untilOver(request, (over) => answer(endingWith(guard.endOf(principal, over), request)));
+    return untilOver(request, (over) => {
+      const sent = endingWith(guard.endOf(principal, over), request);
+      // Holds it until then: the signal of a request that nobody holds any more is never aborted.
+      over.addEventListener('abort', () => void sent, { once: true });
+      return answer(sent);
+    });
   };
 }
 

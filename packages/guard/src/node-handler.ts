@@ -35,8 +35,10 @@ export function nodeHandler(
 
   async function answer(message: IncomingMessage, out: ServerResponse): Promise<Response> {
     const gone = new AbortController();
-    out.once('close', () => out.writableFinished || gone.abort());
     const request = readRequest(message, origin, gone.signal);
+    // Holds the request until then: the signal of one that nobody holds any more is never aborted.
+    const open = { gone, request };
+    out.once('close', () => out.writableFinished || open.gone.abort());
     if (request === undefined) return new Response(null, { status: 400 });
     return guard.protect(request, handler, { clientCertificate: clientCertificate(message), body: bodyOf(message) });
   }

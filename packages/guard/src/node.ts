@@ -6,7 +6,7 @@ import type { Principal } from './principal.ts';
 import { certificateOfConnection } from './proxied-certificate.ts';
 
 export { type FaultObserver, type NodeGuardOptions, nodeHandler } from './node-handler.ts';
-export { webRequest } from './node-message.ts';
+export { bodyOf, sendResponse, webRequest } from './node-message.ts';
 export {
   type CertificateProxy,
   type CertificateSource,

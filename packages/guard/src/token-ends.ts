@@ -97,12 +97,16 @@ function atTime({ endsMs, now }: { endsMs: number; now: () => Date }, act: () =>
     const isLast = leftMs <= TIMER_CAP_MS;
     timer = setTimeout(isLast ? act : wait, isLast ? Math.max(leftMs, 0) : TIMER_CAP_MS);
     // Elsewhere than in Node.js a timer is a number, and keeps nothing alive.
-    if (isUnreferable(timer)) timer.unref();
+    if (isReferable(timer)) timer.unref();
   }
   wait();
-  return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+  return () => {
+    // Node.js keeps a list of timers for each length of time, and lets go of an empty one only where timers keep it alive.
+    if (isReferable(timer)) timer.ref();
+    clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+  };
 }
 
-function isUnreferable(timer: unknown): timer is { unref(): void } {
+function isReferable(timer: unknown): timer is { ref(): void; unref(): void } {
   return typeof timer === 'object' && timer !== null && 'unref' in timer;
 }

@@ -15,6 +15,7 @@ import { fetchServer } from './examples/protect-fetch.ts';
 import { honoApp } from './examples/protect-hono.ts';
 import { koaApp } from './examples/protect-koa.ts';
 import { nodeServer } from './examples/protect-node.ts';
+import { collectGarbage } from './support/collect-garbage.ts';
 import { startIssuer, type TestIssuer } from './support/issuer.ts';
 import { type Listening, listening, statusLine } from './support/listening.ts';
 
@@ -294,6 +295,35 @@ test('a handler is told when its client goes away, and a subscription ends with 
   if (ended === undefined) throw new Error('the handler was not reached');
   await new Promise((resolve) => ended.addEventListener('abort', resolve));
   expect(ended.aborted).toBe(true);
+});
+
+test('a handler that keeps nothing but the signal of its request is told when its client goes away', async () => {
+  const signals: AbortSignal[] = [];
+  const server = await listening((resource) => {
+    const guard = createGuard({ issuer: issuer.url, resource, declarations, scopes: { baseline: [] } });
+    return nodeHandler(guard, (request) => {
+      signals.push(request.signal);
+      return new Response(new ReadableStream({ start: (stream) => stream.enqueue(new Uint8Array(1)) }), {
+        headers: { 'content-type': 'text/event-stream' },
+      });
+    });
+  });
+  const client = new AbortController();
+  try {
+    const url = `${server.origin}/mcp`;
+    const token = await issuer.sign({ at: present(), claims: { aud: url } });
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
+    const answer = await fetch(url, { method: 'POST', headers, body, signal: client.signal });
+    const over = new Promise((resolve) => signals[0]?.addEventListener('abort', resolve));
+    await collectGarbage();
+    // An answer that nobody holds would be given up by its client.
+    expect([answer.status, signals.map(({ aborted }) => aborted)]).toEqual([200, [false]]);
+    client.abort();
+    await over;
+  } finally {
+    await server.close();
+  }
 });
 
 test('a guard with declarations is not put where it could not judge messages', () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { formatPersonalAccessToken, type Guard } from '../src/index.ts';
 import { mcpHandler } from '../src/mcp-sdk.ts';
 import { createTokenEnds } from '../src/token-ends.ts';
+import { collectGarbage } from './support/collect-garbage.ts';
 import { startFeed, type TestFeed, until } from './support/feed.ts';
 import { guarded, later } from './support/guarded.ts';
 import { goodAnswer, introspectionEndpoint, type TestIntrospection } from './support/introspection-endpoint.ts';
@@ -70,6 +71,15 @@ describe('an open subscription (SP-12)', () => {
     await heard(1);
     expect([ours, again, other].map(({ stream }) => stream.aborted)).toEqual([true, true, false]);
     expect(await ours.answer.text()).toBe('');
+  });
+
+  test('ends also where nobody but it holds its request any more', async () => {
+    const { subscribe, heard } = await listening();
+    const ours = await subscribe(await issuer.sign());
+    await collectGarbage();
+    feed.revoke({ gid: 'grant-1' });
+    await heard(1);
+    expect(ours.stream.aborted).toBe(true);
   });
 
   test('goes on where only tokens of before it were revoked', async () => {
