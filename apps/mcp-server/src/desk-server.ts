@@ -24,6 +24,8 @@ export type Call = {
   principal: ToolPrincipal;
   /** Whether the caller has a scope that the user's roles permit. */
   permits(scope: string): boolean;
+  /** Aborted when its token ends or is revoked, and when the request is over. */
+  endOf(over: AbortSignal): AbortSignal;
   correlationId: string;
   address: string;
   upstreamToken: ToolContext['upstreamToken'];

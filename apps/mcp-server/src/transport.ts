@@ -1,7 +1,7 @@
 import { type AuthInfo, createMcpHandler, isJSONRPCRequest } from '@modelcontextprotocol/server';
 import type { McpMessage } from '@portcullis/guard';
 import { type Call, type CalledTool, type DeskDeps, deskServer } from './desk-server.ts';
-import { answerThen } from './http/answer-then.ts';
+import { onceOver } from './http/web-message.ts';
 import type { AdmissionRefusal, Admissions } from './policy/admission.ts';
 import { admissionRefused } from './policy/refusal-response.ts';
 
@@ -10,8 +10,16 @@ import { admissionRefused } from './policy/refusal-response.ts';
  * ask for what it asks for.
  */
 export type Transport = {
-  answer(request: Request, message: McpMessage | undefined, call: Call): Promise<Response>;
+  answer(request: Request, asked: Asked): Promise<Response>;
   close(): Promise<void>;
+};
+
+/** What a request asks for, and in whose name. */
+type Asked = {
+  message: McpMessage | undefined;
+  call: Call;
+  /** Aborted once the request is over: answered, or given up by its client. */
+  over: AbortSignal;
 };
 
 /** What the transport needs besides the tools' own needs. */
@@ -26,22 +34,18 @@ export function mcpTransport(deps: TransportDeps): Transport {
     onerror: (error) => deps.logger.debug({ err: error }, 'an MCP request was refused'),
   });
   return {
-    async answer(request, message, call) {
+    async answer(request, { message, call, over }) {
       const called = calledTool(message, deps);
-      const wanted = isSubscription(message) ? 'subscription' : called?.tool;
-      const admission = await deps.admissions.judge(call.principal, wanted);
+      const subscribes = isSubscription(message);
+      const admission = await deps.admissions.judge(call.principal, subscribes ? 'subscription' : called?.tool);
       if (!admission.ok) return refuse(admission.refusal, message, { call, called, deps });
+      onceOver(over, () => admission.release());
       const authInfo = asAuthInfo(call);
       arrived.set(authInfo, { call, called });
       const parsed = message === undefined ? {} : { parsedBody: message };
-      const timed = endingWithToken(request, call, deps.now());
-      return await answerThen(
-        () => handler.fetch(timed.request, { authInfo, ...parsed }),
-        () => {
-          timed.answered();
-          admission.release();
-        },
-      );
+      // Other answers end by themselves.
+      const sent = subscribes ? endingWithToken(request, call, over) : request;
+      return await handler.fetch(sent, { authInfo, ...parsed });
     },
     close: () => handler.close(),
   };
@@ -84,20 +88,10 @@ function arrivedWith(all: WeakMap<AuthInfo, Arrived>, authInfo: AuthInfo | undef
   return arrived;
 }
 
-const TIMER_CAP_MS = 2 ** 31 - 1;
-/** As long as the guard takes a token after its end. */
-const CLOCK_TOLERANCE_MS = 5000;
-
-/** A request that is aborted when its token expires, until it is answered: a timer would keep it in memory for as long. */
-type TimedRequest = { request: Request; answered(): void };
-
 /** Sees to it that no open stream outlives the right to it (RS-26). */
-function endingWithToken(request: Request, { principal }: Call, now: Date): TimedRequest {
-  const untilExpiryMs = Math.max(principal.expiresAt.getTime() - now.getTime(), 0);
-  const leftMs = Math.min(untilExpiryMs + CLOCK_TOLERANCE_MS, TIMER_CAP_MS);
-  const expired = new AbortController();
-  const timer = setTimeout(() => expired.abort(), leftMs).unref();
-  const { method, headers, url } = request;
-  const signal = AbortSignal.any([request.signal, expired.signal]);
-  return { request: new Request(url, { method, headers, signal }), answered: () => clearTimeout(timer) };
+function endingWithToken({ url, method, headers }: Request, call: Call, over: AbortSignal): Request {
+  const request = new Request(url, { method, headers, signal: call.endOf(over) });
+  // Holds the request until then: its signal is aborted only for as long as somebody does.
+  onceOver(over, () => void request);
+  return request;
 }

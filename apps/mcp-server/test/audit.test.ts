@@ -46,6 +46,7 @@ const CALL: Call = {
   upstreamToken: async () => {
     throw new Error('nothing upstream');
   },
+  endOf: (over) => over,
   ...{ permits: () => true, correlationId: 'c', address: '192.0.2.1' },
 };
 

@@ -10,7 +10,7 @@ import type { ToolPrincipal } from '../tools/tool.ts';
 import type { Transport } from '../transport.ts';
 import type { RequestState } from './correlation-id.ts';
 import { JSON_RPC_ERROR, jsonRpcError } from './json-rpc-error.ts';
-import { answerWith, toWebRequest } from './web-message.ts';
+import { answerWith, toWebMessage, type WebMessage } from './web-message.ts';
 
 /** What answers MCP, and who is told of what was refused. */
 export type McpRouteParts = {
@@ -36,8 +36,8 @@ export function mcpRoutes(
   ];
   router.all([...new Set(paths)].map(literalPath), async (context) => {
     const { correlationId } = context.state;
-    const request = readRequest(context, resource.origin);
-    if (request === undefined) {
+    const arrived = readMessage(context, resource.origin);
+    if (arrived === undefined) {
       context.status = 400;
       context.body = jsonRpcError({
         code: JSON_RPC_ERROR.invalidRequest,
@@ -46,25 +46,34 @@ export function mcpRoutes(
       });
       return;
     }
-    origins.set(request, { address: context.ip, correlationId });
-    const callOf = (principal: Principal): Call => ({
-      principal: toolPrincipal(principal),
-      permits: (scope) => guard.permits(principal, scope),
-      upstreamToken: (upstream) => guard.upstreamToken(principal, upstream),
-      correlationId,
-      address: context.ip,
-    });
+    const { request, body, over } = arrived;
+    const origin = { address: context.ip, correlationId };
+    origins.set(request, origin);
     const response = await guard.protect(
       request,
-      (admitted, principal, message) => transport.answer(admitted, message, callOf(principal)),
+      (admitted, principal, message) =>
+        transport.answer(admitted, { message, call: callOf(guard, principal, origin), over }),
       {
+        body,
         clientCertificate: clientCertificate(context.req),
         onRefusedMessage: (refusal, { principal, message }) =>
-          recordRefusedCall(audit, refusal, { message, call: callOf(principal) }),
+          recordRefusedCall(audit, refusal, { message, call: callOf(guard, principal, origin) }),
       },
     );
-    answerWith(context, response);
+    await answerWith(context, response);
   });
+}
+
+/** Keeps nothing of the request: what the SDK makes for a call stays in memory for longer than the answer takes. */
+function callOf(guard: Guard, principal: Principal, { address, correlationId }: RequestOrigin): Call {
+  return {
+    principal: toolPrincipal(principal),
+    permits: (scope) => guard.permits(principal, scope),
+    endOf: (over) => guard.endOf(principal, over),
+    upstreamToken: (upstream) => guard.upstreamToken(principal, upstream),
+    correlationId,
+    address,
+  };
 }
 
 /** All that a tool learns of its caller. */
@@ -74,9 +83,9 @@ function toolPrincipal(principal: Principal): ToolPrincipal {
 }
 
 /** The request in web form; some have none, such as those of the method TRACE. */
-function readRequest(context: Context, origin: string): Request | undefined {
+function readMessage(context: Context, origin: string): WebMessage | undefined {
   try {
-    return toWebRequest(context, origin);
+    return toWebMessage(context, origin);
   } catch {
     return undefined;
   }
