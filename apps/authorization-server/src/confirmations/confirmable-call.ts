@@ -1,18 +1,30 @@
 import { hashToken } from '@portcullis/persistence';
+import { hasCanonicalForm } from '@portcullis/platform';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 
 const TEXT_CAP = 500;
 
+/** Nothing is named by control characters, and PostgreSQL refuses one of them. */
+const named = (maxLength: number) =>
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .regex(/^\P{Cc}*$/u);
+
 /** What the server of a resource says about a call that its user shall confirm. */
-const confirmableCall = z.strictObject({
-  /** `sub`, `client_id` and `gid` of the token that the call came with. */
-  subject: z.string().min(1).max(TEXT_CAP),
-  clientId: z.string().min(1).max(TEXT_CAP),
-  grantId: z.string().min(1).max(TEXT_CAP),
-  tool: z.strictObject({ name: z.string().min(1).max(128), title: z.string().min(1).max(TEXT_CAP) }),
-  arguments: z.record(z.string(), z.json()),
-});
+const confirmableCall = z
+  .strictObject({
+    /** `sub`, `client_id` and `gid` of the token that the call came with. */
+    subject: named(TEXT_CAP),
+    clientId: named(TEXT_CAP),
+    grantId: named(TEXT_CAP),
+    tool: z.strictObject({ name: named(128), title: z.string().min(1).max(TEXT_CAP) }),
+    arguments: z.record(z.string(), z.json()),
+  })
+  // Whoever calls a tool chooses its arguments, and half a surrogate pair can be among them.
+  .refine(hasCanonicalForm);
 
 /** A call that its user shall confirm. */
 export type ConfirmableCall = z.output<typeof confirmableCall>;

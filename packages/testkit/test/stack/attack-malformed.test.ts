@@ -370,6 +370,27 @@ describe('the authorization server answers with a clean refusal (SP-40)', () => 
     }
   });
 
+  test('calls to be confirmed that have no form, or name nothing', async () => {
+    const { PORTCULLIS_MCP_CLIENT_SECRET: secret } = stack.env.authorizationServer;
+    const authorization = `Basic ${Buffer.from(`mcp-server:${secret}`).toString('base64')}`;
+    const call = { subject: 's', clientId: 'c', grantId: 'g', tool: { name: 't', title: 't' }, arguments: {} };
+    const ask = (changes: Record<string, unknown>) =>
+      sendRaw(at('/internal/confirmations'), {
+        headers: { ...json, authorization },
+        body: JSON.stringify({ ...call, ...changes }),
+      });
+    // It is authenticated, and what it asks about is nobody's.
+    expect((await ask({})).status).toBe(200);
+    for (const name of ['subject', 'clientId', 'grantId', 'tool', 'arguments']) {
+      for (const text of ['\0', 'a\0b', '\ud800', 'a\udfff\ud800']) {
+        const value = name === 'tool' ? { name: text, title: 't' } : name === 'arguments' ? { [text]: [text] } : text;
+        // In an argument U+0000 is a value like others: it is kept encrypted.
+        const isValue = name === 'arguments' && text.isWellFormed();
+        expect([name, text, (await ask({ [name]: value })).status]).toEqual([name, text, isValue ? 200 : 400]);
+      }
+    }
+  });
+
   test('cursors and moments that no list of the admin API gave', async () => {
     const { access: token } = await adminTokens(target, { person: createHttpPerson({ fromAddress: '127.0.0.5' }) });
     const moments = [
