@@ -61,6 +61,8 @@ export async function startPortcullis(
   const stack = await startStack({
     env: {
       LOG_LEVEL: 'info',
+      // As in the image, and with npm start.
+      MALLOC_ARENA_MAX: '2',
       PORTCULLIS_CONFIG: configuration,
       PORTCULLIS_ACCESS_TOKEN_TTL: '3600',
       ...variables,
