@@ -39,6 +39,23 @@ const ABOUT_DATABASES = [
   ...['volume-refresh', 'postgresql/*'],
 ];
 
+/** End-to-end suites that are played once more behind the TLS proxy of docker-compose.yml: what clients and attackers do. */
+const BEHIND_PROXY = [
+  ...['access-token', 'authorization', 'forms', 'keys-away', 'limits', 'malformed', 'registration'].map(
+    (name) => `attack-${name}`,
+  ),
+  ...[
+    'client-documents',
+    'dpop',
+    'issuer-path',
+    'real-clients',
+    'resources',
+    'sdk-clients.browser',
+    'sdk-v1-server',
+  ].map((name) => `journey-${name}`),
+  ...['journey-stored-secrets', 'journey-users', 'database-away', 'leak-secrets', 'start-refused'],
+].map((name) => `test/stack/${name}.test.ts`);
+
 /** Everything by default; the test script asks for less where it is to be quick. */
 const onPostgresql = process.env.PORTCULLIS_TEST_QUICK
   ? ABOUT_DATABASES.map((name) => `test/stack/${name}.test.ts`)
@@ -59,6 +76,24 @@ function project(displayName, folder, tests = ['test/**/*.test.ts']) {
 
 const EVERYTHING = { sqlite: ['test/**/*.test.ts'], postgresql: ['test/**/*.test.ts'] };
 
+/** What starts the PostgreSQL server of a run, once for all projects that want it. */
+const ON_POSTGRESQL = {
+  globalSetup: join(import.meta.dirname, 'scripts/jest/start-postgresql.mjs'),
+  globalTeardown: join(import.meta.dirname, 'scripts/jest/stop-postgresql.mjs'),
+};
+
+/** Two replicas of each server on PostgreSQL behind the proxy; nothing where the run is to be quick, or is behind it anyway. */
+function behindProxy() {
+  const { PORTCULLIS_TEST_QUICK, PORTCULLIS_TEST_BEHIND_PROXY } = process.env;
+  const { PORTCULLIS_TEST_WITHOUT_POSTGRESQL, PORTCULLIS_TEST_WITHOUT_CADDY } = process.env;
+  if (PORTCULLIS_TEST_QUICK || PORTCULLIS_TEST_BEHIND_PROXY) return [];
+  if (PORTCULLIS_TEST_WITHOUT_POSTGRESQL || PORTCULLIS_TEST_WITHOUT_CADDY) return [];
+  const globals = { portcullisTestDatabase: 'postgresql', portcullisTestBehindProxy: true };
+  return [
+    { ...project('testkit-stack (behind the proxy)', 'packages/testkit', BEHIND_PROXY), globals, ...ON_POSTGRESQL },
+  ];
+}
+
 /**
  * The same tests on both databases, but for those in folders `sqlite/` and `postgresql/` below `test/`.
  * Only a PostgreSQL project starts a PostgreSQL server.
@@ -71,10 +106,7 @@ function onBothDatabases(displayName, folder, { sqlite, postgresql } = EVERYTHIN
       `!test/**/${kind === 'sqlite' ? 'postgresql' : 'sqlite'}/**`,
     ]),
     globals: { portcullisTestDatabase: kind },
-    ...(kind === 'postgresql' && {
-      globalSetup: join(import.meta.dirname, 'scripts/jest/start-postgresql.mjs'),
-      globalTeardown: join(import.meta.dirname, 'scripts/jest/stop-postgresql.mjs'),
-    }),
+    ...(kind === 'postgresql' && ON_POSTGRESQL),
   }));
 }
 
@@ -99,5 +131,6 @@ export default {
       sqlite: ['test/stack/**/*.test.ts'],
       postgresql: onPostgresql,
     }),
+    ...behindProxy(),
   ],
 };

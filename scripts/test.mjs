@@ -9,7 +9,7 @@ import { prepare } from './prepare.mjs';
 import { judge } from './run-tests/judge.mjs';
 
 const QUICK =
-  'Left out, to be quick: on PostgreSQL the end-to-end suites that are about no database. They ran on SQLite; PORTCULLIS_TEST_ROUNDS=full plays them, and races and crashes as often as a change must pass.';
+  'Left out, to be quick: on PostgreSQL the end-to-end suites that are about no database, which ran on SQLite, and those that run once more behind the TLS proxy. PORTCULLIS_TEST_ROUNDS=full plays them, and races and crashes as often as a change must pass.';
 
 await main(async () => {
   const args = process.argv.slice(2);

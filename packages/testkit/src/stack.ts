@@ -9,6 +9,11 @@ import { type ProductionProxy, prepareProductionProxy } from './production-proxy
 import type { ProcessEnd, ServerProcess } from './server-process.ts';
 import { startServerProcess, untilReady } from './server-process.ts';
 
+declare global {
+  /** Whether the running Jest project puts the TLS proxy in front; unset outside such a project. */
+  var portcullisTestBehindProxy: true | undefined;
+}
+
 /** What differs from the defaults. */
 export type StackOptions = {
   /** Environment variables of the authorization server, put over the stack's own. */
@@ -23,8 +28,8 @@ export type StackOptions = {
   mcpUrl?: string;
   /**
    * Starts what production has: the TLS proxy of docker-compose.yml in front, https addresses, and two replicas of each
-   * server where the database is PostgreSQL. By default only where `PORTCULLIS_TEST_BEHIND_PROXY` is set, for stacks
-   * that have nothing of their own in front.
+   * server where the database is PostgreSQL. By default only where `PORTCULLIS_TEST_BEHIND_PROXY` is set, or the Jest
+   * project says so, for stacks that have nothing of their own in front.
    */
   behindProxy?: boolean;
   /** Why this stack makes no sense behind the proxy, whatever the environment says; docs/production.md lists these. */
@@ -259,7 +264,8 @@ function isBehindProxy(options: StackOptions) {
     ...[authorizationServer.PORTCULLIS_ISSUER, authorizationServer.PORTCULLIS_PORT],
     ...[mcpServer.PORTCULLIS_MCP_PORT, env.PORTCULLIS_MCP_URL, mcpUrl],
   ];
-  return Boolean(process.env.PORTCULLIS_TEST_BEHIND_PROXY) && given.every((each) => each === undefined);
+  const isAsked = Boolean(process.env.PORTCULLIS_TEST_BEHIND_PROXY) || globalThis.portcullisTestBehindProxy;
+  return Boolean(isAsked) && given.every((each) => each === undefined);
 }
 
 /** Puts one key where each replica of the authorization server would make one for itself. */

@@ -33,6 +33,8 @@ export async function runConformance(options: {
   /** An empty folder for the reports. */
   outDir: string;
   timeoutMs: number;
+  /** What the suite needs in its environment to trust a proxy in front. */
+  trust?: Readonly<Record<string, string>>;
   /** Told of all output so far, whenever there is more. */
   onOutput?: (output: string) => void;
 }): Promise<ConformanceRun> {
@@ -51,6 +53,7 @@ type SuiteOptions = {
   args: readonly string[];
   outDir?: string;
   timeoutMs: number;
+  trust?: Readonly<Record<string, string>>;
   onOutput?: (output: string) => void;
 };
 
@@ -58,6 +61,7 @@ function runSuite({
   args,
   outDir,
   timeoutMs,
+  trust,
   onOutput,
 }: SuiteOptions): Promise<{ exitCode: number | null; output: string }> {
   const require = createRequire(import.meta.url);
@@ -66,7 +70,7 @@ function runSuite({
   const child = spawn(process.execPath, [bin, ...args, ...outArgs], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
-    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+    env: { PATH: process.env.PATH, NO_COLOR: '1', ...trust },
   });
   let output = '';
   const read = (text: string) => {

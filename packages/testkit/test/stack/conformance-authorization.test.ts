@@ -42,9 +42,10 @@ describe('the authorization server in the conformance suite', () => {
       ],
       outDir,
       timeoutMs,
+      trust: stack.trust,
       // The suite prints the URL and waits for somebody to open it.
       onOutput(output) {
-        const [printed] = /\bhttp:\S+\/authorize\?\S+(?=\s)/.exec(output) ?? [];
+        const [printed] = /\bhttps?:\S+\/authorize\?\S+(?=\s)/.exec(output) ?? [];
         if (printed === undefined || opened.length > 0) return;
         opened.push(new URL(printed));
         opening = open(new URL(printed));

@@ -71,7 +71,7 @@ describe('the support desk in the conformance suite', () => {
     beforeAll(async () => {
       const outDir = await mkdtemp(path.join(tmpdir(), 'portcullis-conformance-'));
       const args = ['server', '--url', stack.mcpUrl, '--requirements', revision];
-      ({ scenarios } = await runConformance({ args, outDir, timeoutMs }));
+      ({ scenarios } = await runConformance({ args, outDir, timeoutMs, trust: stack.trust }));
       await rm(outDir, { recursive: true });
     }, timeoutMs);
 
