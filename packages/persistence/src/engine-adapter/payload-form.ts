@@ -40,9 +40,7 @@ export function jsonOrNull(value: unknown): string | null {
 
 /** A payload without the keys that have no value: the engine distinguishes those from absent ones. */
 export function present(payload: AdapterPayload): AdapterPayload {
-  const kept: AdapterPayload = {};
-  for (const [name, value] of Object.entries(payload)) if (value !== undefined && value !== null) kept[name] = value;
-  return kept;
+  return Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined && value !== null));
 }
 
 /** The text of a claim that every payload of this model has. @throws {TypeError} when it is missing */
