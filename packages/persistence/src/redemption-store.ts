@@ -59,7 +59,7 @@ type RefusalReason = 'already_redeemed' | 'grant_ended' | 'grant_changed';
 
 /** A code that was redeemed. */
 export type RedeemedCode = {
-  /** A use that arrives until then was sent beside this one; undefined while this one is not answered. */
+  /** A use that arrives until then was sent beside this one; undefined while this one is not answered, and none beside it. */
   parallelUntil: Date | undefined;
 };
 
@@ -78,8 +78,8 @@ export type RotatedToken = {
 export type RedemptionStore = {
   /** Redeems a code, unless it has been. Of several at once exactly one does. */
   redeemCode(o: CodeRedemption): Promise<RedemptionResult>;
-  /** Notes, as the answer to a code's redemption is about to leave, until when another use is taken for a parallel one. */
-  noteCodeAnswered(o: { code: string; parallelUntil: Date }): Promise<void>;
+  /** Notes until when another use of a redeemed code is taken for a parallel one, unless that is later already. */
+  noteParallelUses(o: { code: string; until: Date }): Promise<void>;
   /** Undefined when there is no such code, or it is not redeemed. */
   findRedeemedCode(code: string): Promise<RedeemedCode | undefined>;
   /** Rotates a refresh token, unless it has been. Of several at once exactly one does. */
@@ -116,8 +116,8 @@ export function createRedemptionStore(database: Database): RedemptionStore {
   return {
     redeemCode: ({ value, issued, ...common }) =>
       redeem(database, common, { value, issued, noted: {}, write: writeCode }),
-    noteCodeAnswered: async ({ code, parallelUntil }) => {
-      await database.statements.run(MARK_PARALLEL_USES, hashToken(code), parallelUntil);
+    noteParallelUses: async ({ code, until }) => {
+      await database.statements.run(MARK_PARALLEL_USES, hashToken(code), until);
     },
     findRedeemedCode: async (code) => {
       const row = await prisma.authorizationCode.findUnique({ where: { id: hashToken(code) } });

@@ -217,6 +217,6 @@ test('until when a code may have been used in parallel is known after its answer
   expect(await store().findRedeemedCode(code)).toBeUndefined();
   await store().redeemCode({ value: code, grantId, tokensEndedUntil: undefined, issued: undefined, event, now });
   expect(await store().findRedeemedCode(code)).toEqual({ parallelUntil: undefined });
-  await store().noteCodeAnswered({ code, parallelUntil: later(2) });
+  await store().noteParallelUses({ code, until: later(2) });
   expect(await store().findRedeemedCode(code)).toEqual({ parallelUntil: later(2) });
 });

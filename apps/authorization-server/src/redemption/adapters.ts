@@ -6,7 +6,7 @@ import type { TokenMetrics } from '../metrics.ts';
 import type { FamilyMarks } from './family-mark.ts';
 import { beginRedemption, type Redemption, redemptionOf } from './redemption.ts';
 import { invalidGrant } from './refusal.ts';
-import { standingOfRedeemed, standingOfRotated } from './standing.ts';
+import { standingOfRedeemed, standingOfRotated, stragglingUntil } from './standing.ts';
 
 /** What the engine's adapters of codes and refresh tokens need to hold a redemption together. */
 export type RedemptionAdapterDeps = {
@@ -28,6 +28,8 @@ export function redeemedCodes(adapter: Adapter, deps: RedemptionAdapterDeps): Ad
     judge: async (ctx, code) => {
       const redeemed = await deps.redemptions.findRedeemedCode(code);
       if (!redeemed || standingOfRedeemed(redeemed, requestContext(ctx).arrivedAt) === 'reused') return 'reused';
+      if (redeemed.parallelUntil === undefined)
+        await deps.redemptions.noteParallelUses({ code, until: stragglingUntil(deps.clock()) });
       return { refusal: 'code_redeemed' };
     },
   });

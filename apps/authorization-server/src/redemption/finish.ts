@@ -22,7 +22,7 @@ import {
   type TokenAnswer,
 } from './replay.ts';
 import { fingerprintOf } from './request-fingerprint.ts';
-import { forgottenAt, parallelUntil, standingOfRotated } from './standing.ts';
+import { forgottenAt, parallelUntil, standingOfRotated, stragglingUntil } from './standing.ts';
 
 /** What finishing a redemption needs. */
 export type FinishDeps = {
@@ -85,11 +85,16 @@ async function redeemCode(
   { redemptions, clock, log }: FinishDeps,
 ): Promise<Outcome> {
   const redeemed = await redemptions.redeemCode({ value, grantId, tokensEndedUntil, issued, event, now: clock() });
-  if (!redeemed.ok) return { ok: false, refusal: refusalOf(redeemed.refusal.reason, 'code_redeemed') };
+  if (!redeemed.ok) {
+    const { reason } = redeemed.refusal;
+    if (reason === 'already_redeemed')
+      await redemptions.noteParallelUses({ code: value, until: stragglingUntil(clock()) });
+    return { ok: false, refusal: refusalOf(reason, 'code_redeemed') };
+  }
   await untilArrived();
   const requests = requestsPresenting(value);
   try {
-    await redemptions.noteCodeAnswered({ code: value, parallelUntil: parallelUntil({ now: clock(), requests }) });
+    await redemptions.noteParallelUses({ code: value, until: parallelUntil({ now: clock(), requests }) });
   } catch (cause) {
     // The tokens are there; without the note a later use of the code is refused, but taken for a simultaneous one.
     log.warn({ err: cause, correlationId: requestContext(ctx).correlationId }, 'when a code was answered is not noted');

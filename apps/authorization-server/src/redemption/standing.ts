@@ -46,7 +46,12 @@ export function standingOfRedeemed({ parallelUntil }: RedeemedCode, arrivedAt: D
 /** Where a code came in several requests at once, one that is read so much later was sent with them all the same. */
 const STRAGGLING_MS = 2000;
 
-/** Until when another use of a code is taken for a parallel one: until now, unless there were several already. */
+/** Until when another use of a code is taken for a parallel one, as its answer leaves: until now, unless there were several. */
 export function parallelUntil({ now, requests }: { now: Date; requests: number }): Date {
-  return requests > 1 ? new Date(now.getTime() + STRAGGLING_MS) : now;
+  return requests > 1 ? stragglingUntil(now) : now;
+}
+
+/** The same where this request is not the one that redeemed the code, and was sent beside it: maybe to another replica. */
+export function stragglingUntil(now: Date): Date {
+  return new Date(now.getTime() + STRAGGLING_MS);
 }

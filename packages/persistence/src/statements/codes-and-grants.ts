@@ -37,10 +37,11 @@ export const STORE_CODE = writing('authorizationCode.upsert', upsert('Authorizat
 /** `$1`: the grant's id, then {@link grantValues}. */
 export const STORE_GRANT = writing('grant.upsert', upsert('Grant', GRANT));
 
-/** `$1`: the hash of the code, `$2`: until when a use counts as one beside the first. */
+/** `$1`: the hash of the code, `$2`: until when at least a use counts as one beside the first. */
 export const MARK_PARALLEL_USES = writing(
   'authorizationCode.update',
-  `UPDATE "AuthorizationCode" SET "parallelUntil" = $2::timestamp(3) WHERE "id" = $1`,
+  `UPDATE "AuthorizationCode" SET "parallelUntil" = $2::timestamp(3)
+   WHERE "id" = $1 AND ("parallelUntil" IS NULL OR "parallelUntil" < $2::timestamp(3))`,
 );
 
 /** The values of a code, in the order of the columns. */

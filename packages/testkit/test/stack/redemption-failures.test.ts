@@ -153,6 +153,30 @@ describe('a commit whose outcome nobody learns', () => {
   });
 });
 
+test('AS-10: a code that came to two replicas at once is stolen to neither, until two seconds later', async () => {
+  const other = await startInProcess({ databaseUrl: testDatabase.url, issuer: server.issuer, env: OWNER_ENV });
+  const params = codeExchange(target, client, await obtainCode(target, client, { person }));
+  const askOther = async () => {
+    const at = { ...target.server, token_endpoint: `http://127.0.0.1:${other.port}/token` };
+    return verdictOf(await requestToken(at, params, { headers: { host: new URL(server.issuer).host } }));
+  };
+  const refused = [400, 'invalid_grant'];
+  let beforeTheAnswer: unknown;
+  aroundTransaction = async (run) => {
+    aroundTransaction = (again) => again();
+    const outcome = await run();
+    beforeTheAnswer = await askOther();
+    return outcome;
+  };
+  const { access, refresh: token } = tokensOf(await ask(params));
+  expect([beforeTheAnswer, await askOther()]).toEqual([refused, refused]);
+  expect((await refresh(target, client, { token })).status).toBe(200);
+  other.pass(3);
+  expect(await askOther()).toEqual(refused);
+  expect(await server.database.prisma.grant.count({ where: { id: grantIdOf(access) } })).toBe(0);
+  await other.close();
+});
+
 test('a detected reuse ends the family even when it cannot be recorded', async () => {
   const { grantId, refresh: token } = await beginFamily(target, client, { person });
   const { refresh: head } = tokensOf(await refresh(target, client, { token }));
