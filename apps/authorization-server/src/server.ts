@@ -221,6 +221,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     signIns,
     consents,
     redemptions,
+    presenting: new Map(),
     familyMarks: createFamilyMarks(createFormTokens(...derivedKeys(masterKeys, 'refresh-families'))),
     audit,
     refusals,

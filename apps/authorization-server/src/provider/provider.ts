@@ -31,7 +31,7 @@ import type { KeySet } from '../keys/key-ring.ts';
 import type { Metrics } from '../metrics.ts';
 import type { FamilyMarks } from '../redemption/family-mark.ts';
 import { finishRedemption } from '../redemption/finish.ts';
-import { endRedemption } from '../redemption/redemption.ts';
+import { endRedemption, type Presenting } from '../redemption/redemption.ts';
 import { redirectTarget } from '../redirect-uri.ts';
 import { type RefreshTokenPolicy, refreshTokenTtlSeconds } from '../refresh-tokens.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
@@ -88,6 +88,7 @@ export type EngineOptions = {
   signIns: SignInStore;
   consents: ConsentStore;
   redemptions: RedemptionStore;
+  presenting: Presenting;
   familyMarks: FamilyMarks;
   audit: AuditSink;
   refusals: TokenRefusals;

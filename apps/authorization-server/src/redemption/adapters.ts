@@ -4,13 +4,14 @@ import { type Adapter, type AdapterPayload, type KoaContextWithOIDC, default as 
 import { requestContext } from '../http/request-context.ts';
 import type { TokenMetrics } from '../metrics.ts';
 import type { FamilyMarks } from './family-mark.ts';
-import { beginRedemption, type Redemption, redemptionOf } from './redemption.ts';
+import { beginRedemption, type Presenting, type Redemption, redemptionOf } from './redemption.ts';
 import { invalidGrant } from './refusal.ts';
 import { standingOfRedeemed, standingOfRotated, stragglingUntil } from './standing.ts';
 
 /** What the engine's adapters of codes and refresh tokens need to hold a redemption together. */
 export type RedemptionAdapterDeps = {
   redemptions: RedemptionStore;
+  presenting: Presenting;
   refreshGraceSeconds: number;
   familyMarks: FamilyMarks;
   metrics: TokenMetrics;
@@ -66,7 +67,7 @@ export function rotatedRefreshTokens(adapter: Adapter, deps: RedemptionAdapterDe
   });
 }
 
-type Redeemable = Pick<RedemptionAdapterDeps, 'metrics'> & {
+type Redeemable = Pick<RedemptionAdapterDeps, 'metrics' | 'presenting'> & {
   kind: Redemption['kind'];
   /** Something that was redeemed so long ago that its row is gone, as far as it can be told from what came after it. */
   findForgotten?(value: string): Promise<AdapterPayload | undefined>;
@@ -75,7 +76,7 @@ type Redeemable = Pick<RedemptionAdapterDeps, 'metrics'> & {
 };
 
 /** The adapter of what is redeemed at the token endpoint, with its writes held back until the end of the request. */
-function heldBack(adapter: Adapter, { kind, findForgotten, judge, metrics }: Redeemable): Adapter {
+function heldBack(adapter: Adapter, { kind, findForgotten, judge, metrics, presenting }: Redeemable): Adapter {
   return {
     ...adapter,
     find: async (value) => {
@@ -84,7 +85,7 @@ function heldBack(adapter: Adapter, { kind, findForgotten, judge, metrics }: Red
       if (!ctx || !payload) return payload;
       const found = payload.consumed ? await judge(ctx, value) : {};
       if (found === 'reused') return payload;
-      beginRedemption(ctx, { kind, value, exp: payload.exp, ...found });
+      beginRedemption(ctx, { kind, value, presenting, exp: payload.exp, ...found });
       return unconsumed(payload);
     },
     consume: async () => {

@@ -81,7 +81,7 @@ function markIssued(
 
 async function redeemCode(
   ctx: KoaContextWithOIDC,
-  { value, grantId, tokensEndedUntil, issued, event }: Finished,
+  { value, presenting, grantId, tokensEndedUntil, issued, event }: Finished,
   { redemptions, clock, log }: FinishDeps,
 ): Promise<Outcome> {
   const redeemed = await redemptions.redeemCode({ value, grantId, tokensEndedUntil, issued, event, now: clock() });
@@ -92,7 +92,7 @@ async function redeemCode(
     return { ok: false, refusal: refusalOf(reason, 'code_redeemed') };
   }
   await untilArrived();
-  const requests = requestsPresenting(value);
+  const requests = requestsPresenting({ value, presenting });
   try {
     await redemptions.noteParallelUses({ code: value, until: parallelUntil({ now: clock(), requests }) });
   } catch (cause) {

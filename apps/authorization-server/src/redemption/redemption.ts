@@ -8,6 +8,8 @@ export type Redemption = {
   kind: 'code' | 'refresh_token';
   /** The code or refresh token that was presented. */
   value: string;
+  /** What this server is presented now. */
+  presenting: Presenting;
   /** When it expires, in seconds since 1970. */
   exp: number | undefined;
   /** Until when tokens of its grant were ended, as the grant was read; undefined for never. */
@@ -24,17 +26,18 @@ export type Redemption = {
   event: AuditEvent | undefined;
 };
 
-const redemptions = new WeakMap<IncomingMessage, Redemption>();
-
 /** By code or refresh token: how many requests present it now, and how many have since the first of these came. */
-const presenting = new Map<string, { now: number; all: number }>();
+export type Presenting = Map<string, { now: number; all: number }>;
+
+const redemptions = new WeakMap<IncomingMessage, Redemption>();
 
 /** Begins the redemption of a request, with what was found out about its code or refresh token. */
 export function beginRedemption(
   { req }: { req: IncomingMessage },
-  found: Pick<Redemption, 'kind' | 'value' | 'exp'> & Partial<Pick<Redemption, 'isReplay' | 'refusal'>>,
+  found: Pick<Redemption, 'kind' | 'value' | 'exp' | 'presenting'> & Partial<Pick<Redemption, 'isReplay' | 'refusal'>>,
 ): void {
   endRedemption({ req });
+  const { presenting } = found;
   const { now, all } = presenting.get(found.value) ?? { now: 0, all: 0 };
   presenting.set(found.value, { now: now + 1, all: all + 1 });
   redemptions.set(req, {
@@ -50,16 +53,17 @@ export function beginRedemption(
 
 /** Ends the redemption of a request, if it has one. */
 export function endRedemption({ req }: { req: IncomingMessage }): void {
-  const value = redemptions.get(req)?.value;
-  if (value === undefined) return;
+  const redemption = redemptions.get(req);
+  if (!redemption) return;
   redemptions.delete(req);
+  const { value, presenting } = redemption;
   const { now = 1, all = 1 } = presenting.get(value) ?? {};
   if (now > 1) presenting.set(value, { now: now - 1, all });
   else presenting.delete(value);
 }
 
 /** How many requests at this server have presented a code or refresh token, since the first that is not answered yet. */
-export function requestsPresenting(value: string): number {
+export function requestsPresenting({ value, presenting }: Pick<Redemption, 'value' | 'presenting'>): number {
   return presenting.get(value)?.all ?? 0;
 }
 
