@@ -13,11 +13,11 @@ const BY_HAND =
   /\b(?:create(?:Sign|Verify|Cipheriv|Decipheriv|Hmac|DiffieHellman|ECDH)|(?:public|private)(?:En|De)crypt|hkdf(?:Sync)?|scrypt(?:Sync)?|pbkdf2(?:Sync)?)\b|\bsubtle\.(?!digest\b|importKey\b)\w+/;
 
 /**
- * Node.js' own primitives in use: the HMAC of form tokens, the key of a codec of the SDK, and the envelope of what must be
+ * Node.js' own primitives in use: the HMAC of form tokens and cookies, the key of a codec of the SDK, and the envelope of what must be
  * read back (AES-256-GCM, SP-4).
  */
 const ALLOWED = [
-  'apps/authorization-server/src/interactions/form-token.ts',
+  'apps/authorization-server/src/keys/keyed-digest.ts',
   'apps/mcp-server/src/confirmation/client-form.ts',
   'packages/persistence/src/envelope.ts',
 ];

@@ -1,6 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { deriveKey } from '@portcullis/persistence';
 import type { Clock } from '@portcullis/platform';
+import { type KeyedDigest, keyedDigest } from './keyed-digest.ts';
 
 /** Signs cookies, and verifies what was signed before; in the words of `keygrip`, which is what takes keys elsewhere. */
 export type CookieKeys = {
@@ -20,40 +20,30 @@ const PERIOD_MS = 30 * 24 * 3600 * 1000;
  * @param masterKeys the current one first; the others verify only
  */
 export function createCookieKeys(masterKeys: readonly [Buffer, ...Buffer[]], clock: Clock): CookieKeys {
-  let made: { period: number; keys: readonly KeyObject[] } | undefined;
+  let made: { period: number; keys: readonly KeyedDigest[] } | undefined;
   const keys = () => {
     const period = Math.floor(clock().getTime() / PERIOD_MS);
     if (made?.period !== period) made = { period, keys: keysOf(masterKeys, period) };
     return made.keys;
   };
-  const index = (data: string, digest: string) => {
-    const given = Buffer.from(digest);
-    return keys().findIndex((key) => {
-      const expected = Buffer.from(signatureOf(data, key));
-      return given.length === expected.length && timingSafeEqual(given, expected);
-    });
-  };
+  const index = (data: string, digest: string) => keys().findIndex((key) => key.matches(data, digest));
   return {
     sign: (data) => {
       const [present] = keys();
       if (!present) throw new TypeError('there is a present key');
-      return signatureOf(data, present);
+      return present.of(data);
     },
     verify: (data, digest) => index(data, digest) >= 0,
     index,
   };
 }
 
-function signatureOf(data: string, key: KeyObject): string {
-  return createHmac('sha256', key).update(data).digest('base64url');
-}
-
-/** As key objects: with keys in texts or buffers Node's crypto goes a longer way each time. */
-function keysOf(masterKeys: readonly Buffer[], period: number): KeyObject[] {
+function keysOf(masterKeys: readonly Buffer[], period: number): KeyedDigest[] {
   return masterKeys.flatMap((master) =>
     // The next one too: another replica's clock may be ahead.
     [period, period - 1, period + 1].map((each) =>
-      createSecretKey(deriveKey(master, `cookies ${each}`).toString('base64url'), 'utf8'),
+      // The text of a key is the key: keygrip, which made the first signatures, takes texts.
+      keyedDigest(Buffer.from(deriveKey(master, `cookies ${each}`).toString('base64url'))),
     ),
   );
 }
