@@ -22,19 +22,22 @@ const leftOut = [
   ...(process.env.PORTCULLIS_TEST_WITHOUT_COMPOSE ? ['\\.compose\\.test\\.mjs$'] : []),
 ];
 
-/** End-to-end suites about what a database has a part in: races, crashes, locks, limits, what is stored and how it is asked. */
+/**
+ * End-to-end suites about what a database has a part in: races, crashes, locks, limits, what is stored and how it is asked, and
+ * what it refuses.
+ */
 const ABOUT_DATABASES = [
   ...[
     'attack-audit-trail',
     'attack-limits',
+    'attack-malformed',
     'attack-narrowing',
-    'attack-refusals',
     'audit-*',
     'crash-*',
     'database-away',
     'introspection',
   ],
-  ...['journey-sdk-clients.browser', 'journey-stored-secrets', 'key-rotation', 'leak-secrets', 'master-key-rotation'],
+  ...['journey-stored-secrets', 'key-rotation', 'leak-secrets', 'master-key-rotation'],
   ...['model-refresh', 'queries', 'race-*', 'redemption-failures', 'refresh-grace', 'revocation-feed', 'start-health'],
   ...['volume-refresh', 'postgresql/*'],
 ];

@@ -6,16 +6,16 @@ import { type Rest, worthCollecting } from '../src/rest.ts';
 
 const MB = 2 ** 20;
 const resting: Rest = { newObjectsBytes: 40 * MB, quietLooks: 1, hasRested: false, grownBytes: 0 };
-const loaded: Rest = { newObjectsBytes: 0, quietLooks: 10, hasRested: true, grownBytes: 48 * MB };
+const loaded: Rest = { newObjectsBytes: 0, quietLooks: 60, hasRested: true, grownBytes: 48 * MB };
 
 test.each<[what: string, Rest, ReturnType<typeof worthCollecting>]>([
   ['everything at the first rest', resting, 'all'],
   ['new objects at a later one that is long', { ...resting, quietLooks: 10, hasRested: true }, 'new'],
   ['nothing in a pause between requests', { ...resting, quietLooks: 9, hasRested: true }, undefined],
   ['nothing while there is work', { ...resting, quietLooks: 0 }, undefined],
-  ['everything at a later one that is long, where much came together', loaded, 'all'],
+  ['everything at a later one of a minute, where much came together', loaded, 'all'],
   ['no longer everything where less did', { ...loaded, newObjectsBytes: 40 * MB, grownBytes: 47 * MB }, 'new'],
-  ['nothing in a pause, however much came together', { ...loaded, quietLooks: 9 }, undefined],
+  ['nothing in a shorter one, however much came together', { ...loaded, quietLooks: 59 }, undefined],
   [
     'nothing where little would come of it',
     { ...resting, newObjectsBytes: MB, quietLooks: 10, hasRested: true },

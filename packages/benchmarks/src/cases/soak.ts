@@ -13,8 +13,8 @@ import { slopeOf } from '../statistics.ts';
 const AT_ONCE = 8;
 /** Of each kind in a turn. One network may begin 3,000 authorizations in ten minutes: more journeys would come to that. */
 const STEPS = { journeys: 1, refreshes: 80, introspections: 40, 'mcp-calls': 120 } as const;
-/** How long servers are left alone before what they keep is looked at, in seconds. */
-const REST_SECONDS = 30;
+/** How long servers are left alone before what they keep is looked at, in seconds: a minute is what they call a long rest. */
+const REST_SECONDS = 75;
 /** What is looked at for growth: the last three quarters, which are 15 of 20 minutes. */
 const SETTLED = 0.25;
 
