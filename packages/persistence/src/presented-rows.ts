@@ -6,11 +6,12 @@ import {
   Prisma,
   type RefreshToken,
 } from './generated/postgresql/client.ts';
+import { type JoinedRow, partOf, USER, userOfJoined } from './joined-rows.ts';
 import type { InteractionRows, SessionRows } from './session-rows.ts';
 import { reading } from './statements/statement.ts';
 import { together } from './statements/together.ts';
 import { hashToken } from './token-hash.ts';
-import { type User, userOf } from './user-store.ts';
+import type { User } from './user-store.ts';
 
 /** What was presented at the token endpoint, and what it stands on: all of it as it was at one moment, without what is gone. */
 export type PresentedRows = {
@@ -38,11 +39,14 @@ export type RowsAhead = {
 export type ReadPresented = Record<'refreshToken' | 'code', (value: string) => Promise<PresentedRows | undefined>>;
 
 const TABLES = {
-  RefreshToken: partOf<RefreshToken>('RefreshToken', Prisma.RefreshTokenScalarFieldEnum),
-  AuthorizationCode: partOf<AuthorizationCode>('AuthorizationCode', Prisma.AuthorizationCodeScalarFieldEnum),
-  Grant: partOf<Grant>('Grant', Prisma.GrantScalarFieldEnum),
-  Client: partOf<Client>('Client', Prisma.ClientScalarFieldEnum),
-  User: partOf<Omit<User, 'roles'>>('User', Prisma.UserScalarFieldEnum),
+  RefreshToken: partOf<RefreshToken>('RefreshToken', Object.values(Prisma.RefreshTokenScalarFieldEnum)),
+  AuthorizationCode: partOf<AuthorizationCode>(
+    'AuthorizationCode',
+    Object.values(Prisma.AuthorizationCodeScalarFieldEnum),
+  ),
+  Grant: partOf<Grant>('Grant', Object.values(Prisma.GrantScalarFieldEnum)),
+  Client: partOf<Client>('Client', Object.values(Prisma.ClientScalarFieldEnum)),
+  User: USER,
 };
 
 /** On PostgreSQL those that are presented at the same time share the trip. */
@@ -85,31 +89,14 @@ function presented(name: string, table: 'RefreshToken' | 'AuthorizationCode') {
   };
 }
 
-type JoinedRow = Record<string, unknown>;
-
 function rowsOf(rows: readonly JoinedRow[]): PresentedRows | undefined {
   const [first] = rows;
   if (!first) return undefined;
-  const user = TABLES.User.of(first);
   return {
     refreshToken: TABLES.RefreshToken.of(first),
     code: TABLES.AuthorizationCode.of(first),
     grant: TABLES.Grant.of(first),
     client: TABLES.Client.of(first),
-    user: user && userOf(rows.map(({ role }) => ({ ...user, role: typeof role === 'string' ? role : null }))),
-  };
-}
-
-/** A table's part of a joined row: its select list, and what makes its own row of it, undefined where nothing was joined. */
-function partOf<Row extends { id: string }>(table: string, names: Record<keyof Row & string, string>) {
-  const columns = Object.values<string>(names).map((name) => ({ name, joined: `${table}.${name}` }));
-  return {
-    columns: columns.map(({ name, joined }) => `"${table}"."${name}" AS "${joined}"`).join(', '),
-    of: (joinedRow: JoinedRow): Row | undefined => {
-      if (typeof joinedRow[`${table}.id`] !== 'string') return undefined;
-      const row: Record<string, unknown> = {};
-      for (const { name, joined } of columns) row[name] = joinedRow[joined];
-      return row as Row;
-    },
+    user: userOfJoined(rows),
   };
 }

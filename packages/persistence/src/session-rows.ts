@@ -1,7 +1,8 @@
 import type { Database } from './database.ts';
 import { type Client, type EngineRecord, Prisma, type SignIn } from './generated/postgresql/client.ts';
+import { type JoinedRow, partOf, USER, userOfJoined } from './joined-rows.ts';
 import { reading, type Statement } from './statements/statement.ts';
-import { type User, userOf } from './user-store.ts';
+import type { User } from './user-store.ts';
 
 /** What is read of a record of the engine. */
 export type StoredRecord = Pick<EngineRecord, (typeof RECORD)[number]>;
@@ -23,13 +24,18 @@ export type InteractionRows = { record: StoredRecord; client: Client | undefined
 
 const RECORD = ['id', 'payload', 'consumedAt', 'expiresAt'] as const satisfies (keyof EngineRecord)[];
 const SIGN_IN = ['id', 'lastSeenAt', 'expiresAt', 'endedAt'] as const satisfies (keyof SignIn)[];
-const USER = ['id', 'email', 'passwordHash', 'disabledAt', 'accessEpoch'] as const satisfies (keyof User)[];
-const CLIENT = Object.values(Prisma.ClientScalarFieldEnum);
+
+const SESSION = {
+  record: partOf<StoredRecord>('Session', RECORD),
+  signIn: partOf<PresentSignIn>('SignIn', SIGN_IN),
+  user: USER,
+};
+const INTERACTION_PART = partOf<StoredRecord>('Interaction', RECORD);
+const CLIENT = partOf<Client>('Client', Object.values(Prisma.ClientScalarFieldEnum));
 
 const SESSION_COLUMNS = [
-  ...columnsAs('Session', [...RECORD, 'uid']),
-  ...columnsAs('SignIn', SIGN_IN),
-  ...columnsAs('User', USER),
+  ...Object.values(SESSION).map(({ columns }) => columns),
+  '"Session"."uid" AS "Session.uid"',
   '"UserRole"."role" AS "role"',
 ];
 
@@ -58,7 +64,7 @@ const SESSION_BY_UID = sessionWhere('session.findByUid', idOfSession('$1'));
 const interaction = (name: string, columns: readonly string[], joins: string): Statement =>
   reading(
     name,
-    `SELECT ${[...columnsAs('Interaction', RECORD), ...columnsAs('Client', CLIENT), ...columns].join(', ')}
+    `SELECT ${[INTERACTION_PART.columns, CLIENT.columns, ...columns].join(', ')}
    FROM "EngineRecord" AS "Interaction" LEFT JOIN "Client" ON "Client"."id" = "Interaction"."clientId"${joins}
    WHERE "Interaction"."model" = 'Interaction' AND "Interaction"."id" = $1`,
   );
@@ -90,40 +96,24 @@ export async function readInteractionRows(
   { id, withSession }: { id: string; withSession: boolean },
 ): Promise<InteractionRows | undefined> {
   const rows = await statements.run<JoinedRow>(withSession ? INTERACTION_WITH_SESSION : INTERACTION, id);
-  const record = part<StoredRecord>(rows[0], { table: 'Interaction', columns: RECORD });
+  const record = INTERACTION_PART.of(rows[0]);
   if (!record) return undefined;
   return {
     record,
-    client: part<Client>(rows[0], { table: 'Client', columns: CLIENT }),
+    client: CLIENT.of(rows[0]),
     session: withSession ? sessionOf(rows) : undefined,
   };
 }
 
-type JoinedRow = Record<string, unknown>;
-
 function sessionOf(rows: readonly JoinedRow[]): SessionRows | undefined {
   const [first] = rows;
-  const record = part<StoredRecord>(first, { table: 'Session', columns: RECORD });
+  const record = SESSION.record.of(first);
   if (!first || !record) return undefined;
-  const user = part<Omit<User, 'roles'>>(first, { table: 'User', columns: USER });
   const { 'Session.uid': uid } = first;
   return {
     record,
     uid: typeof uid === 'string' ? uid : null,
-    signIn: part<PresentSignIn>(first, { table: 'SignIn', columns: SIGN_IN }),
-    user: user && userOf(rows.map(({ role }) => ({ ...user, role: typeof role === 'string' ? role : null }))),
+    signIn: SESSION.signIn.of(first),
+    user: userOfJoined(rows),
   };
-}
-
-function columnsAs(table: string, columns: readonly string[]): string[] {
-  return columns.map((column) => `"${table}"."${column}" AS "${table}.${column}"`);
-}
-
-/** The part of a joined row that is of one table; undefined where the join found nothing. */
-function part<Row extends { id: string }>(
-  row: JoinedRow | undefined,
-  { table, columns }: { table: string; columns: readonly string[] },
-): Row | undefined {
-  if (typeof row?.[`${table}.id`] !== 'string') return undefined;
-  return Object.fromEntries(columns.map((column) => [column, row[`${table}.${column}`]])) as unknown as Row;
 }
