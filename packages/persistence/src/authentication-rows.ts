@@ -2,7 +2,7 @@ import type { Counter } from './counters.ts';
 import type { Database } from './database.ts';
 import { type Client, Prisma } from './generated/postgresql/client.ts';
 import { holdsNul } from './nul.ts';
-import { columnsOf, reading } from './statements/statement.ts';
+import { columnsOf, forEach, reading } from './statements/statement.ts';
 import { together } from './statements/together.ts';
 
 /** Which client authenticates, and the key of the limit on how often it may fail. */
@@ -20,22 +20,24 @@ export type ReadAuthentication = (asked: Authentication) => Promise<Authenticati
 
 const ROWS = `${columnsOf('Client', Prisma.ClientScalarFieldEnum)}, "RateLimit"."points", "RateLimit"."expire"`;
 
-/** A row for each that is asked for. */
-const joinedTo = (asked: string) => `FROM ${asked}
-   LEFT JOIN "Client" ON "Client"."id" = "asked"."clientId"
-   LEFT JOIN "RateLimit" ON "RateLimit"."key" = "asked"."limitKey"`;
+const rowsFor = (
+  rows: string,
+  clientId: string,
+  limitKey: string,
+) => `SELECT ${rows} FROM (SELECT ${clientId} AS "id", ${limitKey} AS "key") AS "of"
+   LEFT JOIN "Client" ON "Client"."id" = "of"."id"
+   LEFT JOIN "RateLimit" ON "RateLimit"."key" = "of"."key"`;
 
 /** `$1`: the client's id, `$2`: the key of the limit. */
-const CLIENT_WITH_COUNTER = reading(
-  'client.findWithCounter',
-  `SELECT ${ROWS} ${joinedTo('(SELECT $1::text AS "clientId", $2::text AS "limitKey") AS "asked"')}`,
-);
+const CLIENT_WITH_COUNTER = reading('client.findWithCounter', rowsFor(ROWS, '$1::text', '$2::text'));
 
 /** PostgreSQL only. `$1`: a list of {@link Authentication} with `nth`, in JSON. */
 const CLIENTS_WITH_COUNTERS = reading(
   'client.findManyWithCounter',
-  `SELECT "asked"."nth", ${ROWS}
-   ${joinedTo('json_to_recordset($1::json) AS "asked" ("nth" int, "clientId" text, "limitKey" text)')}`,
+  forEach(
+    'json_to_recordset($1::json) AS "asked" ("nth" int, "clientId" text, "limitKey" text)',
+    rowsFor(`"asked"."nth", ${ROWS}`, '"asked"."clientId"', '"asked"."limitKey"'),
+  ),
 );
 
 type Row = Omit<Client, 'id'> & { id: string | null; points: number | null; expire: Date | null };

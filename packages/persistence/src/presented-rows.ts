@@ -8,7 +8,7 @@ import {
 } from './generated/postgresql/client.ts';
 import { type JoinedRow, partOf, USER, userOfJoined } from './joined-rows.ts';
 import type { InteractionRows, SessionRows } from './session-rows.ts';
-import { reading } from './statements/statement.ts';
+import { forEach, reading } from './statements/statement.ts';
 import { together } from './statements/together.ts';
 import { hashToken } from './token-hash.ts';
 import type { User } from './user-store.ts';
@@ -52,39 +52,44 @@ const TABLES = {
 /** On PostgreSQL those that are presented at the same time share the trip. */
 export function createPresentedRows(database: Database): ReadPresented {
   return {
-    refreshToken: reader(database, presented('refresh.find', 'RefreshToken')),
-    code: reader(database, presented('code.find', 'AuthorizationCode')),
+    refreshToken: reader(database, presented('refresh', 'RefreshToken')),
+    code: reader(database, presented('code', 'AuthorizationCode')),
   };
 }
 
-function reader({ kind, statements }: Database, { find, key }: ReturnType<typeof presented>): ReadPresented['code'] {
+function reader(
+  { kind, statements }: Database,
+  { one, several, key }: ReturnType<typeof presented>,
+): ReadPresented['code'] {
+  const alone = async (id: string) => rowsOf(await statements.run<JoinedRow>(one, id));
   const all = async (ids: readonly string[]) => {
-    const rows = await statements.run<JoinedRow>(find, ids.join(' '));
-    return ids.map((id) => rowsOf(rows.filter((row) => row[key] === id)));
+    const [id] = ids;
+    if (ids.length === 1 && id !== undefined) return [await alone(id)];
+    const rows = await statements.run<JoinedRow>(several, JSON.stringify(ids));
+    return ids.map((each) => rowsOf(rows.filter((row) => row[key] === each)));
   };
-  const alone = async (id: string) => rowsOf(await statements.run<JoinedRow>(find, id));
   const read = kind === 'sqlite' ? alone : together({ all, alone });
   return (value) => read(hashToken(value));
 }
 
-/**
- * `find` gives a row for each role of a user. `$1`: the hash of what was presented; on PostgreSQL several with blanks between, which
- * no hash has.
- */
+/** Both give a row for each role of a user. */
 function presented(name: string, table: 'RefreshToken' | 'AuthorizationCode') {
   const tables = [table, 'Grant', 'Client', 'User'] as const;
-  const find = (condition: string) =>
-    reading(
-      name,
-      `SELECT ${tables.map((each) => TABLES[each].columns).join(', ')}, "UserRole"."role" AS "role" FROM "${table}"
+  const find = (id: string) =>
+    `SELECT ${tables.map((each) => TABLES[each].columns).join(', ')}, "UserRole"."role" AS "role" FROM "${table}"
        LEFT JOIN "Grant" ON "Grant"."id" = "${table}"."grantId"
        LEFT JOIN "Client" ON "Client"."id" = "${table}"."clientId"
        LEFT JOIN "User" ON "User"."id" = "${table}"."userId"
        LEFT JOIN "UserRole" ON "UserRole"."userId" = "User"."id"
-       WHERE "${table}"."id" ${condition} ORDER BY "UserRole"."role"`,
-    );
+       WHERE "${table}"."id" = ${id} ORDER BY "UserRole"."role"`;
   return {
-    find: { ...find(`= ANY(string_to_array($1::text, ' '))`), sqlite: find('= $1').sqlite },
+    /** `$1`: the hash of what was presented. */
+    one: reading(`${name}.find`, find('$1')),
+    /** PostgreSQL only. `$1`: a list of them in JSON. */
+    several: reading(
+      `${name}.findMany`,
+      forEach('json_array_elements_text($1::json) AS "asked" ("id")', find('"asked"."id"')),
+    ),
     key: `${table}.id`,
   };
 }

@@ -39,9 +39,10 @@ const SESSION_COLUMNS = [
   '"UserRole"."role" AS "role"',
 ];
 
+/** No index is read by `IS NOT DISTINCT FROM`: a sign-in is looked up by its own key, not among all of its user. */
 const STANDS_ON = `
    LEFT JOIN "User" ON "User"."id" = "Session"."userId"
-   LEFT JOIN "SignIn" ON "SignIn"."id" = "Session"."uid" AND "SignIn"."userId" = "User"."id"
+   LEFT JOIN "SignIn" ON "SignIn"."id" = "Session"."uid" AND "SignIn"."userId" IS NOT DISTINCT FROM "User"."id"
      AND "SignIn"."accessEpoch" = "User"."accessEpoch" AND "User"."disabledAt" IS NULL
    LEFT JOIN "UserRole" ON "UserRole"."userId" = "User"."id"`;
 

@@ -106,12 +106,7 @@ async function writeOnPostgresql(
     ...AUDIT_EVENT_PART.of(event),
     ...REFRESH_TOKEN_PART.of(issued),
   }));
-  const rows = await statements.run<HeldGrant & { id: string; consumed: boolean }>(
-    redeem,
-    JSON.stringify(list),
-    redemptions.map(({ grantId }) => grantId).join(' '),
-    redemptions.map(({ id }) => id).join(' '),
-  );
+  const rows = await statements.run<HeldGrant & { id: string; consumed: boolean }>(redeem, JSON.stringify(list));
   return new Map(rows.map(({ id, consumed, ...grant }) => [id, { grant, consumed }]));
 }
 
@@ -149,12 +144,11 @@ function consumable(table: string, notes: readonly Column[]) {
   return {
     notes: notes.map(([name]) => name),
     /**
-     * PostgreSQL only: one statement does everything. `$1`: a list of {@link RedemptionRows}, in JSON; `$2` and `$3`: their grants
-     * and what was presented, with blanks between, which let the tables be read by their keys however long the list is.
+     * PostgreSQL only: one statement does everything. `$1`: a list of {@link RedemptionRows}, in JSON.
      *
      * Its parts join each other, so that where a row was changed by somebody who had it locked, they look at it as it is
-     * now: what a part that is asked beside the join would say then is not defined. Grants are locked in one order, so that two
-     * of these never lock each other out.
+     * now: what a part that is asked beside the join would say then is not defined. Grants are looked up one by one and in one
+     * order, so that the table is never read as a whole, and two of these never lock each other out.
      */
     redeem: writing(
       `redemption.${table}`,
@@ -162,18 +156,20 @@ function consumable(table: string, notes: readonly Column[]) {
         SELECT * FROM json_to_recordset($1::json)
           AS "row" (${typed([...ASKED, ...notes, ...AUDIT_EVENT_PART.columns, ...REFRESH_TOKEN_PART.columns])})
       ), "held" AS MATERIALIZED (
-        SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant"
-        WHERE "id" = ANY(string_to_array($2::text, ' ')) ORDER BY "id" FOR UPDATE
+        SELECT "grant".* FROM (SELECT DISTINCT "grantId" AS "id" FROM "asked" ORDER BY "id") AS "of"
+        CROSS JOIN LATERAL (
+          SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant" WHERE "id" = "of"."id" FOR UPDATE
+        ) AS "grant"
       ), "consumed" AS (
         UPDATE "${table}" AS "t" SET "consumedAt" = "asked"."now"${set((name) => `"asked"."${name}"`).join('')}
         FROM "asked" JOIN "held" ON "held"."id" = "asked"."grantId"
-        WHERE "t"."id" = ANY(string_to_array($3::text, ' ')) AND "t"."id" = "asked"."id" AND "t"."consumedAt" IS NULL
+        WHERE "t"."id" = "asked"."id" AND "t"."consumedAt" IS NULL
           AND "held"."expiresAt" > "asked"."now"
           AND "held"."tokensEndedUntil" IS NOT DISTINCT FROM "asked"."tokensEndedUntil"
         RETURNING "asked".*
       ), "used" AS (
         UPDATE "Grant" AS "g" SET "lastUsedAt" = "consumed"."now" FROM "consumed"
-        WHERE "g"."id" = ANY(string_to_array($2::text, ' ')) AND "g"."id" = "consumed"."grantId"
+        WHERE "g"."id" = "consumed"."grantId"
           AND ("g"."lastUsedAt" IS NULL OR "g"."lastUsedAt" <= "consumed"."useDueSince")
       ), "recorded" AS (${AUDIT_EVENT_PART.insertFrom('"consumed"')}
       ), "issued" AS (${REFRESH_TOKEN_PART.insertFrom('"consumed"')} WHERE "RefreshToken.id" IS NOT NULL)

@@ -40,6 +40,15 @@ function forSqlite(sql: string): string {
   return sql.replaceAll(/::("\w+"|\w+(\(\d+\))?)/g, '').replaceAll(/\$(\d+)/g, '?$1');
 }
 
+/**
+ * PostgreSQL only: what `query` finds for each row of `list`, which it may name `"asked"`. Each is looked up by itself, however
+ * many there are: joined with the list, tables that were small when a connection planned this would be read as a whole, and
+ * still be so when they have grown. `OFFSET 0` keeps the planner from making a join of it.
+ */
+export function forEach(list: string, query: string): string {
+  return `SELECT "found".* FROM ${list} CROSS JOIN LATERAL (${query} OFFSET 0) AS "found"`;
+}
+
 /** The columns of a table for a select list, by the names that Prisma's client has for them. */
 export function columnsOf(table: string, names: Readonly<Record<string, string>>): string {
   return Object.values(names)

@@ -158,5 +158,5 @@ test('what is presented at the same moment is read in one trip, each with what i
     hashToken('second-1'),
     hashToken('first-1'),
   ]);
-  expect(asked).toEqual(['refresh.find']);
+  expect(asked).toEqual(['refresh.findMany']);
 });
