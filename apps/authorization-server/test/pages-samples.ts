@@ -208,6 +208,7 @@ export function samplePages(text?: string): Record<string, Page> {
       removed: [or('mallory@example.com at https://accounts.example')],
     }),
     login: loginPage(plainLogin),
+    'login-unverified': loginPage({ ...plainLogin, clientHost: undefined }),
     'login-problem': loginPage({
       action: or('/interaction/abc'),
       formToken: or('t'),

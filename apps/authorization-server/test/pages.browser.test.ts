@@ -130,6 +130,40 @@ test('no page needs sideways scrolling on a small phone, and every control can b
   });
 });
 
+test('the brackets around “unverified” stay beside it, however long the name before it is', async () => {
+  await inTab({ viewport: { width: 320, height: 640 }, isMobile: true }, async (tab) => {
+    await tab.goto(`${origin}/login-unverified`);
+    const torn = await tab.evaluate(() => {
+      const badge = document.querySelector('.badge');
+      const name = document.querySelector('p .name');
+      const middleOf = ({ top, height }: DOMRect) => top + height / 2;
+      const characterBeside = (step: -1 | 1): DOMRect | undefined => {
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        if (!badge?.firstChild) return;
+        walker.currentNode = badge.firstChild;
+        const text = step < 0 ? walker.previousNode() : walker.nextNode();
+        if (!text) return;
+        const range = document.createRange();
+        const at = step < 0 ? (text.textContent?.length ?? 0) - 1 : 0;
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect();
+      };
+      if (!badge || !name) return ['nothing to compare'];
+      const at: string[] = [];
+      const own = badge.getBoundingClientRect();
+      for (let letters = 1; letters < 40; letters++) {
+        name.textContent = 'n'.repeat(letters);
+        const badgeAt = middleOf(badge.getBoundingClientRect());
+        for (const beside of [characterBeside(-1), characterBeside(1)])
+          if (!beside || Math.abs(middleOf(beside) - badgeAt) > own.height / 2) at.push(`after ${letters} letters`);
+      }
+      return at;
+    });
+    expect(torn).toEqual([]);
+  });
+});
+
 describe('by keyboard', () => {
   test('a problem has the focus when the page opens', async () => {
     await inTab({}, async (tab) => {

@@ -2,7 +2,7 @@ import type { Page } from './document.ts';
 import { foreignName } from './foreign-text.ts';
 import { emailField, formTitle, formTokenField, passwordField, problemSummary } from './form-parts.ts';
 import { html } from './html.ts';
-import { clientOrigin } from './requesting-client.ts';
+import { clientOriginInBrackets } from './requesting-client.ts';
 import { providerForm, type SignInProviderChoice } from './sign-in-providers.ts';
 
 /** What the login page shows. */
@@ -28,7 +28,7 @@ export function loginPage(input: LoginPageInput): Page {
   const title = 'Sign in';
   const body = html`${problemSummary(input.problem)}
 <h1>${title}</h1>
-<p>${foreignName(input.clientName)} (${clientOrigin(input.clientHost)}) sent you here to sign in. It wants to use ${foreignName(input.resourceName)} as you.</p>
+<p>${foreignName(input.clientName)} ${clientOriginInBrackets(input.clientHost)} sent you here to sign in. It wants to use ${foreignName(input.resourceName)} as you.</p>
 <form method="post" action="${input.action}">
 ${formTokenField(input.formToken)}
 ${emailField(input)}

@@ -10,3 +10,9 @@ export function clientOrigin(clientHost: string | undefined): Html {
   if (clientHost === undefined) return html`<span class="badge">unverified</span>`;
   return html`<strong>${foreignText(clientHost)}</strong>`;
 }
+
+/** The same in brackets, beside the client's name. A badge is a box, and lines may break before and after one. */
+export function clientOriginInBrackets(clientHost: string | undefined): Html {
+  const origin = html`(${clientOrigin(clientHost)})`;
+  return clientHost === undefined ? html`<span class="unbroken">${origin}</span>` : origin;
+}

@@ -51,6 +51,7 @@ h1 .name { font-weight: inherit; color: var(--accent); }
   display: inline-block; padding: 0 0.45rem; border: 1px solid var(--warnLine); border-radius: 5px;
   background: var(--warnGround); color: var(--warnText); font-size: 0.8125rem; line-height: 1.45; font-weight: 600; vertical-align: 0.06em;
 }
+.unbroken { white-space: nowrap; }
 .plain-badge { border-color: var(--control); background: none; color: var(--quiet); }
 
 .notice { margin: 0 0 1.5rem; padding: 0.8rem 1rem; border: 1px solid var(--warnLine); border-left-width: 5px; border-radius: 8px; background: var(--warnGround); color: var(--warnText); }
