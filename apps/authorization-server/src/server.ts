@@ -60,6 +60,7 @@ import { createEgress, type EgressNetwork } from './egress/egress.ts';
 import { createProviderKeys, PROVIDER_DOCUMENT_SIZE, type ProviderKeys } from './enterprise/provider-keys.ts';
 import { noteConnections } from './http/arrivals.ts';
 import { assetsRouter } from './http/assets.ts';
+import { createAttempts } from './http/attempts.ts';
 import { errorBoundary, logUnansweredFaults } from './http/error-boundary.ts';
 import { counted, createFailureLimit, type FailureLimit, type FailureLimitOptions } from './http/failure-limit.ts';
 import { acceptForms } from './http/forms.ts';
@@ -187,7 +188,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   const isAway = (cause: unknown) => isUnavailable(database, cause);
   const revocations = createRevocationLog(database);
   const tokens = { issuer: site.issuer, keys: () => keyRing.current().keys };
-  const clientAuthenticationLimit = limit(CLIENT_AUTHENTICATION_LIMIT);
+  const clientAuthentications = createAttempts(limit(CLIENT_AUTHENTICATION_LIMIT));
   const approvals = createClientApprovalStore(database);
   const connections = createUpstreamConnectionStore(database, envelope);
   const upstreamRevocations = createUpstreamRevocationStore(database, envelope);
@@ -227,7 +228,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
     refusals,
     metrics,
     isUnavailable: isAway,
-    clientAuthenticationLimit,
+    clientAuthentications,
     readAuthentication: createAuthenticationRows(database),
     readPresented: createPresentedRows(database),
     accessTokens: {
@@ -358,7 +359,7 @@ export async function createAuthorizationServer(config: Config, deps: ServerDeps
   });
   addGauges(metrics, { database, chain, clock });
   const feed = createRevocationFeed({ log: revocations, signal: database.revocationSignal, logger: log });
-  const resourceServers = { clients, clock, audit, failures: clientAuthenticationLimit };
+  const resourceServers = { clients, clock, audit, authentications: clientAuthentications };
   const events = revocationRouter({ ...resourceServers, feed, log: revocations });
   const { signingKeys } = config;
   const keyDeps = { keyRing, envelope, signingKeys };

@@ -11,8 +11,14 @@ export type FailureLimit = {
   check(key: string): Promise<Allowance>;
   /** Under which key the database has what is counted under another. */
   storedKey(key: string): string;
+  /** Reads what is counted under a key. */
+  read(key: string): Promise<Counter | undefined>;
   /** The same as {@link check}, by a counter that was read just now. */
   judge(counter: Counter | undefined): Allowance;
+  /** How many failures are left by such a counter. */
+  left(counter: Counter | undefined): number;
+  /** Counts a failure, whether one is left or not. */
+  count(key: string): Promise<Counter>;
   /** Gives a try back that turned out to be no failure. */
   giveBack(key: string): Promise<void>;
 };
@@ -31,20 +37,25 @@ export function createFailureLimit(
     retryAfterSeconds: Math.max(1, Math.ceil(((expire?.getTime() ?? 0) - now.getTime()) / 1000)),
     first: points === failures + 1,
   });
-  const judge = (counter: Counter | undefined): Allowance => {
-    const now = new Date();
-    const isOver = !counter || (counter.expire !== null && counter.expire <= now);
-    return isOver || counter.points < failures ? { allowed: true } : refusal(counter, now);
+  const left = (counter: Counter | undefined): number => {
+    const isOver = !counter || (counter.expire !== null && counter.expire <= new Date());
+    return isOver ? failures : Math.max(0, failures - counter.points);
   };
+  const judge = (counter: Counter | undefined): Allowance =>
+    !counter || left(counter) > 0 ? { allowed: true } : refusal(counter, new Date());
+  const read = (key: string) => findCounter(database, { key: storedKey(key), now: new Date() });
+  const count = (key: string) => countOne(database, { key: storedKey(key), windowSeconds, now: new Date() });
   return {
     async take(key) {
-      const now = new Date();
-      const counter = await countOne(database, { key: storedKey(key), windowSeconds, now });
-      return counter.points <= failures ? { allowed: true } : refusal(counter, now);
+      const counter = await count(key);
+      return counter.points <= failures ? { allowed: true } : refusal(counter, new Date());
     },
-    check: async (key) => judge(await findCounter(database, { key: storedKey(key), now: new Date() })),
+    check: async (key) => judge(await read(key)),
     storedKey,
+    read,
     judge,
+    left,
+    count,
     async giveBack(key) {
       await uncountOne(database, { key: storedKey(key), now: new Date() });
     },

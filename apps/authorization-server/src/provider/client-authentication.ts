@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { clientSecretMatches, type ReadAuthentication } from '@portcullis/persistence';
-import { errors, type KoaContextWithOIDC, type default as Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Attempt, Attempts } from '../http/attempts.ts';
 import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { counterAhead, readClientAhead } from './request-reads.ts';
@@ -20,6 +22,15 @@ function keyOf(ctx: KoaContextWithOIDC, clientId: string): string {
   return `${clientId} ${networkOf(requestContext(ctx).address)}`;
 }
 
+const attempts = new WeakMap<IncomingMessage, { key: string; attempt: Attempt }>();
+
+/** Begins to count a client that is about to authenticate, before its counter is read. */
+export function beginAuthentication(ctx: KoaContextWithOIDC, clientId: string, { begin }: Attempts): void {
+  if (attempts.has(ctx.req)) return;
+  const key = keyOf(ctx, clientId);
+  attempts.set(ctx.req, { key, attempt: begin(key) });
+}
+
 /** Reads a client together with how often it failed, where the request remembers what it has read. */
 export async function readAuthenticatingClient(
   ctx: KoaContextWithOIDC,
@@ -28,28 +39,44 @@ export async function readAuthenticatingClient(
   await readClientAhead(ctx, read, { clientId, limitKey: limit.storedKey(keyOf(ctx, clientId)) });
 }
 
-/** Stops a confidential client before its secret is looked at. */
+/**
+ * Stops a confidential client before its secret is looked at. It waits while others who authenticate as this client, from
+ * this network, could use up the failures that are left.
+ */
 export async function refuseExhaustedClient(
   ctx: KoaContextWithOIDC,
   { clientId, limit }: { clientId: string; limit: FailureLimit },
 ): Promise<void> {
   const key = keyOf(ctx, clientId);
-  const ahead = counterAhead(ctx, limit.storedKey(key));
-  const allowance = ahead ? limit.judge(ahead.counter) : await limit.check(key);
+  const begun = attempts.get(ctx.req);
+  // Other clients that a request looks up do not authenticate with it.
+  if (begun?.key !== key) return;
+  const allowance = await begun.attempt.admit(counterAhead(ctx, limit.storedKey(key)));
   if (allowance.allowed) return;
   ctx.set('Retry-After', String(allowance.retryAfterSeconds));
   throw new TooManyFailures();
 }
 
 /** Counts a failed authentication of a client that exists. */
-export async function countFailedAuthentication(ctx: KoaContextWithOIDC, limit: FailureLimit): Promise<void> {
-  const clientId = ctx.oidc.entities.Client?.clientId;
-  if (clientId !== undefined) await limit.take(keyOf(ctx, clientId));
+export async function countFailedAuthentication(ctx: KoaContextWithOIDC): Promise<void> {
+  if (ctx.oidc.entities.Client) await attempts.get(ctx.req)?.attempt.failed();
+}
+
+/** Ends what was begun for a request, whatever became of it. */
+export async function endingAuthentication(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } finally {
+    attempts.get(ctx.req)?.attempt.end();
+  }
 }
 
 /** Makes the engine compare secrets with the hash that is stored in their place. */
 export function compareHashedSecrets(provider: Provider): void {
   provider.Client.prototype.compareClientSecret = async function compareClientSecret(actual: string): Promise<boolean> {
-    return clientSecretMatches(this.clientSecret ?? '', actual);
+    const matches = clientSecretMatches(this.clientSecret ?? '', actual);
+    const request = Provider.ctx?.req;
+    if (matches && request) attempts.get(request)?.attempt.passed();
+    return matches;
   };
 }

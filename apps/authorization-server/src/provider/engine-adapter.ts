@@ -4,13 +4,14 @@ import type { ClientDocuments } from '../client-metadata/client-documents.ts';
 import { looksLikeClientIdUrl } from '../client-metadata/client-id-url.ts';
 import type { RemoteKeys } from '../client-metadata/remote-keys.ts';
 import type { IdentityProviders } from '../enterprise/identity-provider.ts';
+import type { Attempts } from '../http/attempts.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import type { Metrics } from '../metrics.ts';
 import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from '../redemption/adapters.ts';
 import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
-import { readAuthenticatingClient, refuseExhaustedClient } from './client-authentication.ts';
+import { beginAuthentication, readAuthenticatingClient, refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
 import { refuseUnproven } from './proof-of-possession.ts';
@@ -28,7 +29,7 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
     store: AdapterFactory;
     clients: ClientStore;
     catalogue: ResourceCatalogue;
-    clientAuthenticationLimit: FailureLimit;
+    clientAuthentications: Attempts;
     readAuthentication: ReadAuthentication;
     readPresented: ReadPresented;
     /** Clients that name themselves by a URL; undefined when there are none. */
@@ -47,7 +48,7 @@ export type EngineAdapterOptions = Omit<RedemptionAdapterDeps, 'metrics'> &
  * redeemed is held back until the answer is there.
  */
 export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
-  const { store, catalogue, clientAuthenticationLimit, documents, documentFetchLimit } = options;
+  const { store, catalogue, clientAuthentications, documents, documentFetchLimit } = options;
   const { remoteKeys, clientCertificates, clock, readAuthentication, readPresented } = options;
   const documentClient = documents && findDocumentClient({ documents, fetchLimit: documentFetchLimit, store });
   const clientAdapter = store('Client');
@@ -58,7 +59,7 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
     if (authenticating)
       await readAuthenticatingClient(authenticating, {
         clientId,
-        limit: clientAuthenticationLimit,
+        limit: clientAuthentications.limit,
         read: readAuthentication,
       });
     const client = await clientAdapter.find(clientId);
@@ -81,16 +82,17 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
     if (model === 'ReplayDetection') return replaced(adapter, usedProofs(adapter));
     if (model === 'Client') {
       return withFind(adapter, async (clientId) => {
+        const ctx = authenticatingRequest();
+        if (ctx) beginAuthentication(ctx, clientId, clientAuthentications);
         const found =
           documentClient && looksLikeClientIdUrl(clientId)
             ? await documentClient(clientId)
             : await registeredClient(clientId);
         const client = found && tokenRequest() && takesAssertions(options) ? withAssertionGrant(found) : found;
         await nameRedirectUri(tokenRequest(), { clientId, codes: store('AuthorizationCode') });
-        const ctx = authenticatingRequest();
         if (ctx && client) refuseUncheckedCertificates(client, clientCertificates);
         if (ctx && client && client.token_endpoint_auth_method !== 'none') {
-          await refuseExhaustedClient(ctx, { clientId, limit: clientAuthenticationLimit });
+          await refuseExhaustedClient(ctx, { clientId, limit: clientAuthentications.limit });
         }
         const request = Provider.ctx;
         if (!client || !request) return client;

@@ -22,6 +22,7 @@ import type { Egress } from '../egress/egress.ts';
 import { engineFetch } from '../egress/engine-fetch.ts';
 import type { IdentityProviders } from '../enterprise/identity-provider.ts';
 import type { ProviderKeys } from '../enterprise/provider-keys.ts';
+import type { Attempts } from '../http/attempts.ts';
 import { logUnansweredFaults } from '../http/error-boundary.ts';
 import type { FailureLimit } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -40,7 +41,7 @@ import { pageUrl, type Site } from '../site.ts';
 import { findAccount, rolesOf } from './accounts.ts';
 import { assertionGrantMetadata, registerAssertionGrant } from './assertion-grant.ts';
 import { recordEngineEvents, settlePending } from './audit-events.ts';
-import { compareHashedSecrets, countFailedAuthentication } from './client-authentication.ts';
+import { compareHashedSecrets, countFailedAuthentication, endingAuthentication } from './client-authentication.ts';
 import type { PermissionsOf } from './client-permissions.ts';
 import { documentVersionParameter } from './document-clients.ts';
 import { engineAdapter } from './engine-adapter.ts';
@@ -92,7 +93,7 @@ export type EngineOptions = {
   familyMarks: FamilyMarks;
   audit: AuditSink;
   refusals: TokenRefusals;
-  clientAuthenticationLimit: FailureLimit;
+  clientAuthentications: Attempts;
   readAuthentication: ReadAuthentication;
   readPresented: ReadPresented;
   /** What is answered about access tokens at the endpoints for introspection and revocation. */
@@ -133,7 +134,7 @@ export function createEngine(options: EngineOptions): Provider {
     refusals: options.refusals,
     metrics: options.metrics.tokens,
     clock: options.clock,
-    onClientAuthenticationFailed: (ctx) => countFailedAuthentication(ctx, options.clientAuthenticationLimit),
+    onClientAuthenticationFailed: countFailedAuthentication,
     onClientUsed: (id) => options.clients.noteUse({ id, now: options.clock() }),
     onGrantUsed: (id) => options.grants.noteUse({ id, now: options.clock() }),
   });
@@ -146,6 +147,7 @@ export function createEngine(options: EngineOptions): Provider {
   logUnansweredFaults(provider, options.log);
   provider.use(countTokenAnswers(options.metrics.tokens));
   provider.use(endingRedemption);
+  provider.use(endingAuthentication);
   provider.use(finishAnswer(options, faults));
   showErrorsFirst(provider, options.isPreRegistered);
   answerForStructuredTokens(provider, options.accessTokens);

@@ -1,7 +1,8 @@
 import type { ClientStore } from '@portcullis/persistence';
 import type { AuditSink, Clock } from '@portcullis/platform';
 import type { Context } from 'koa';
-import { type FailureLimit, networkOf } from '../http/failure-limit.ts';
+import type { Attempt, Attempts } from '../http/attempts.ts';
+import { networkOf } from '../http/failure-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { basicCredentials, type ClientCredentials, resourceOf } from './resource-server.ts';
 
@@ -9,7 +10,7 @@ import { basicCredentials, type ClientCredentials, resourceOf } from './resource
 export type ResourceServer = ClientCredentials & { resource: string };
 
 /** What authenticating it needs. */
-export type ResourceServerDeps = { clients: ClientStore; clock: Clock; failures: FailureLimit; audit: AuditSink };
+export type ResourceServerDeps = { clients: ClientStore; clock: Clock; authentications: Attempts; audit: AuditSink };
 
 /** The server of a resource that sends this request; for everybody else the refusal is on its way, and undefined comes. */
 export async function authenticateResourceServer(
@@ -19,15 +20,27 @@ export async function authenticateResourceServer(
   const credentials = basicCredentials(ctx.get('authorization'));
   if (!credentials) return void refuse(ctx);
   // Counted as at the token endpoint, by client and network: a stranger's failures elsewhere never count against it.
-  const { address, correlationId } = requestContext(ctx);
-  const key = `${credentials.id} ${networkOf(address)}`;
-  const allowance = await deps.failures.check(key);
+  const attempt = deps.authentications.begin(`${credentials.id} ${networkOf(requestContext(ctx).address)}`);
+  try {
+    return await judge(ctx, credentials, { ...deps, attempt });
+  } finally {
+    attempt.end();
+  }
+}
+
+async function judge(
+  ctx: Context,
+  credentials: ClientCredentials,
+  { attempt, ...deps }: ResourceServerDeps & { attempt: Attempt },
+): Promise<ResourceServer | undefined> {
+  const allowance = await attempt.admit();
   if (!allowance.allowed) return void tooManyFailures(ctx, allowance.retryAfterSeconds);
   const resource = await resourceOf(credentials, deps);
   if (resource !== undefined) return { ...credentials, resource };
   const client = await deps.clients.find({ id: credentials.id, now: deps.clock() });
   if (client) {
-    await deps.failures.take(key);
+    await attempt.failed();
+    const { address, correlationId } = requestContext(ctx);
     const event = { type: 'client.authentication_failed', outcome: 'denied' } as const;
     await deps.audit.record({ ...event, time: deps.clock(), client: client.id, address, correlationId });
   }

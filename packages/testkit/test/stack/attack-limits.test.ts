@@ -19,6 +19,13 @@ async function atLogin(target: Target, client: TestClient, from: Parameters<type
   return { person, page: await person.open(authorizationRequest(target, client).url) };
 }
 
+/** How many answers there are of each status. */
+function statusCounts(answers: readonly JsonAnswer[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
 const signIn = (person: HttpPerson, page: Step, account: { email: string; password: string }) =>
   person.submit(page, { ...account, action: 'login' });
 
@@ -227,6 +234,32 @@ describe('client authentication at the token endpoint (SP-39a)', () => {
       expect((await ask(victim, method, { ...right, fromAddress: '127.0.0.2' })).status).toBe(200);
     },
   );
+
+  test.each<Method>(['client_secret_post', 'client_secret_basic'])(
+    'SP-39a: %s: of sixty wrong secrets that come at once twenty are looked at',
+    async (method) => {
+      const victim = await registerClient(target, { token_endpoint_auth_method: method });
+      const nothing = { code: 'x', verifier: 'x'.repeat(43) };
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => ask(victim, method, { secret: `wrong ${i}`, code: nothing })),
+      );
+      expect(statusCounts(answers)).toEqual({ 401: 20, 429: 40 });
+      for (const { headers } of answers.filter(({ status }) => status === 429))
+        expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    },
+  );
+
+  test('SP-39a: a client that sends sixty requests at once after nineteen failures is refused none of them', async () => {
+    const method = 'client_secret_post';
+    const client = await registerClient(target, { token_endpoint_auth_method: method });
+    const nothing = { code: 'x', verifier: 'x'.repeat(43) };
+    const sixtyTimes = (secret: string) =>
+      Promise.all(Array.from({ length: 60 }, () => ask(client, method, { secret, code: nothing })));
+    for (let i = 0; i < 19; i++) await ask(client, method, { secret: `wrong ${i}`, code: nothing });
+    const answers = await sixtyTimes(client.secret ?? '');
+    expect(answers.map(({ json }) => json?.error)).toEqual(Array(60).fill('invalid_grant'));
+    expect(statusCounts(await sixtyTimes('wrong'))).toEqual({ 401: 1, 429: 59 });
+  });
 
   test('a public client has no failures to be limited by', async () => {
     const client = await registerClient(target);

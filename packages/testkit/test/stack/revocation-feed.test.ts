@@ -358,6 +358,15 @@ describe('a resource server', () => {
     expect(await replica('first').database.prisma.auditEvent.count({ where })).toBe(20);
   });
 
+  test('cannot guess more secrets at once than one after the other (SP-39a)', async () => {
+    const server = await registerResourceServer(replica('first').database, 'https://hurried.example/mcp');
+    const headers = basicAuthorization({ ...server, clientSecret: 'guess' });
+    const tries = Array.from({ length: 60 }, () => sendRaw(`${issuer.origin}/revocations`, { headers }));
+    const statuses = (await Promise.all(tries)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(20);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(40);
+  });
+
   test('loses its stream when its client is disabled, or its secret is replaced', async () => {
     const clients = createClientStore(replica('first').database);
     const server = await registerResourceServer(replica('first').database, 'https://brief.example/mcp');
