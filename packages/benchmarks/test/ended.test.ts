@@ -45,7 +45,8 @@ const areThere = (...programs: string[]) =>
       const lines = await ours();
       return programs.every((program) => lines.some((line) => line.includes(program)));
     },
-    { what: programs.join(' and '), deadlineMs: 60_000 },
+    // Each look reads what all processes of the machine were started with.
+    { what: programs.join(' and '), deadlineMs: 60_000, intervalMs: 150 },
   );
 
 test.each([
