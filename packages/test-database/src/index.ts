@@ -1,3 +1,4 @@
+export { makeDatabaseFolder } from './database-folder.ts';
 export { findFreePort } from './free-port.ts';
 export type { PostgresqlCluster, PostgresqlOptions } from './postgresql-cluster.ts';
 export { startPostgresql } from './postgresql-cluster.ts';

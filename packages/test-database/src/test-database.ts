@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { makeDatabaseFolder } from './database-folder.ts';
 
 export type DatabaseKind = 'sqlite' | 'postgresql';
 
@@ -13,7 +13,7 @@ declare global {
 
 /** An empty database of the test's own. */
 export type TestDatabase = {
-  /** `file:/…/test.sqlite` in a temporary folder of its own, or a `postgresql://` URL. */
+  /** `file:/…/test.sqlite` in a folder of its own ({@link makeDatabaseFolder}), or a `postgresql://` URL. */
   readonly url: string;
   /** Removes the database, even where connections to it are still open. */
   drop(): Promise<void>;
@@ -31,7 +31,7 @@ export async function createTestDatabase(
 }
 
 function createSqlite(): TestDatabase {
-  const folder = mkdtempSync(join(tmpdir(), 'portcullis-sqlite-'));
+  const folder = makeDatabaseFolder('portcullis-sqlite-');
   return {
     url: `file:${join(folder, 'test.sqlite')}`,
     drop: async () => rmSync(folder, { recursive: true, force: true }),

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { TestDatabase } from '@portcullis/test-database';
-import { createTestDatabase, findFreePort } from '@portcullis/test-database';
+import { createTestDatabase, findFreePort, makeDatabaseFolder } from '@portcullis/test-database';
 import { pollUntil } from './poll.ts';
 import { type ProductionProxy, prepareProductionProxy } from './production-proxy.ts';
 import type { ProcessEnd, ServerProcess } from './server-process.ts';
@@ -34,6 +33,8 @@ export type StackOptions = {
   behindProxy?: boolean;
   /** Why this stack makes no sense behind the proxy, whatever the environment says; docs/production.md lists these. */
   neverBehindProxy?: string;
+  /** Whether what is stored goes to the disk as in a real installation; by default in memory, where it can be. */
+  durable?: boolean;
   /** One of each server behind the proxy too, for tests of what one process does, counts or loses. */
   oneOfEach?: boolean;
 };
@@ -185,14 +186,14 @@ type Plan = Pick<Stack, 'issuer' | 'mcpUrl' | 'dataDir' | 'databases' | 'trust'>
 };
 
 async function planStack(options: StackOptions): Promise<Plan> {
-  const { authorizationServer, mcpServer, env, issuerPath = '' } = options;
+  const { authorizationServer, mcpServer, env, issuerPath = '', durable = false } = options;
   const port = Number(authorizationServer?.PORTCULLIS_PORT ?? (await findFreePort()));
   const mcpPort = Number(mcpServer?.PORTCULLIS_MCP_PORT ?? (await findFreePort()));
   const proxy = isBehindProxy(options) ? await prepareProductionProxy() : undefined;
   const issuer =
     authorizationServer?.PORTCULLIS_ISSUER ?? `${proxy?.loginOrigin ?? `http://localhost:${port}`}${issuerPath}`;
   const mcpUrl = options.mcpUrl ?? `${proxy?.deskOrigin ?? `http://localhost:${mcpPort}`}/mcp`;
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'portcullis-stack-'));
+  const dataDir = makeDatabaseFolder('portcullis-stack-', { durable });
   const postgresql = globalThis.portcullisTestDatabase === 'postgresql' ? await createDatabases() : undefined;
   const trust: Record<string, string> = proxy ? { NODE_EXTRA_CA_CERTS: proxy.authorityFile } : {};
   const shared = {

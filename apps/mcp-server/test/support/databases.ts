@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { Secret } from '@portcullis/platform';
-import { createTestDatabase } from '@portcullis/test-database';
+import { createTestDatabase, makeDatabaseFolder } from '@portcullis/test-database';
 import type { StoreOptions } from '../../src/store/open-store.ts';
 import { createAnalyticsRole } from './analytics-role.ts';
 
@@ -11,7 +9,7 @@ type EmptyDatabase = StoreOptions & { analyticsDatabaseUrl: Secret | undefined; 
 
 /** An empty database of the project's kind, with a data folder of its own; PostgreSQL with a role for queries, if asked. */
 export async function emptyDatabase({ withAnalyticsRole = false } = {}): Promise<EmptyDatabase> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'portcullis-desk-'));
+  const dataDir = makeDatabaseFolder('portcullis-desk-');
   const database = globalThis.portcullisTestDatabase === 'postgresql' ? await createTestDatabase() : undefined;
   const role = database && withAnalyticsRole ? createAnalyticsRole(database.url) : undefined;
   return {

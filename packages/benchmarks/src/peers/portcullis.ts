@@ -59,6 +59,7 @@ export async function startPortcullis(
   const configuration = join(folder, 'portcullis.config.json');
   await writeFile(configuration, JSON.stringify(CONFIGURATION));
   const stack = await startStack({
+    durable: true,
     env: {
       LOG_LEVEL: 'info',
       // As in the image, and with npm start.

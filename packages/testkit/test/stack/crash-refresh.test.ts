@@ -21,6 +21,7 @@ let database: Database;
 
 beforeAll(async () => {
   stack = await startStack({
+    durable: true,
     oneOfEach: true,
     authorizationServer: OWNER_ENV,
     // A server that is killed for minutes on end cannot be listened to, and the MCP server would rightly close.

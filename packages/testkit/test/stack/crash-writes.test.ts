@@ -28,6 +28,7 @@ beforeAll(async () => {
     mcpServer: Object.assign(new URL(cluster.url), { pathname: '/template1' }).href,
   };
   stack = await startStack({
+    durable: true,
     authorizationServer: { ...OWNER_ENV, ...(urls && { DATABASE_URL: urls.authorizationServer }) },
     mcpServer: urls ? { PORTCULLIS_MCP_DATABASE_URL: urls.mcpServer } : {},
   });

@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createTestDatabase } from '@portcullis/test-database';
+import { rm } from 'node:fs/promises';
+import { createTestDatabase, makeDatabaseFolder } from '@portcullis/test-database';
 import { findFreePort } from '../../../src/index.ts';
 import { startServerProcess, untilReady } from '../../../src/server-process.ts';
 import type { InProcess, InProcessOptions } from './in-process.ts';
@@ -71,7 +69,7 @@ async function startDeskProcess(
 ): Promise<void> {
   const database = await createTestDatabase();
   opened.defer(() => database.drop());
-  const dataDir = await mkdtemp(join(tmpdir(), 'portcullis-desk-'));
+  const dataDir = makeDatabaseFolder('portcullis-desk-');
   opened.defer(() => rm(dataDir, { recursive: true, force: true }));
   const isPostgresql = database.url.startsWith('postgresql:');
   const desk = startServerProcess(MCP_SERVER, {
