@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import type { BenchmarkCase, CaseResult } from './benchmark-case.ts';
 import { coldStart } from './cases/cold-start.ts';
 import { guardOverhead } from './cases/guard-overhead.ts';
@@ -12,6 +11,7 @@ import { soak } from './cases/soak.ts';
 import { tokenEndpoint } from './cases/token-endpoint.ts';
 import { watching } from './cases/watching.ts';
 import { profileInto } from './child-program.ts';
+import { readArguments } from './command-line.ts';
 import { leavingNothing } from './leaving-nothing.ts';
 import { createServers } from './peers/servers.ts';
 import { markdownOf, reportOf, writeReport } from './report.ts';
@@ -30,27 +30,21 @@ const CASES: readonly BenchmarkCase[] = [
   refreshVolume,
 ];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    size: { type: 'string' },
-    out: { type: 'string', default: 'benchmark-results' },
-    profile: { type: 'string' },
-  },
-});
-const effort = {
-  quick: values.quick,
-  rounds: values.rounds === undefined ? undefined : Number(values.rounds),
-  size: values.size === undefined ? undefined : Number(values.size),
-};
-const wanted = CASES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-if (wanted.length === 0) {
-  process.stderr.write(`There is no such case. There are: ${CASES.map(({ name }) => name).join(', ')}\n`);
+const asked = readArguments(
+  process.argv.slice(2),
+  CASES.map(({ name }) => name),
+);
+if (asked.kind === 'help') {
+  process.stdout.write(asked.text);
+  process.exit(0);
+}
+if (asked.kind === 'wrong') {
+  process.stderr.write(`bench: ${asked.problem}\nAdd --help to see how it is used.\n`);
   process.exit(2);
 }
-if (values.profile !== undefined) profileInto(values.profile);
+const { cases, out, profile, ...effort } = asked.wanted;
+const wanted = CASES.filter(({ name }) => cases.length === 0 || cases.includes(name));
+if (profile !== undefined) profileInto(profile);
 await leavingNothing(async () => {
   await using started = new AsyncDisposableStack();
   const servers = started.adopt(createServers(effort), (all) => all.stop());
@@ -61,5 +55,5 @@ await leavingNothing(async () => {
   }
   const report = reportOf(results, new Date());
   process.stdout.write(markdownOf(report, { charts: false }));
-  await writeReport(report, values.out);
+  await writeReport(report, out);
 });
