@@ -84,7 +84,13 @@ function refusal(issuer: string, status: number, problem: AdminProblem | undefin
 /** What is wrong, by the options that the person typed where the API names the fields that they became. */
 function wordsOf({ errors = [], detail, title }: AdminProblem): string {
   if (errors.length === 0) return detail ?? title;
-  return `${errors.map(({ field, problem }) => `${OPTIONS[field] ?? field}: ${problem}`).join('; ')}.`;
+  const words = errors.map(({ field, problem }) => `${optionOf(field)}: ${problem}`).join('; ');
+  return words.endsWith('.') ? words : `${words}.`;
+}
+
+/** A member of a list is named by the field and its place in it. */
+function optionOf(field: string): string {
+  return OPTIONS[field.replace(/\.\d+$/, '')] ?? field;
 }
 
 const OPTIONS: Readonly<Record<string, string>> = {

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '@portcullis/platform';
 import type { Command } from 'commander';
 import { accessToken } from './access-token.ts';
 import { type AdminClient, createAdminClient } from './admin-client.ts';
@@ -56,7 +57,10 @@ export function contextOf(command: Command, { config, terminal }: CliDeps): Comm
 function checkedIssuer(text: string): string {
   const problem = 'The issuer must be the URL of a Portcullis server, such as https://login.example.com.';
   if (!URL.canParse(text)) throw new CommandFailure('usage', problem);
-  const { protocol, origin, pathname } = new URL(text);
+  const { protocol, host, hostname, origin, pathname } = new URL(text);
   if (protocol !== 'https:' && protocol !== 'http:') throw new CommandFailure('usage', problem);
-  return `${origin}${pathname.replace(/\/+$/, '')}`;
+  const path = pathname.replace(/\/+$/, '');
+  if (protocol === 'http:' && !isLoopbackHost(hostname))
+    throw new CommandFailure('usage', `http is for this computer alone. Write https://${host}${path}`);
+  return `${origin}${path}`;
 }

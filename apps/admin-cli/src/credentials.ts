@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from '@portcullis/platform';
 import { z } from 'zod';
+import { CommandFailure } from './failure.ts';
 
 const signInSchema = z.object({
   accessToken: z.string(),
@@ -39,6 +41,13 @@ export function credentialsIn(file: string): Credentials {
     }
   };
   const write = (content: z.infer<typeof fileSchema>) => {
+    try {
+      replace(content);
+    } catch (cause) {
+      throw new CommandFailure('refused', `Sign-ins cannot be kept in ${file} (${errorCode(cause)}).`, { cause });
+    }
+  };
+  const replace = (content: z.infer<typeof fileSchema>) => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // Written beside and moved over: the new file is the owner's alone whatever the old one was, and never half there.
     const fresh = `${file}.${process.pid}`;

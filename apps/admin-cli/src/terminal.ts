@@ -1,4 +1,6 @@
 import { createInterface } from 'node:readline';
+import { errorCode } from '@portcullis/platform';
+import { EXIT } from './failure.ts';
 
 /** Where the command line reads and writes. */
 export type Terminal = {
@@ -15,8 +17,11 @@ export type Terminal = {
   readAll(): Promise<string>;
 };
 
-/** The terminal of this process. */
+/** The terminal of this process, which ends when nothing can be written any more. */
 export function processTerminal(): Terminal {
+  process.stdout.on('error', endUnheard);
+  // Nobody is left who could be told.
+  process.stderr.on('error', () => process.exit(EXIT.refused));
   return {
     write: (text) => void process.stdout.write(text),
     note: (text) => void process.stderr.write(text),
@@ -29,6 +34,14 @@ export function processTerminal(): Terminal {
       return text;
     },
   };
+}
+
+/** A reader that has enough, such as `head`, closes the pipe; that is no failure. A full disk is one. */
+function endUnheard(cause: Error): never {
+  const code = errorCode(cause);
+  if (code === 'EPIPE') process.exit(EXIT.done);
+  process.stderr.write(`portcullis: The answer could not be written (${code}).\n`);
+  process.exit(EXIT.refused);
 }
 
 function askOnce(question: string): Promise<string | undefined> {

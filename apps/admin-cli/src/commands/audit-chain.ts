@@ -98,16 +98,23 @@ type GivenFiles = { files: string[]; statements: string[]; lastSeq: number };
 async function readFiles({ anchor = [], segment = [], file }: VerifyOptions): Promise<GivenFiles> {
   const statements: string[] = [];
   const found: { path: string; first: number; last: number }[] = [];
-  for (const path of [...segment, ...(file === undefined ? [] : [file]), ...anchor]) {
+  const ofRecords = [...segment, ...(file === undefined ? [] : [file])];
+  for (const path of [...ofRecords, ...anchor]) {
+    const signedBefore = statements.length;
     const numbers: { first?: number; last: number } = { last: 0 };
     for await (const line of auditLinesOf(path)) {
       if (line.kind === 'anchor' || line.kind === 'segment') statements.push(line.statement);
+      // What was killed while it wrote an anchor leaves half of one.
+      if (line.kind === 'unreadable' && ofRecords.includes(path)) throw noRecord(path);
       if (line.kind !== 'record') continue;
       numbers.first ??= line.record.seq;
       numbers.last = Math.max(numbers.last, line.record.seq);
     }
     const { first, last } = numbers;
     if (first !== undefined) found.push({ path, first, last });
+    const signed = statements.length - signedBefore;
+    // Nothing is the one thing in which nothing was changed.
+    if (signed === 0 && (first === undefined || !ofRecords.includes(path))) throw holdsNothing(path, ofRecords);
   }
   const inOrder = found.sort((a, b) => a.first - b.first);
   return { files: inOrder.map(({ path }) => path), statements, lastSeq: Math.max(0, ...found.map(({ last }) => last)) };
@@ -117,9 +124,18 @@ async function* recordsOf(files: readonly string[]): AsyncGenerator<SealedAuditR
   for (const path of files) {
     for await (const line of auditLinesOf(path)) {
       if (line.kind === 'record') yield line.record;
-      if (line.kind === 'unreadable') throw new CommandFailure('refused', `${path} has a line that is no record.`);
+      if (line.kind === 'unreadable') throw noRecord(path);
     }
   }
+}
+
+function noRecord(path: string): CommandFailure {
+  return new CommandFailure('refused', `${path} has a line that is no record.`);
+}
+
+function holdsNothing(path: string, ofRecords: readonly string[]): CommandFailure {
+  const what = ofRecords.includes(path) ? 'record' : 'anchor';
+  return new CommandFailure('refused', `${path} holds no ${what}: there is nothing to verify.`);
 }
 
 async function verified(statements: readonly string[], trusted: readonly string[] | undefined): Promise<Statement[]> {

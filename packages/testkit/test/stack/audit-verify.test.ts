@@ -333,6 +333,30 @@ describe('SP-37: records that are older than they are kept are moved out', () =>
   });
 });
 
+describe('a file with nothing in it to verify is not found good (SP-37)', () => {
+  test.each([
+    ['another file than an export', 'root:x:0:0:root:/root:/bin/bash\n'],
+    ['an empty file', ''],
+  ])('%s', async (_what, content) => {
+    const file = join(folder, 'nothing.jsonl');
+    writeFileSync(file, content);
+    for (const option of ['--file', '--segment', '--anchor']) {
+      const answer = await (option === '--file' ? elsewhere : admin).run(['audit', 'verify', option, file]);
+      expect([option, answer]).toEqual([option, { code: 1, out: '', err: expect.stringContaining(file) }]);
+    }
+  });
+
+  test('a line among the records, or in front of them, that is none', async () => {
+    const file = join(folder, 'spoilt.jsonl');
+    const { out } = await admin.run(['audit', 'export']);
+    writeFileSync(file, `# nothing\n${out}`);
+    expect(await elsewhere.run(['audit', 'verify', '--file', file])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('has a line that is no record'),
+    });
+  });
+});
+
 // The last one, as it leaves a trail that is not good.
 test('SP-38: a server that finds its last anchored record gone raises an anomaly, and goes on', async () => {
   const { seq } = await fromEnd(2);

@@ -182,3 +182,44 @@ describe('portcullis login', () => {
     expect(await run(['status'])).toMatchObject({ code: 1, err: expect.stringContaining('is over') });
   });
 });
+
+describe('where what it writes goes', () => {
+  const inShell = (command: string) => {
+    const child = spawn('sh', ['-c', command], {
+      env: { PATH: process.env.PATH, NODE: process.execPath, PROGRAM: PROGRAM.pathname },
+    });
+    children.push(child);
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    return new Promise<{ code: number | null; err: string }>((resolve) =>
+      child.once('close', (code) => resolve({ code, err })),
+    );
+  };
+
+  test('a reader that has enough, such as head, ends it quietly', async () => {
+    // The reader is gone before anything is written: Node.js alone takes longer to start.
+    const answer = await inShell('"$NODE" "$PROGRAM" --help | true');
+    expect(answer).toEqual({ code: 0, err: '' });
+  });
+
+  test('a disk that is full fails it, in a sentence', async () => {
+    expect(await inShell('"$NODE" "$PROGRAM" --help > /dev/full')).toEqual({
+      code: 1,
+      err: 'portcullis: The answer could not be written (ENOSPC).\n',
+    });
+  });
+
+  test('a sign-in that cannot be kept is said to be so', async () => {
+    writeFileSync(join(home, 'portcullis'), 'a file where the folder should be');
+    const { cli, url } = await login();
+    await fetch(await createHttpPerson().authorize(url, OWNER));
+    const file = credentialsFile();
+    expect(await cli.ended).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(new RegExp(`\nportcullis: Sign-ins cannot be kept in ${file} \\([A-Z]+\\)\\.\n$`)),
+    });
+  });
+});

@@ -815,6 +815,23 @@ describe('clients with limits', () => {
     );
   });
 
+  test('what the server says of a member of a list is said of the option, and ends with one full stop', async () => {
+    const register = ['clients', 'register', '--name', 'Notes', '--redirect-uri', 'https://notes.example/cb'];
+    expect((await admin.run([...register, '--resource', 'nothing'])).err).toMatch(/^portcullis: --resource: /);
+    const add = ['users', 'add', '--email', 'brief@example.com', '--role', 'agent', '--password-stdin'];
+    const { code, err } = await admin.run(add, { input: 'brief' });
+    expect([code, err]).toEqual([1, expect.stringMatching(/^portcullis: --password-stdin: .+[^.]\.\n$/)]);
+  });
+
+  test('AS-6: http to another computer is a mistake, and nothing is asked there', async () => {
+    for (const args of [['login', '--no-browser'], ['users', 'list'], ['logout']])
+      expect(await admin.run([...args, '--issuer', 'http://login.example.com'])).toEqual({
+        code: 2,
+        out: '',
+        err: 'portcullis: http is for this computer alone. Write https://login.example.com\n',
+      });
+  });
+
   test('a server that calls itself otherwise is named as it does', async () => {
     const port = await findFreePort();
     const metadata = createServer((_, response) => {
