@@ -12,7 +12,7 @@ import {
   refreshTokenValues,
   typed,
 } from './inserts.ts';
-import { reading, type StatementValue, writing } from './statement.ts';
+import { reading, type Statement, type StatementValue, writing } from './statement.ts';
 import { together } from './together.ts';
 
 /** One redemption, as rows and values. */
@@ -70,16 +70,17 @@ export const AUTHORIZATION_CODE = consumable('AuthorizationCode', []);
 
 /**
  * Makes what writes redemptions; on PostgreSQL those of the same moment share a statement, as they share a commit on SQLite.
- * None holds two of what is presented twice: those race for it, each by itself.
+ * None holds two of what is presented twice, and none waits for a grant that somebody else has locked: those are by themselves.
  */
 export function redemptionWriter(database: Database, of: Consumable): WriteRedemption {
   if (database.kind === 'sqlite') return (rows) => writeOnSqlite(database, of, rows);
-  const outcomesOf = async (redemptions: readonly RedemptionRows[]) => {
-    const outcomes = await writeOnPostgresql(database, of, redemptions);
-    return redemptions.map(({ id }) => outcomes.get(id) ?? NO_GRANT);
+  const alone = async (rows: RedemptionRows) =>
+    (await writeOnPostgresql(database, of.redeem, [rows])).get(rows.id) ?? NO_GRANT;
+  const all = async (redemptions: readonly RedemptionRows[]) => {
+    const outcomes = await writeOnPostgresql(database, of.redeemShared, redemptions);
+    return redemptions.map((rows) => outcomes.get(rows.id) ?? alone(rows));
   };
-  const alone = async (rows: RedemptionRows) => (await outcomesOf([rows]))[0] ?? NO_GRANT;
-  const withOthers = together({ all: outcomesOf, alone });
+  const withOthers = together({ all, alone });
   const underWay = new Set<string>();
   return async (rows) => {
     if (underWay.has(rows.id)) return alone(rows);
@@ -94,10 +95,10 @@ export function redemptionWriter(database: Database, of: Consumable): WriteRedem
 
 const NO_GRANT: RedemptionOutcome = { grant: undefined, consumed: false };
 
-/** By what was presented, each different; without those whose grant is gone. */
+/** By what was presented, each different; without those whose grant is gone, or locked where that is not waited for. */
 async function writeOnPostgresql(
   { statements }: Database,
-  { redeem }: Consumable,
+  redeem: Statement,
   redemptions: readonly RedemptionRows[],
 ): Promise<Map<string, RedemptionOutcome>> {
   const list = redemptions.map(({ noted, issued, event, ...asked }) => ({
@@ -141,24 +142,21 @@ function consumable(table: string, notes: readonly Column[]) {
       const given = value(name, index);
       return `, "${name}" = ${name === 'expiresAt' ? `COALESCE(${given}, "t"."expiresAt")` : given}`;
     });
-  return {
-    notes: notes.map(([name]) => name),
-    /**
-     * PostgreSQL only: one statement does everything. `$1`: a list of {@link RedemptionRows}, in JSON.
-     *
-     * Its parts join each other, so that where a row was changed by somebody who had it locked, they look at it as it is
-     * now: what a part that is asked beside the join would say then is not defined. Grants are looked up one by one and in one
-     * order, so that the table is never read as a whole, and two of these never lock each other out.
-     */
-    redeem: writing(
-      `redemption.${table}`,
+  /**
+   * One statement does everything. Its parts join each other, so that where a row was changed by somebody who had it locked, they
+   * look at it as it is now: what a part that is asked beside the join would say then is not defined. Grants are looked up one
+   * by one, so that the table is never read as a whole.
+   */
+  const redeem = (name: string, lock: string) =>
+    writing(
+      `redemption.${table}${name}`,
       `WITH "asked" AS MATERIALIZED (
         SELECT * FROM json_to_recordset($1::json)
           AS "row" (${typed([...ASKED, ...notes, ...AUDIT_EVENT_PART.columns, ...REFRESH_TOKEN_PART.columns])})
       ), "held" AS MATERIALIZED (
-        SELECT "grant".* FROM (SELECT DISTINCT "grantId" AS "id" FROM "asked" ORDER BY "id") AS "of"
+        SELECT "grant".* FROM (SELECT DISTINCT "grantId" AS "id" FROM "asked") AS "of"
         CROSS JOIN LATERAL (
-          SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant" WHERE "id" = "of"."id" FOR UPDATE
+          SELECT "id", "expiresAt", "tokensEndedUntil" FROM "Grant" WHERE "id" = "of"."id" ${lock}
         ) AS "grant"
       ), "consumed" AS (
         UPDATE "${table}" AS "t" SET "consumedAt" = "asked"."now"${set((name) => `"asked"."${name}"`).join('')}
@@ -175,7 +173,13 @@ function consumable(table: string, notes: readonly Column[]) {
       ), "issued" AS (${REFRESH_TOKEN_PART.insertFrom('"consumed"')} WHERE "RefreshToken.id" IS NOT NULL)
       SELECT "asked"."id", "held"."expiresAt", "held"."tokensEndedUntil", "consumed"."id" IS NOT NULL AS "consumed"
       FROM "asked" JOIN "held" ON "held"."id" = "asked"."grantId" LEFT JOIN "consumed" ON "consumed"."id" = "asked"."id"`,
-    ),
+    );
+  return {
+    notes: notes.map(([name]) => name),
+    /** PostgreSQL only. `$1`: a list of one of {@link RedemptionRows}, in JSON. Waits for whoever has locked the grant. */
+    redeem: redeem('', 'FOR UPDATE'),
+    /** PostgreSQL only. `$1`: a list of several. Passes over those whose grant is locked. */
+    redeemShared: redeem('.shared', 'FOR UPDATE SKIP LOCKED'),
     /** SQLite's part: a row where something is consumed. `$1`: what was presented, `$2`: now, and what is noted. */
     consume: writing(
       `redemption.${table}.consume`,

@@ -8,9 +8,9 @@ const STALLED_MS = 500;
 
 type Waiting<One, Answer> = { one: One; resolve(answer: Answer | Promise<Answer>): void; reject(cause: unknown): void };
 
-/** How something is asked for: for several in their order, and for one. */
+/** How something is asked for: for several in their order, some of whom may have to wait longer; and for one. */
 export type Asking<One, Answer> = {
-  all(parts: readonly One[]): Promise<readonly Answer[]>;
+  all(parts: readonly One[]): Promise<readonly (Answer | Promise<Answer>)[]>;
   alone(part: One): Promise<Answer>;
 };
 
@@ -29,7 +29,7 @@ export function together<One, Answer>(
   const waiting: Waiting<One, Answer>[] = [];
   let asking = false;
 
-  const answersOf = async (parts: readonly One[]): Promise<readonly (Answer | Promise<Answer>)[]> => {
+  const answersOf = async (parts: readonly One[]) => {
     try {
       return await all(parts);
     } catch (cause) {

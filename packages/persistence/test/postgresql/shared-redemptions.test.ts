@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { createAuditLog } from '../../src/audit-log.ts';
 import type { Database } from '../../src/database.ts';
 import { createPresentedRows } from '../../src/presented-rows.ts';
@@ -72,7 +73,8 @@ test('SP-12: rotations of the same moment share a statement, and each has its ow
     { ok: false, refusal: { reason: 'grant_changed' } },
     { ok: false, refusal: { reason: 'grant_ended' } },
   ]);
-  expect(asked).toEqual(['redemption.RefreshToken']);
+  // Of a grant that is not there it takes a second look to tell that it is not locked either.
+  expect(asked).toEqual(['redemption.RefreshToken.shared', 'redemption.RefreshToken']);
 
   for (const name of ['one', 'two']) {
     expect(await store.findRotated(`${name}-1`)).toMatchObject({
@@ -110,6 +112,28 @@ test('of rotations of one token at the same moment exactly one is done, and leav
   expect(await opened.db.prisma.refreshToken.count({ where: { grantId: 'raced' } })).toBe(2);
 });
 
+test('whoever has locked one grant holds nobody up but those who come with it', async () => {
+  const store = createRedemptionStore(database);
+  await Promise.all(['free', 'locked', 'free too'].map((name) => family(name)));
+  const holder = new pg.Client({ connectionString: opened.url });
+  await holder.connect();
+  await holder.query('BEGIN');
+  await holder.query(`SELECT "id" FROM "Grant" WHERE "id" = 'locked' FOR UPDATE`);
+  let isOver = false;
+  const [first, held, second] = ['free', 'locked', 'free too'].map((name) => store.rotate(rotation(name)));
+  void held?.finally(() => {
+    isOver = true;
+  });
+  try {
+    expect(await Promise.all([first, second])).toEqual([{ ok: true }, { ok: true }]);
+    expect(isOver).toBe(false);
+  } finally {
+    await holder.query('COMMIT');
+    await holder.end();
+  }
+  expect(await held).toEqual({ ok: true });
+});
+
 test('a rotation that the database refuses fails alone', async () => {
   const store = createRedemptionStore(database);
   await Promise.all(['before', 'refused', 'after'].map((name) => family(name)));
@@ -140,7 +164,7 @@ test('codes of the same moment share a statement, with a refresh token for whoev
   asked = [];
   const outcomes = await Promise.all([redeem('with', rotation('with').successor), redeem('without', undefined)]);
   expect(outcomes).toEqual([{ ok: true }, { ok: true }]);
-  expect(asked).toEqual(['redemption.AuthorizationCode']);
+  expect(asked).toEqual(['redemption.AuthorizationCode.shared']);
   const issued = await opened.db.prisma.refreshToken.findMany({ where: { grantId: { in: ['with', 'without'] } } });
   expect(issued.map(({ grantId }) => grantId)).toEqual(['with']);
 });
