@@ -21,7 +21,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function run(program: string, args: readonly string[], { words = [] as readonly string[] } = {}) {
-  const env = { PATH: `${folder}:${process.env.PATH}`, HOME: folder, NO_COLOR: '1' };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH: `${folder}:${PATH}`, NODE_COMPILE_CACHE, HOME: folder, NO_COLOR: '1' };
   const { status, stdout, stderr } = spawnSync(program, [...args, ...words], { env, encoding: 'utf8', cwd: folder });
   return { status, stdout, stderr };
 }

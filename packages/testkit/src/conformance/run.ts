@@ -67,10 +67,11 @@ function runSuite({
   const require = createRequire(import.meta.url);
   const bin = require.resolve('@modelcontextprotocol/conformance/dist/index.js');
   const outArgs = outDir === undefined ? [] : ['-o', outDir];
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [bin, ...args, ...outArgs], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
-    env: { PATH: process.env.PATH, NO_COLOR: '1', ...trust },
+    env: { PATH, NODE_COMPILE_CACHE, NO_COLOR: '1', ...trust },
   });
   let output = '';
   const read = (text: string) => {

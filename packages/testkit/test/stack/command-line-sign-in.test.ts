@@ -38,8 +38,10 @@ const credentialsFile = () => join(home, 'portcullis', 'credentials.json');
 
 /** Starts the program as a person would, without a display. */
 function start(args: readonly string[], env: Record<string, string> = {}) {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const shared = { PATH, NODE_COMPILE_CACHE, PORTCULLIS_ISSUER: server.issuer };
   const child = spawn(process.execPath, [PROGRAM.pathname, ...args], {
-    env: { PATH: process.env.PATH, HOME: home, XDG_CONFIG_HOME: home, PORTCULLIS_ISSUER: server.issuer, ...env },
+    env: { ...shared, HOME: home, XDG_CONFIG_HOME: home, ...env },
   });
   children.push(child);
   let [out, err] = ['', ''];

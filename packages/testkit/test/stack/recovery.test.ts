@@ -22,8 +22,9 @@ afterAll(() => stack?.stop());
 
 /** Runs the recovery beside the servers, as an operator on the host does. */
 function recover(args: readonly string[], env: Record<string, string> = {}) {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM.pathname, ...args], {
-    env: { PATH: process.env.PATH, ...stack.env.authorizationServer, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...stack.env.authorizationServer, ...env },
     encoding: 'utf8',
   });
   return { status, stdout, stderr, link: /Set a password: (\S+)/.exec(stdout)?.[1] ?? '' };

@@ -30,9 +30,10 @@ export async function runAsWritten(commands: string, env: Record<string, string>
       `#!/bin/sh\ncase "$2" in\n${cases.join('\n')}\nesac\nshift 3\ncd ${ROOT} && exec node "$program" "$@"\n`,
     );
     chmodSync(npm, 0o755);
-    const path = [folder, dirname(process.execPath), ...programs, process.env.PATH].join(delimiter);
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
+    const path = [folder, dirname(process.execPath), ...programs, PATH].join(delimiter);
     const child = spawn('bash', ['-euxc', commands], {
-      env: { HOME: folder, ...env, PATH: path },
+      env: { HOME: folder, NODE_COMPILE_CACHE, ...env, PATH: path },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output = { stdout: '', stderr: '' };

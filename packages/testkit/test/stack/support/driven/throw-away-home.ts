@@ -5,7 +5,7 @@ import { join } from 'node:path';
 /** A home folder for one client program, and the log of what it should not have done. */
 export type ThrowAwayHome = {
   folder: string;
-  /** The environment of the program: nothing of ours, no browser, and no way to leave this machine. */
+  /** The environment of the program: nothing of ours but where compiled modules are kept, no browser, and no way to leave this machine. */
   env: Readonly<Record<string, string>>;
   /** Hosts outside this machine that the program tried to reach. */
   reachedOut(): Promise<string[]>;
@@ -23,6 +23,7 @@ export async function makeThrowAwayHome(trust: Readonly<Record<string, string>> 
   await mkdir(bin);
   for (const opener of OPENERS) await writeFile(join(bin, opener), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
   await writeFile(log, '');
+  const { NODE_COMPILE_CACHE } = process.env;
   return {
     folder,
     env: {
@@ -33,6 +34,7 @@ export async function makeThrowAwayHome(trust: Readonly<Record<string, string>> 
       NO_COLOR: '1',
       NODE_OPTIONS: `--import ${new URL('loopback-only.mjs', import.meta.url).href}`,
       REACHED_OUT_LOG: log,
+      ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }),
       ...trust,
     },
     reachedOut: async () => (await readFile(log, 'utf8')).split('\n').filter(Boolean),
