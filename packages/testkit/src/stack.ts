@@ -35,6 +35,8 @@ export type StackOptions = {
   neverBehindProxy?: string;
   /** Whether what is stored goes to the disk as in a real installation; by default in memory, where it can be. */
   durable?: boolean;
+  /** Leaves the MCP server out, for tests that never ask it; behind the proxy it is there all the same. */
+  authorizationServerAlone?: boolean;
   /** One of each server behind the proxy too, for tests of what one process does, counts or loses. */
   oneOfEach?: boolean;
 };
@@ -71,7 +73,7 @@ export type Stack = {
    */
   rollOver(): Promise<ProcessEnd[]>;
   /** Ends both with SIGTERM, and tells how they ended; nothing is removed. */
-  stopServers(): Promise<{ authorizationServer: ProcessEnd; mcpServer: ProcessEnd }>;
+  stopServers(): Promise<{ authorizationServer: ProcessEnd; mcpServer: ProcessEnd | undefined }>;
   /** Ends both with SIGKILL, in the middle of whatever they do. */
   killHard(): Promise<void>;
   /** Starts both again (ending them with SIGTERM where they still run) and waits until they are ready and in use. */
@@ -109,10 +111,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     return found.server;
   };
   const [authorizationServer, mcpServer] = [plan.authorizationServers[0], plan.mcpServers[0]];
-  const places = [...plan.authorizationServers, ...plan.mcpServers];
+  const isAlone = options.authorizationServerAlone === true && plan.proxy === undefined;
+  const places = [...plan.authorizationServers, ...(isAlone ? [] : plan.mcpServers)];
   const stopServers = async () => {
     await Promise.all(places.map((place) => serverAt(place).stop()));
-    const ends = [serverAt(authorizationServer).ended, serverAt(mcpServer).ended] as const;
+    const ends = [serverAt(authorizationServer).ended, isAlone ? undefined : serverAt(mcpServer).ended] as const;
     const [first, second] = await Promise.all(ends);
     return { authorizationServer: first, mcpServer: second };
   };

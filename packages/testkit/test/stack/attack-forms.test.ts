@@ -11,7 +11,7 @@ let target: Target;
 let client: TestClient;
 
 beforeAll(async () => {
-  stack = await startStack({ authorizationServer: OWNER_ENV });
+  stack = await startStack({ authorizationServerAlone: true, authorizationServer: OWNER_ENV });
   target = await targetOf(stack);
   client = await registerClient(target);
 });

@@ -221,7 +221,8 @@ describe('a flood of registrations from one network (SP-15)', () => {
     const configuration = join(await mkdtemp(join(tmpdir(), 'portcullis-flood-')), 'portcullis.config.json');
     const quota = { perNetworkPerHour, overallPerHour: 1000 };
     await writeFile(configuration, JSON.stringify({ registration: { quota } }));
-    const stack = await startStack({ authorizationServer: { ...OWNER_ENV, PORTCULLIS_CONFIG: configuration } });
+    const authorizationServer = { ...OWNER_ENV, PORTCULLIS_CONFIG: configuration };
+    const stack = await startStack({ authorizationServerAlone: true, authorizationServer });
     opened.push({ drop: () => stack.stop() }, { drop: () => rm(dirname(configuration), { recursive: true }) });
     const target = await targetOf(stack);
     const client = await registerClient(target);

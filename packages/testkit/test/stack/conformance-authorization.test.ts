@@ -17,7 +17,7 @@ describe('the authorization server in the conformance suite', () => {
   let opened: URL[];
 
   beforeAll(async () => {
-    stack = await startPreparedStack();
+    stack = await startPreparedStack({ authorizationServerAlone: true });
     const port = await findFreePort();
     const { clientId } = await registered(stack.server, {
       client_name: 'Conformance suite',

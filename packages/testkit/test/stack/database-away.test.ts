@@ -29,6 +29,7 @@ let database: Database;
 beforeAll(async () => {
   cluster = globalThis.portcullisTestDatabase === 'postgresql' ? await startPostgresql() : undefined;
   stack = await startStack({
+    authorizationServerAlone: true,
     authorizationServer: { ...OWNER_ENV, ...(cluster && { DATABASE_URL: cluster.url }) },
   });
   target = await targetOf(stack);

@@ -27,7 +27,7 @@ describe('what a person allows, and for how long', () => {
   const person = createHttpPerson();
 
   beforeAll(async () => {
-    stack = await startPreparedStack();
+    stack = await startPreparedStack({ authorizationServerAlone: true });
   });
 
   afterAll(() => stack?.stop());

@@ -11,7 +11,7 @@ describe('registrations as real clients send them', () => {
   const person = createHttpPerson();
 
   beforeAll(async () => {
-    stack = await startPreparedStack();
+    stack = await startPreparedStack({ authorizationServerAlone: true });
   });
 
   afterAll(() => stack?.stop());

@@ -18,7 +18,7 @@ describe('users other than the first', () => {
   let webClientId: string;
 
   beforeAll(async () => {
-    stack = await startPreparedStack();
+    stack = await startPreparedStack({ authorizationServerAlone: true });
     users = await openDeskUsers(stack);
     const metadata = { client_name: 'Ticket helper', token_endpoint_auth_method: 'none' };
     ({ clientId } = await registered(stack.server, { ...metadata, redirect_uris: [redirectUri] }));

@@ -108,6 +108,7 @@ test('SP-13: no request fails while keys rotate every few seconds, over all repl
   const signingKeys = { rotationSeconds: 5, publishSeconds: 3, overlapSeconds: 6, jwksMaxAgeSeconds: 1 };
   await writeFile(file, JSON.stringify({ signingKeys }));
   const stack: Stack = await startStack({
+    authorizationServerAlone: true,
     authorizationServer: {
       ...OWNER_ENV,
       PORTCULLIS_CONFIG: file,

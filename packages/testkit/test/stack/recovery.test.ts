@@ -14,7 +14,7 @@ let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  stack = await startStack({ authorizationServer: OWNER_ENV });
+  stack = await startStack({ authorizationServerAlone: true, authorizationServer: OWNER_ENV });
   target = await targetOf(stack);
 });
 

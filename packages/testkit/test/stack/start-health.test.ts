@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type PostgresqlCluster, startPostgresql } from '@portcullis/test-database';
-import type { Stack } from '../../src/index.ts';
+import type { Stack, StackOptions } from '../../src/index.ts';
 import { pollUntil, sendRaw, startStack } from '../../src/index.ts';
 
 const status = async (url: string) => (await sendRaw(url)).status;
@@ -10,43 +10,39 @@ function origins(stack: Stack): string[] {
   return [stack.issuer, new URL(stack.mcpUrl).origin];
 }
 
+let cluster: PostgresqlCluster | undefined;
+let stack: Stack;
+
+beforeAll(async () => {
+  // A server of our own, because it is killed.
+  cluster = globalThis.portcullisTestDatabase === 'postgresql' ? await startPostgresql() : undefined;
+  stack = await startStack(cluster && onCluster(cluster));
+});
+afterAll(async () => {
+  await stack?.stop();
+  await cluster?.stop();
+});
+
+function onCluster({ url }: PostgresqlCluster): StackOptions {
+  const other = Object.assign(new URL(url), { pathname: '/template1' }).href;
+  return { authorizationServer: { DATABASE_URL: url }, mcpServer: { PORTCULLIS_MCP_DATABASE_URL: other } };
+}
+
 test('both servers are up and ready, and say no more than that', async () => {
-  const stack = await startStack();
-  try {
-    for (const origin of origins(stack)) {
-      for (const path of ['/healthz', '/readyz']) {
-        const answer = await sendRaw(`${origin}${path}`);
-        expect([path, answer.status]).toEqual([path, 200]);
-        expect(answer.text).toMatch(/^\{"status":"(up|ready)"\}$/);
-      }
+  for (const origin of origins(stack)) {
+    for (const path of ['/healthz', '/readyz']) {
+      const answer = await sendRaw(`${origin}${path}`);
+      expect([path, answer.status]).toEqual([path, 200]);
+      expect(answer.text).toMatch(/^\{"status":"(up|ready)"\}$/);
     }
-  } finally {
-    await stack.stop();
   }
 });
 
 // With SQLite there is no database that could be away.
 if (globalThis.portcullisTestDatabase === 'postgresql')
   describe('while PostgreSQL is away', () => {
-    let cluster: PostgresqlCluster;
-    let stack: Stack;
-
-    beforeAll(async () => {
-      cluster = await startPostgresql();
-      const other = new URL(cluster.url);
-      other.pathname = '/template1';
-      stack = await startStack({
-        authorizationServer: { DATABASE_URL: cluster.url },
-        mcpServer: { PORTCULLIS_MCP_DATABASE_URL: other.href },
-      });
-    });
-    afterAll(async () => {
-      await stack?.stop();
-      await cluster?.stop();
-    });
-
     test('the servers are up but not ready, answer no request with more than an apology, and recover', async () => {
-      await cluster.kill();
+      await cluster?.kill();
       for (const origin of origins(stack)) {
         await pollUntil(async () => (await status(`${origin}/readyz`)) === 503, { what: `503 from ${origin}` });
         expect(await status(`${origin}/healthz`)).toBe(200);
@@ -58,7 +54,7 @@ if (globalThis.portcullisTestDatabase === 'postgresql')
       });
       expect(failed.status).toBeGreaterThanOrEqual(500);
       expect(failed.text).not.toMatch(/prisma|postgres|ECONN|127\.0\.0\.1|\bat /i);
-      await cluster.restart();
+      await cluster?.restart();
       for (const origin of origins(stack)) {
         await pollUntil(async () => (await status(`${origin}/readyz`)) === 200, { what: `200 from ${origin}` });
       }

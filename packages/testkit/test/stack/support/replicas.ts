@@ -22,9 +22,15 @@ export type Replicas = {
 
 /** Starts one server as a process of its own. */
 export async function startOne(env: Record<string, string> = {}): Promise<Replicas> {
-  const stack = await startStack({ oneOfEach: true, authorizationServer: { ...OWNER_ENV, ...env } });
+  const stack = await startStack({
+    oneOfEach: true,
+    authorizationServerAlone: true,
+    authorizationServer: { ...OWNER_ENV, ...env },
+  });
   const origins = [new URL(stack.issuer).origin];
-  return contest({ ...stack, origins, databaseUrl: stack.databases.authorizationServer, stop: () => stack.stop() });
+  const { issuer, mcpUrl } = stack;
+  const databaseUrl = stack.databases.authorizationServer;
+  return contest({ issuer, mcpUrl, origins, databaseUrl, stop: () => stack.stop() });
 }
 
 /**
@@ -35,16 +41,19 @@ export async function startTwo(env: Record<string, string> = {}): Promise<Replic
   if (globalThis.portcullisTestDatabase === 'postgresql') {
     const masterKey = Buffer.alloc(32, 7).toString('base64url');
     const stack = await startStack({
+      authorizationServerAlone: true,
       authorizationServer: { ...OWNER_ENV, PORTCULLIS_MASTER_KEY: masterKey, ...env },
     });
+    const { issuer, mcpUrl } = stack;
     const databaseUrl = stack.databases.authorizationServer;
-    const origin = new URL(stack.issuer).origin;
+    const origin = new URL(issuer).origin;
     // A proxy in front has two behind it.
     const { length } = stack.environments.authorizationServers;
-    if (length > 1) return contest({ ...stack, origins: [origin], databaseUrl, stop: () => stack.stop() });
+    if (length > 1) return contest({ issuer, mcpUrl, origins: [origin], databaseUrl, stop: () => stack.stop() });
     const second = await startReplica(stack);
     return contest({
-      ...stack,
+      issuer,
+      mcpUrl,
       origins: [origin, originOf(second)],
       databaseUrl,
       stop: async () => {
