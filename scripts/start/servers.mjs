@@ -12,7 +12,7 @@ const MCP_SERVER_SECRETS = /^PORTCULLIS_MCP_((ANALYTICS_)?DATABASE_URL|TOKEN)(_F
  */
 export function withAddresses(env) {
   const localhost = (port, path = '') =>
-    /^[1-9]\d*$/.test(port ?? '') ? `http://localhost:${port}${path}` : undefined;
+    /^[1-9]\d*$/.test(port ?? '') && Number(port) <= 65535 ? `http://localhost:${port}${path}` : undefined;
   const addresses = {
     PORTCULLIS_ISSUER: env.PORTCULLIS_ISSUER || localhost(env.PORTCULLIS_PORT),
     PORTCULLIS_MCP_URL: env.PORTCULLIS_MCP_URL || localhost(env.PORTCULLIS_MCP_PORT, '/mcp'),

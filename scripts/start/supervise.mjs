@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { say } from '../prepare/step.mjs';
 
 const POLL_MS = 100;
@@ -10,12 +11,13 @@ const SAY_WHY_MS = 10_000;
 /**
  * Runs the servers until a signal or until one of them ends, and then ends the others.
  *
- * They share our terminal and say themselves what goes wrong. The channel to each does two things: the server tells
+ * They share our terminal and say themselves what goes wrong; what concerns both is shown once. The channel to each does two things: the server tells
  * through it that it listens, so that a stranger on its port is never taken for it; and it notices when we are gone.
  * @returns {Promise<number>} 0 after a signal when all of them ended well, else 1
  */
 export async function superviseServers({ runtime, root, servers }) {
-  const children = servers.map((server) => start({ runtime, root, server }));
+  const write = onceForProblems((line) => process.stderr.write(`${line}\n`));
+  const children = servers.map((server) => start({ runtime, root, server, write }));
   const signalled = firstSignal();
   const ended = Promise.race(children.map((child) => child.ended));
 
@@ -31,15 +33,27 @@ export async function superviseServers({ runtime, root, servers }) {
   return why === 'signal' && codes.every((code) => code === 0) ? 0 : 1;
 }
 
-function start({ runtime, root, server }) {
+/** Both servers read what concerns both: a line that names a problem is written for the first of them only. */
+function onceForProblems(write) {
+  const said = new Set();
+  return (line) => {
+    if (said.has(line)) return;
+    if (line.startsWith('portcullis: ')) said.add(line);
+    write(line);
+  };
+}
+
+function start({ runtime, root, server, write }) {
   const child = spawn(runtime, [server.program], {
     cwd: root,
     env: server.env,
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    stdio: ['inherit', 'inherit', 'pipe', 'ipc'],
   });
+  createInterface({ input: child.stderr }).on('line', write);
   const ended = new Promise((resolve) => {
     child.once('error', () => resolve(1));
-    child.once('exit', (code) => resolve(code ?? 1));
+    // Once all that it wrote has come.
+    child.once('close', (code) => resolve(code ?? 1));
   });
   const listening = new Promise((resolve) => child.on('message', (message) => message === 'listening' && resolve()));
   return {

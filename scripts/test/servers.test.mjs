@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { Problem } from '../prepare/step.mjs';
 import { withMcpClientSecret } from '../start/mcp-client-secret.mjs';
 import { authorizationServer, mcpServer, withAddresses, withFewArenas, withSplit } from '../start/servers.mjs';
 
@@ -82,6 +83,20 @@ describe('the secret of the MCP server’s own client', () => {
     }
   });
 
+  test('a data folder that cannot be made or written into is said to be one, without a stack', () => {
+    const root = mkdtempSync(join(tmpdir(), 'portcullis-start-'));
+    try {
+      writeFileSync(join(root, 'file'), '');
+      for (const folder of ['file', 'file/below']) {
+        const start = () => withMcpClientSecret({ PORTCULLIS_DATA_DIR: folder }, root);
+        expect(start).toThrow(Problem);
+        expect(start).toThrow(/^The data folder .+file.* cannot be used \(E\w+\)\. .*PORTCULLIS_DATA_DIR/);
+      }
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
   test.each([{ [name]: 'given' }, { [`${name}_FILE`]: '/run/secrets/mcp-client' }])('is left as it is: %p', (env) => {
     expect(withMcpClientSecret(env, '/nowhere')).toEqual(env);
   });
@@ -95,7 +110,7 @@ describe('an address that is not set', () => {
   });
 
   test('is left to the servers without a port, or with one that the system chooses', () => {
-    for (const port of [undefined, '', '0', 'abc']) {
+    for (const port of [undefined, '', '0', 'abc', '65536', '70000']) {
       expect(withAddresses({ PORTCULLIS_PORT: port })).toEqual({ PORTCULLIS_PORT: port });
     }
   });

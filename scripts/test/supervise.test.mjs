@@ -81,6 +81,18 @@ describe('the start of both servers', () => {
     ]);
   });
 
+  test('says once what is wrong with both', async () => {
+    const both = `console.error('portcullis: LOG_LEVEL is none.\\nportcullis: PORTCULLIS_PORT is no port.'); process.exit(1);`;
+    const other = `setTimeout(() => { console.error('portcullis: LOG_LEVEL is none.\\na line of its own'); process.exit(1); }, 300);`;
+    const run = await start([both, other]);
+    expect(await run.ended).toBe(1);
+    expect(run.errors().trim().split('\n')).toEqual([
+      'portcullis: LOG_LEVEL is none.',
+      'portcullis: PORTCULLIS_PORT is no port.',
+      'a line of its own',
+    ]);
+  });
+
   test('takes no stranger on the port for its own server', async () => {
     const run = await start([HEALTHY, `setTimeout(() => process.exit(1), 1000);`]);
     const stranger = createServer((_, response) => response.end()).listen(
