@@ -78,7 +78,7 @@ async function withConnection(variable: string, url: string, act: (client: pg.Cl
 
 async function connect(variable: string, url: string): Promise<pg.Client> {
   const { host } = parseUrl(url);
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis });
+  const client = createClient(variable, url);
   // A connection that breaks while it is idle reports it here; the next query fails by itself.
   client.on('error', () => {});
   try {
@@ -92,6 +92,22 @@ async function connect(variable: string, url: string): Promise<pg.Client> {
     );
   }
 }
+
+/** The driver reads the files that the URL names when a client is made. */
+function createClient(variable: string, url: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString: url, connectionTimeoutMillis });
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === undefined || !FILE_ERRORS.has(code)) throw cause;
+    throw new StartupError(
+      `DATABASE_URL (${variable}) names a file that cannot be read (${code}): correct its sslrootcert, sslcert or sslkey`,
+      { cause },
+    );
+  }
+}
+
+const FILE_ERRORS = new Set(['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR']);
 
 function connectionProblem(cause: unknown): string {
   const code = errorCode(cause);

@@ -62,3 +62,14 @@ test.each(['mysql://root:hunter2@localhost/x', 'postgresql://user:hunter2@[bad/x
     expect((await refusal(url)).message).not.toContain('hunter2');
   },
 );
+
+test.each(['sslrootcert', 'sslcert', 'sslkey'])(
+  'a file that %s names and nobody can read stops the start with one line',
+  async (option) => {
+    const url = `postgresql://user:geheim@127.0.0.1:1/x?sslmode=verify-full&${option}=/nowhere/file.pem`;
+    for (const error of [await refusal(url), await refusal(`${url}&application_name=serving`, url)]) {
+      expect(error.message).toMatch(/^DATABASE_URL .*names a file that cannot be read \(ENOENT\): .*sslrootcert/);
+      expect(error.message).not.toMatch(/\n|geheim/);
+    }
+  },
+);
