@@ -11,6 +11,7 @@ import { type RedemptionAdapterDeps, redeemedCodes, rotatedRefreshTokens } from 
 import { findSettledGrant } from '../redemption/settled-grant.ts';
 import type { ResourceCatalogue } from '../resource-catalogue.ts';
 import { takesAssertions, withAssertionGrant } from './assertion-grant.ts';
+import { changedSessionsOnly } from './changed-sessions.ts';
 import { beginAuthentication, readAuthenticatingClient, refuseExhaustedClient } from './client-authentication.ts';
 import { findDocumentClient } from './document-clients.ts';
 import { type ClientCertificates, refuseUncheckedCertificates } from './mutual-tls.ts';
@@ -103,8 +104,9 @@ export function engineAdapter(options: EngineAdapterOptions): AdapterFactory {
       });
     }
     if (model === 'Session') {
-      const { find, findByUid } = openSessionsOnly(adapter, options);
-      return { ...withFind(adapter, find), findByUid };
+      const sessions = changedSessionsOnly(adapter);
+      const { find, findByUid } = openSessionsOnly(sessions, options);
+      return { ...withFind(sessions, find), findByUid };
     }
     return adapter;
   };

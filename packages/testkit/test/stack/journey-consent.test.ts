@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openDatabase } from '@portcullis/persistence';
 import { requestToken } from '../../src/attacker.ts';
 import type { HttpPerson, Step } from '../../src/http-person.ts';
 import { asks, createHttpPerson, plainText } from '../../src/http-person.ts';
@@ -61,6 +62,33 @@ describe('what a person allows, and for how long', () => {
     expect(words).toContain('Search and read tickets and customers');
     expect(words).toContain('Reply to tickets in your name');
     expect(words).not.toContain('Export customer data');
+  });
+
+  it('one browser’s session is stored once for all clients that ask, and holds nothing of those that were allowed', async () => {
+    const database = await openDatabase({ url: stack.databases.authorizationServer });
+    try {
+      const sessions = () =>
+        database.prisma.engineRecord.findMany({ where: { model: 'Session', userId: { not: null } } });
+      const allowed = async () => {
+        const { clientId } = await newClient(webUri);
+        await signIn(stack, { clientId, redirectUri: webUri, person });
+        const [session, ...others] = await sessions();
+        expect(others).toEqual([]);
+        return session?.payload ?? '';
+      };
+      const first = await allowed();
+      const second = await allowed();
+      expect(second).not.toBe(first);
+      expect(second).toHaveLength(first.length);
+
+      const before = await sessions();
+      const { clientId } = await newClient(webUri);
+      const { step } = await open(clientId, webUri);
+      expect(asks(step, 'approve')).toBe(true);
+      expect(await sessions()).toEqual(before);
+    } finally {
+      await database.close();
+    }
   });
 
   it('AS-18: a scope that is left out is not in the token, nor after a refresh, and is asked for again', async () => {
