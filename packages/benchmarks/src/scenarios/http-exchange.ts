@@ -15,7 +15,8 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; text: strin
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 /** Sends a request to the loopback address, whatever its host is called. */
-export function exchange({ url, method = 'POST', headers = {}, body }: Sent): Promise<Answer> {
+export function exchange(request: Sent): Promise<Answer> {
+  const { url, method = 'POST', headers = {}, body } = request;
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   const options = {
     ...{ agent, method, host: '127.0.0.1', port: url.port, path: url.pathname + url.search },
@@ -31,7 +32,11 @@ export function exchange({ url, method = 'POST', headers = {}, body }: Sent): Pr
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
       });
     });
-    sent.on('error', reject);
+    sent.on('error', (cause: NodeJS.ErrnoException) => {
+      // What the server closed as idle while this process was busy, signing what it is about to send, takes no request.
+      if (sent.reusedSocket && cause.code === 'ECONNRESET') resolve(exchange(request));
+      else reject(cause);
+    });
     sent.end(body);
   });
 }
